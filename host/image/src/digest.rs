@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The digest of a content. One algorithm: SHA-256.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
+///
+/// OCI image-spec, descriptor.md, "Digests". Other algorithms are refused when parsing: what is stored here
+/// has one name only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+/// A text that is not a digest of the one accepted form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a digest of the form sha256:<64 lower-case hexadecimal digits>")]
+pub struct ParseDigestError(String);
+
+impl Digest {
+    /// Returns the digest of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Returns the 64 hexadecimal digits, without the algorithm.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// Returns the first 12 hexadecimal digits, for people.
+    #[must_use]
+    pub fn short(&self) -> String {
+        hex::encode(&self.0[..6])
+    }
+
+    /// Parses 64 lower-case hexadecimal digits without the algorithm.
+    ///
+    /// # Errors
+    ///
+    /// Anything else is refused, upper-case digits included.
+    pub fn from_hex(text: &str) -> Result<Self, ParseDigestError> {
+        let refuse = || ParseDigestError(text.to_owned());
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(refuse());
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| refuse())?;
+        Ok(Self(bytes))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("sha256:")
+            .and_then(|hex| Self::from_hex(hex).ok())
+            .ok_or_else(|| ParseDigestError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Computes a digest and counts bytes while they pass by.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher {
+    state: Sha256,
+    length: u64,
+}
+
+impl Hasher {
+    /// Starts with no bytes seen.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+        self.length += bytes.len() as u64;
+    }
+
+    /// Returns how many bytes were seen.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Returns the digest of all bytes seen.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.state.finalize().into())
+    }
+}
+
+impl std::io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digest, Hasher};
+
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn prints_and_parses_the_one_form() {
+        let digest = Digest::of(b"");
+        assert_eq!(digest.to_string(), EMPTY);
+        assert_eq!(EMPTY.parse::<Digest>(), Ok(digest));
+        assert_eq!(digest.short(), "e3b0c44298fc");
+    }
+
+    #[test]
+    fn refuses_every_other_form() {
+        let hex = &EMPTY["sha256:".len()..];
+        for text in [
+            "",
+            "sha256:",
+            hex,
+            &EMPTY.to_uppercase(),
+            &format!("sha256:{}", hex.to_uppercase()),
+            &format!("sha512:{hex}"),
+            &format!("{EMPTY}0"),
+            &EMPTY[..EMPTY.len() - 1],
+            "sha256:../../../../etc/passwd",
+            &format!("sha256:{}g", &hex[1..]),
+        ] {
+            assert!(text.parse::<Digest>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn hashing_in_pieces_is_hashing_at_once() {
+        let mut hasher = Hasher::new();
+        hasher.update(b"wy");
+        hasher.update(b"the");
+        assert_eq!(hasher.length(), 5);
+        assert_eq!(hasher.finish(), Digest::of(b"wythe"));
+    }
+}

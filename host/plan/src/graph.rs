@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The plan: vertices (operations) joined by edges (the states they work on).
+//!
+//! Vertices are kept in an order in which each stands after what it depends on, and an equal operation is kept
+//! once. A planner fills a [`Fragment`], in which vertex 0 stands for the state it was given; linking puts
+//! fragments one behind the other into the [`Graph`] of an image.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use wythe_image::{Digest, to_canonical_json};
+
+use crate::{Action, ConfigEdit, Files, MountSource, Run, Source};
+
+/// The place of a vertex in its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VertexId(pub u32);
+
+impl VertexId {
+    /// The state that a fragment starts from.
+    pub const BASE: Self = Self(0);
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One operation of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vertex {
+    /// The state that the fragment was given; only as vertex 0 of a fragment.
+    Base,
+    /// Nothing.
+    Scratch,
+    /// An image by reference.
+    Image {
+        /// The reference, with a digest once the lock has pinned it.
+        reference: String,
+    },
+    /// A batch of file edits.
+    Files(Files),
+    /// A command in a sandbox.
+    Run(Run),
+    /// An edit of the image configuration.
+    Configure {
+        /// The state that is edited.
+        on: VertexId,
+        /// The edit.
+        edit: ConfigEdit,
+    },
+}
+
+impl Vertex {
+    /// Returns the vertex whose state this operation edits.
+    #[must_use]
+    pub fn on(&self) -> Option<VertexId> {
+        match self {
+            Self::Base | Self::Scratch | Self::Image { .. } => None,
+            Self::Files(files) => Some(files.on),
+            Self::Run(run) => Some(run.on),
+            Self::Configure { on, .. } => Some(*on),
+        }
+    }
+
+    /// Returns every vertex that this operation needs, the edited one first.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<VertexId> {
+        let mut copy = self.clone();
+        let mut inputs = Vec::new();
+        copy.for_each_input(|id| inputs.push(*id));
+        inputs
+    }
+
+    fn for_each_input(&mut self, mut visit: impl FnMut(&mut VertexId)) {
+        match self {
+            Self::Base | Self::Scratch | Self::Image { .. } => {}
+            Self::Configure { on, .. } => visit(on),
+            Self::Files(files) => {
+                visit(&mut files.on);
+                for action in &mut files.actions {
+                    if let Action::Copy { source: Source::State { vertex, .. }, .. } = action {
+                        visit(vertex);
+                    }
+                }
+            }
+            Self::Run(run) => {
+                visit(&mut run.on);
+                for mount in &mut run.mounts {
+                    if let MountSource::State { vertex, .. } = &mut mount.source {
+                        visit(vertex);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is said of a vertex for people. Never part of a digest or key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// What it does, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// Line and column in the step's own source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<(u32, u32)>,
+}
+
+/// The plan of one step, relative to the state it is planned on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fragment {
+    vertices: Vec<Vertex>,
+    labels: Vec<Label>,
+    head: VertexId,
+}
+
+impl Default for Fragment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fragment {
+    /// Returns the plan that does nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { vertices: vec![Vertex::Base], labels: vec![Label::default()], head: VertexId::BASE }
+    }
+
+    /// Adds an operation and returns its place. An operation that is there already is not added again.
+    ///
+    /// # Panics
+    ///
+    /// Panics where an input is not in the fragment yet.
+    pub fn add(&mut self, vertex: Vertex, label: Label) -> VertexId {
+        assert!(
+            vertex.inputs().iter().all(|id| id.index() < self.vertices.len()),
+            "a vertex is added after what it depends on"
+        );
+        if let Some(known) = self.vertices.iter().position(|known| *known == vertex) {
+            return VertexId(u32::try_from(known).expect("a plan has fewer than 2^32 vertices"));
+        }
+        let id = VertexId(u32::try_from(self.vertices.len()).expect("a plan has fewer than 2^32 vertices"));
+        self.vertices.push(vertex);
+        self.labels.push(label);
+        id
+    }
+
+    /// Says which state is the step's result.
+    pub fn set_head(&mut self, head: VertexId) {
+        self.head = head;
+    }
+
+    /// Returns the step's result.
+    #[must_use]
+    pub fn head(&self) -> VertexId {
+        self.head
+    }
+
+    /// Returns an operation.
+    #[must_use]
+    pub fn vertex(&self, id: VertexId) -> &Vertex {
+        &self.vertices[id.index()]
+    }
+
+    /// Returns all operations, the base first.
+    #[must_use]
+    pub fn vertices(&self) -> &[Vertex] {
+        &self.vertices
+    }
+
+    /// Returns what is said of each operation, in the order of [`Fragment::vertices`].
+    #[must_use]
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// Returns the operations for editing: options that every step has are laid over a planner's answer this way.
+    pub fn runs_mut(&mut self) -> impl Iterator<Item = &mut Run> {
+        self.vertices.iter_mut().filter_map(|vertex| match vertex {
+            Vertex::Run(run) => Some(run),
+            _ => None,
+        })
+    }
+
+    /// Returns the digest of the plan, labels left out. Equal plans have equal digests.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&to_canonical_json(&(&self.vertices, self.head)))
+    }
+}
+
+/// The plan of an image: the fragments of its steps, linked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    vertices: Vec<Vertex>,
+    labels: Vec<Label>,
+    steps: Vec<Range<u32>>,
+}
+
+impl Graph {
+    /// Returns the empty plan.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a step's fragment on top of `base` and returns the vertex of the step's result.
+    ///
+    /// The base of the first step is none; its fragment then stands on an empty file system.
+    pub fn link(&mut self, base: Option<VertexId>, fragment: &Fragment) -> VertexId {
+        let start = self.next_id().0;
+        let mut places: BTreeMap<VertexId, VertexId> = BTreeMap::new();
+        for (index, (vertex, label)) in fragment.vertices.iter().zip(&fragment.labels).enumerate() {
+            let from = VertexId(u32::try_from(index).expect("a plan has fewer than 2^32 vertices"));
+            let place = match (vertex, base) {
+                (Vertex::Base, Some(base)) => base,
+                (Vertex::Base, None) => self.push(Vertex::Scratch, Label::default()),
+                (other, _) => {
+                    let mut moved = other.clone();
+                    moved.for_each_input(|id| *id = places[id]);
+                    self.push(moved, label.clone())
+                }
+            };
+            places.insert(from, place);
+        }
+        self.steps.push(start..self.next_id().0);
+        places[&fragment.head]
+    }
+
+    fn next_id(&self) -> VertexId {
+        VertexId(u32::try_from(self.vertices.len()).expect("a plan has fewer than 2^32 vertices"))
+    }
+
+    fn push(&mut self, vertex: Vertex, label: Label) -> VertexId {
+        let id = self.next_id();
+        self.vertices.push(vertex);
+        self.labels.push(label);
+        id
+    }
+
+    /// Returns an operation.
+    #[must_use]
+    pub fn vertex(&self, id: VertexId) -> &Vertex {
+        &self.vertices[id.index()]
+    }
+
+    /// Returns what is said of an operation.
+    #[must_use]
+    pub fn label(&self, id: VertexId) -> &Label {
+        &self.labels[id.index()]
+    }
+
+    /// Returns the vertices that a step added.
+    pub fn step(&self, step: usize) -> impl Iterator<Item = VertexId> + use<> {
+        self.steps[step].clone().map(VertexId)
+    }
+
+    /// Returns the number of linked steps.
+    #[must_use]
+    pub fn step_count(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Returns the step that added a vertex.
+    #[must_use]
+    pub fn step_of(&self, id: VertexId) -> usize {
+        self.steps.iter().position(|range| range.contains(&id.0)).expect("a vertex belongs to a step")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fragment, Graph, Label, Vertex, VertexId};
+    use crate::{Command, ConfigEdit, Run};
+
+    fn run(on: VertexId, script: &str) -> Vertex {
+        Vertex::Run(Run::new(on, Command::Shell(script.to_owned())))
+    }
+
+    #[test]
+    fn an_equal_operation_is_kept_once() {
+        let mut fragment = Fragment::new();
+        let first = fragment.add(run(VertexId::BASE, "true"), Label::default());
+        let again = fragment.add(run(VertexId::BASE, "true"), Label { text: "other words".into(), at: None });
+        assert_eq!(first, again);
+        assert_eq!(fragment.vertices().len(), 2);
+    }
+
+    #[test]
+    fn linking_moves_every_edge() {
+        let mut first = Fragment::new();
+        let a = first.add(run(VertexId::BASE, "a"), Label::default());
+        first.set_head(a);
+        let mut second = Fragment::new();
+        let edit = ConfigEdit::Env("A".into(), "1".into());
+        let b = second.add(Vertex::Configure { on: VertexId::BASE, edit }, Label::default());
+        let c = second.add(run(b, "c"), Label::default());
+        second.set_head(c);
+
+        let mut graph = Graph::new();
+        let head = graph.link(None, &first);
+        let head = graph.link(Some(head), &second);
+        assert_eq!(graph.vertex(VertexId(0)), &Vertex::Scratch);
+        assert_eq!(graph.vertex(head).on(), Some(VertexId(2)));
+        assert_eq!(graph.vertex(VertexId(2)).on(), Some(VertexId(1)));
+        assert_eq!(graph.step(1).collect::<Vec<_>>(), [VertexId(2), VertexId(3)]);
+        assert_eq!(graph.step_of(head), 1);
+    }
+
+    #[test]
+    fn labels_are_no_part_of_the_digest() {
+        let mut one = Fragment::new();
+        one.add(run(VertexId::BASE, "true"), Label { text: "one".into(), at: Some((1, 2)) });
+        let mut two = Fragment::new();
+        two.add(run(VertexId::BASE, "true"), Label::default());
+        assert_eq!(one.digest(), two.digest());
+    }
+}

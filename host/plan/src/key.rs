@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Cache keys: what can change a result, and nothing else.
+//!
+//! A key is the SHA-256 of the canonical JSON of its [`KeyParts`] (`docs/formats/cache-key.md`, with test vectors).
+//! The parts are kept beside the result, so that a miss can be explained by comparing them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use wythe_image::{Digest, Platform, to_canonical_json};
+
+/// Version of the encoding. A change that gives an old input another meaning raises it, and every result is made again.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The name of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CacheKey(pub Digest);
+
+impl fmt::Display for CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.hex())
+    }
+}
+
+/// Everything that can change the result of one operation.
+///
+/// In it: the parent state by content, the operation with its defaults filled in, each input by content, platform,
+/// network mode, the pretended time. Not in it: limits, proxies and CA settings, where bytes come from, the force
+/// flag, labels, and values of secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyParts {
+    /// [`FORMAT_VERSION`].
+    pub format: u32,
+    /// `files` or `run`.
+    pub operation: String,
+    /// Diff ids of the parent state's layers, the lowest first.
+    pub parent: Vec<Digest>,
+    /// Platform.
+    pub platform: Platform,
+    /// Seconds since 1970 to which time stamps are clamped.
+    pub source_date_epoch: u64,
+    /// The operation's own words: argv, environment, directory, user, mounts; or the actions.
+    pub words: BTreeMap<String, serde_json::Value>,
+    /// Inputs by content: a name for people → digest.
+    pub inputs: BTreeMap<String, Digest>,
+}
+
+impl KeyParts {
+    /// Returns the key.
+    #[must_use]
+    pub fn key(&self) -> CacheKey {
+        CacheKey(Digest::of(&to_canonical_json(self)))
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From text to plan: the spec a person wrote, the graph of operations it means, and the keys of their results.
+//!
+//! This room refuses to know what runs: it starts no process, opens no file, reads no clock. A [`Spec`] is parsed
+//! from text that somebody else read; a [`Graph`] is built by planners behind the [`StepPlanner`] port; a
+//! [`CacheKey`] is computed from a value. Every one of these values can be printed.
+//!
+//! ```text
+//! text ──spec──► Spec ──StepPlanner──► Graph (vertices joined by edges) ──key──► CacheKey a vertex
+//! ```
+#![forbid(unsafe_code)]
+
+mod core_steps;
+mod graph;
+mod key;
+mod lock;
+mod op;
+mod planner;
+pub mod spec;
+
+pub use core_steps::{CORE_KINDS, plan_core_step};
+pub use graph::{Fragment, Graph, Label, Vertex, VertexId};
+pub use key::{CacheKey, FORMAT_VERSION, KeyParts};
+pub use lock::{Lock, LockedStep, ParseLockError};
+pub use op::{
+    Action, Archive, Artifact, Brush, Command, ConfigEdit, Files, Mount, MountSource, Network, Run, Sharing, Source,
+};
+pub use planner::{Fact, FactAnswer, Kind, PlanError, Problem, Severity, StepCall, StepPlanner, World};

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The port through which steps become plans, and the world that a planner may look at.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wythe_image::Digest;
+
+use crate::{Fragment, VertexId};
+
+/// What is known of a step kind without running its plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Kind {
+    /// The word that definitions use, such as `run`.
+    pub name: String,
+    /// One line about it.
+    pub summary: String,
+    /// The plugin that provides it.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// Digest of the plugin's component.
+    pub digest: Digest,
+    /// Whether it may stand as `base`.
+    pub is_base: bool,
+    /// Whether it pins floating things and so has a lock entry.
+    pub resolves: bool,
+    /// Hosts it may fetch from while resolving, as patterns such as `*.debian.org`; `*` means any.
+    pub hosts: Vec<String>,
+    /// Interfaces that the component imports.
+    pub imports: Vec<String>,
+    /// JSON Schema 2020-12 of its options.
+    pub schema: serde_json::Value,
+}
+
+/// One step to be planned.
+#[derive(Debug, Clone, Copy)]
+pub struct StepCall<'a> {
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its options, accepted by the kind's schema.
+    pub options: &'a serde_json::Value,
+    /// Its lock entry as JSON text.
+    pub lock: Option<&'a str>,
+}
+
+/// How grave a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Stops the build.
+    Error,
+    /// Should be looked at.
+    Warning,
+    /// Is worth knowing.
+    Note,
+}
+
+/// One thing that is wrong with a step's options.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// How grave.
+    pub severity: Severity,
+    /// RFC 6901 pointer into the options.
+    pub path: String,
+    /// A lower-case fragment.
+    pub message: String,
+    /// What can be done.
+    pub hint: Option<String>,
+}
+
+/// Why a step has no plan. The four are never confused: they have different owners.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The plugin declined the options.
+    #[error("the options cannot be honoured")]
+    Declined(Vec<Problem>),
+    /// The plugin says that planning failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The plugin trapped, ran out of a limit or broke its contract.
+    #[error("plugin `{plugin}` {what}")]
+    Broken {
+        /// Its name.
+        plugin: String,
+        /// What happened, as in "did not finish planning within 10 s".
+        what: String,
+        /// Where in the plugin's source, frame by frame, where it is known.
+        frames: Vec<String>,
+    },
+    /// The plugin asked for something that it was not granted.
+    #[error("plugin `{plugin}` {what}")]
+    Refused {
+        /// Its name.
+        plugin: String,
+        /// What it asked for.
+        what: String,
+        /// The line to add, or another way out.
+        hint: String,
+    },
+    /// The world (disk, network, kernel) failed the host while it answered.
+    #[error("{0}")]
+    World(String),
+    /// The facts that the plan needs are not known yet: the step below has not been built.
+    #[error("the plan depends on files of the image below it, which is not built yet")]
+    NotYet,
+}
+
+/// Turns steps into plans. Implemented by the plugin host; faked in tests.
+pub trait StepPlanner: Send + Sync {
+    /// Returns all kinds, sorted by name.
+    fn kinds(&self) -> &[Kind];
+
+    /// Plans a step. Facts are pulled from `world`, which records them.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlanError`].
+    fn plan(&self, call: StepCall<'_>, world: &dyn World) -> Result<Fragment, PlanError>;
+
+    /// Resolves a step and returns its lock entry as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlanError`].
+    fn resolve(&self, call: StepCall<'_>, world: &dyn World) -> Result<String, PlanError>;
+}
+
+/// A question that a planner asked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// The platform of the image.
+    Platform,
+    /// The builder version.
+    BuilderVersion,
+    /// The pretended time.
+    SourceDateEpoch,
+    /// A build argument.
+    Arg(String),
+    /// The bytes of a context file.
+    ContextRead(String),
+    /// Whether a context path exists.
+    ContextExists(String),
+    /// The context files that match a pattern.
+    ContextGlob(String),
+    /// The configuration of the state below.
+    BaseConfig,
+    /// The bytes of a file of the state below.
+    BaseRead(String),
+    /// Whether the state below has a path.
+    BaseExists(String),
+    /// Where a program is found in the state below.
+    BaseWhich(String),
+    /// The digest that an image reference stands for.
+    Image(String),
+}
+
+/// What the world answered: a value, or a reason why there is none. Both are facts.
+pub type FactAnswer = Result<Vec<u8>, String>;
+
+/// What a planner may see. Every answer to [`World::fact`] is recorded by who implements this.
+pub trait World: Sync {
+    /// Answers a question. Texts are UTF-8; booleans are `true` or `false`; a list is one entry a line; a name that
+    /// is not found by [`Fact::BaseWhich`] and an argument that was not given are empty.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::NotYet`] where the answer depends on a state that is not built, [`PlanError::World`] where the
+    /// machine failed. A missing file is neither: it is an answer.
+    fn fact(&self, fact: &Fact) -> Result<FactAnswer, PlanError>;
+
+    /// Fetches a URL; only while resolving.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::fact`].
+    fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError>;
+
+    /// Runs the command that is vertex `command` of `plan` in a throw-away sandbox and returns its output; only while
+    /// resolving.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::fact`].
+    fn probe(&self, plan: &Fragment, command: VertexId) -> Result<FactAnswer, PlanError>;
+
+    /// Passes a line to the person who waits.
+    fn log(&self, severity: Severity, message: &str);
+
+    /// Says how far long work has come.
+    fn progress(&self, label: &str, done: u64, total: u64);
+}
+
+/// Helps implementors to keep what was asked: question → digest of the answer.
+pub type Trace = BTreeMap<Fact, Digest>;
