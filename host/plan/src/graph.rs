@@ -231,6 +231,13 @@ impl Graph {
         places[&fragment.head]
     }
 
+    /// Puts a fragment on top of `base` without making it a step: operations that are only looked at.
+    pub fn link_aside(&mut self, base: Option<VertexId>, fragment: &Fragment) -> VertexId {
+        let head = self.link(base, fragment);
+        self.steps.pop();
+        head
+    }
+
     fn next_id(&self) -> VertexId {
         VertexId(u32::try_from(self.vertices.len()).expect("a plan has fewer than 2^32 vertices"))
     }
