@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+use std::fs;
+
+use super::*;
+use crate::root::Root;
+
+struct Layers(tempfile::TempDir);
+
+impl Layers {
+    /// Lower directories of which each has a file of its own and one of all.
+    fn new(count: usize) -> (Self, Overlay) {
+        let layers = Self(tempfile::tempdir().unwrap());
+        let lowers = (0..count).map(|index| layers.lower(&index.to_string())).collect();
+        (layers, Overlay { lowers, upper: None, work: None })
+    }
+
+    fn lower(&self, name: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(format!("of-{name}")), name).unwrap();
+        fs::write(path.join("of-all"), name).unwrap();
+        path
+    }
+
+    fn writable(&self, overlay: &Overlay) -> Overlay {
+        let [upper, work] = ["upper", "work"].map(|name| self.0.path().join(name));
+        fs::create_dir(&upper).unwrap();
+        fs::create_dir(&work).unwrap();
+        Overlay { upper: Some(upper), work: Some(work), ..overlay.clone() }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "a skipped test says why")]
+fn may_mount() -> bool {
+    let may = rustix::thread::capability_is_in_bounding_set(rustix::thread::CapabilitySet::SYS_ADMIN).unwrap()
+        && rustix::process::geteuid().is_root();
+    if !may {
+        eprintln!("skipped: mounting needs root, in whatever user namespace");
+    }
+    may
+}
+
+type Way = fn(&Overlay) -> Result<OwnedFd, MountError>;
+const WAYS: [(&str, Way); 2] = [("new", Overlay::mount), ("classic", classic::mount_in_private)];
+
+#[test]
+fn the_top_layer_wins_and_changes_land_in_the_upper_directory_only() {
+    if !may_mount() {
+        return;
+    }
+    for (name, way) in WAYS {
+        let (layers, overlay) = Layers::new(3);
+        let overlay = layers.writable(&overlay);
+        drop(way(&overlay).unwrap());
+        let root = Root::from_fd(way(&overlay).unwrap());
+        assert_eq!(root.read_bounded(Path::new("of-all"), 9).unwrap(), b"2", "{name}");
+        assert_eq!(root.read_bounded(Path::new("of-0"), 9).unwrap(), b"0", "{name}");
+        root.create_file(Path::new("of-1"), 0o640).unwrap();
+        root.remove_tree(Path::new("of-0")).unwrap();
+        let upper = Root::open(overlay.upper.as_deref().unwrap()).unwrap();
+        let changed: Vec<_> = upper.read_dir(Path::new("")).unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(changed, ["of-0", "of-1"], "{name}");
+        assert_eq!(fs::read(overlay.lowers[1].join("of-1")).unwrap(), b"1", "{name}");
+    }
+}
+
+#[test]
+fn hundreds_of_layers_with_long_names_are_one_file_system() {
+    if !may_mount() {
+        return;
+    }
+    for (name, way, count) in [("new", WAYS[0].1, MAX_LOWERS), ("classic", WAYS[1].1, 300)] {
+        let layers = Layers(tempfile::tempdir().unwrap());
+        let deep = layers.0.path().join("d".repeat(200)).join("e".repeat(200));
+        fs::create_dir_all(&deep).unwrap();
+        let nested = Layers(tempfile::tempdir_in(&deep).unwrap());
+        let lowers = (0..count).map(|index| nested.lower(&index.to_string())).collect();
+        let root = Root::from_fd(way(&Overlay { lowers, upper: None, work: None }).unwrap());
+        assert_eq!(root.read_dir(Path::new("")).unwrap().len(), count + 1, "{name}");
+        let top = root.read_bounded(Path::new("of-all"), 9).unwrap();
+        assert_eq!(top, (count - 1).to_string().as_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn names_with_the_separators_of_overlay_are_names() {
+    if !may_mount() {
+        return;
+    }
+    for (name, way) in WAYS {
+        let layers = Layers(tempfile::tempdir().unwrap());
+        let lowers = [r"a:b", r"c\:d", "e,f", r"g\\h"].map(|name| layers.lower(name)).to_vec();
+        let root = Root::from_fd(way(&Overlay { lowers, upper: None, work: None }).unwrap());
+        assert_eq!(root.read_bounded(Path::new("of-all"), 9).unwrap(), br"g\\h", "{name}");
+        assert_eq!(root.read_dir(Path::new("")).unwrap().len(), 5, "{name}");
+    }
+}
+
+#[test]
+fn one_layer_is_a_read_only_view() {
+    if !may_mount() {
+        return;
+    }
+    let (_layers, overlay) = Layers::new(1);
+    let root = Root::from_fd(overlay.mount().unwrap());
+    assert_eq!(root.read_bounded(Path::new("of-0"), 9).unwrap(), b"0");
+    let refusal = root.create_file(Path::new("new"), 0o644).unwrap_err();
+    assert_eq!(refusal.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+}
+
+#[test]
+fn what_cannot_be_mounted_is_named() {
+    if !may_mount() {
+        return;
+    }
+    let (layers, overlay) = Layers::new(2);
+    let absent = layers.0.path().join("absent");
+    let of = |lowers: Vec<PathBuf>| Overlay { lowers, upper: None, work: None };
+    assert!(matches!(of(vec![]).mount(), Err(MountError::NoLower)));
+    assert!(matches!(of(vec![absent.clone(); 501]).mount(), Err(MountError::TooManyLowers(501))));
+    let half = Overlay { upper: Some(absent.clone()), ..overlay.clone() };
+    assert!(matches!(half.mount(), Err(MountError::UpperWithoutWork)));
+    for (name, way) in WAYS {
+        let error = way(&of(vec![overlay.lowers[0].clone(), absent.clone()])).unwrap_err();
+        let expected = format!("cannot use `{}` as lower directory of an overlay", absent.display());
+        assert_eq!(error.to_string(), expected, "{name}");
+    }
+}
