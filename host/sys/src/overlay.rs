@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
@@ -177,9 +177,15 @@ fn append(fs: &OwnedFd, key: &'static str, path: &Path, role: &'static str) -> R
 
 /// Removes the mark of an earlier volatile mount, without which the kernel would not use the directories again.
 fn forget_volatile(work: &Path) -> Result<(), MountError> {
-    for mark in ["work/incompat/volatile", "work/incompat"] {
-        match rustix::fs::rmdir(work.join(mark)) {
-            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
+    let marks = [
+        ("work/incompat/volatile/dirty", AtFlags::empty()),
+        ("work/incompat/volatile", AtFlags::REMOVEDIR),
+        ("work/incompat", AtFlags::REMOVEDIR),
+    ];
+    for (mark, flags) in marks {
+        match rustix::fs::unlinkat(CWD, work.join(mark), flags) {
+            Ok(()) => {}
+            Err(Errno::NOENT | Errno::NOTDIR) => break,
             Err(source) => return Err(MountError::Directory { path: work.into(), role: WORK, source: source.into() }),
         }
     }
