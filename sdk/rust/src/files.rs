@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Batches of file edits.
+
+use crate::host::graph as host;
+use crate::{Artifact, Format, State};
+
+/// A batch of file edits on a state: one operation, one layer, in the order of the calls.
+///
+/// `owner`, `mode`, `exclude`, `follow_links`, `keep_parents` and `optional` are the *brush*: each applies to the edits
+/// added after it. Paths are absolute inside the state.
+#[derive(Debug)]
+#[must_use = "a batch does nothing until it is applied"]
+pub struct Files(host::Files);
+
+impl Files {
+    /// Starts a batch on `state`.
+    pub fn on(state: &State) -> Self {
+        Self(host::Files::new(state))
+    }
+
+    /// Brush: owner of what is written, as `uid`, `uid:gid` or names of the state. Empty keeps `0:0` for files of the
+    /// context and the recorded owner for those of a state or an archive.
+    pub fn owner(self, owner: &str) -> Self {
+        self.0.owner(owner);
+        self
+    }
+
+    /// Brush: mode bits of what is written; none keeps those of the source.
+    pub fn mode(self, mode: impl Into<Option<u32>>) -> Self {
+        self.0.mode(mode.into());
+        self
+    }
+
+    /// Brush: patterns of source paths that are left out.
+    pub fn exclude<S: Into<String>>(self, patterns: impl IntoIterator<Item = S>) -> Self {
+        self.0.exclude(&strings(patterns));
+        self
+    }
+
+    /// Brush: whether a link in the context is replaced by what it points to.
+    pub fn follow_links(self, follow: bool) -> Self {
+        self.0.follow_links(follow);
+        self
+    }
+
+    /// Brush: whether the directories of a matched source path are kept below the destination.
+    pub fn keep_parents(self, keep: bool) -> Self {
+        self.0.keep_parents(keep);
+        self
+    }
+
+    /// Brush: whether a source that matches nothing is passed over instead of being an error.
+    pub fn optional(self, optional: bool) -> Self {
+        self.0.optional(optional);
+        self
+    }
+
+    /// Copies files of the build context. A pattern that names a directory copies its content; a destination that
+    /// ends in `/` is a directory.
+    pub fn context<S: Into<String>>(self, patterns: impl IntoIterator<Item = S>, dest: &str) -> Self {
+        self.0.context(&strings(patterns), dest);
+        self
+    }
+
+    /// Copies a path of another state.
+    pub fn from_state(self, source: &State, path: &str, dest: &str) -> Self {
+        self.0.from_state(source, path, dest);
+        self
+    }
+
+    /// Writes a fetched file at `dest`.
+    pub fn artifact(self, source: &Artifact, dest: &str) -> Self {
+        self.0.artifact(source, dest);
+        self
+    }
+
+    /// Unpacks a fetched archive below `dest`. A directory entry that meets a link to a directory follows the link.
+    pub fn unpack(self, source: &Artifact, format: Format, dest: &str) -> Self {
+        self.0.unpack(source, format.as_str(), dest);
+        self
+    }
+
+    /// Writes the absolute names of an archive's members, one a line, `/.` for its root, to `dest`.
+    pub fn unpack_names(self, source: &Artifact, format: Format, dest: &str) -> Self {
+        self.0.unpack_names(source, format.as_str(), dest);
+        self
+    }
+
+    /// Writes a small file.
+    pub fn put(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.0.put(path, bytes.as_ref());
+        self
+    }
+
+    /// Makes a directory and its parents.
+    pub fn mkdir(self, path: &str) -> Self {
+        self.0.mkdir(path);
+        self
+    }
+
+    /// Makes a symbolic link at `path` that points to `target`.
+    pub fn symlink(self, target: &str, path: &str) -> Self {
+        self.0.symlink(target, path);
+        self
+    }
+
+    /// Removes a file or a tree. Nothing there is not an error.
+    pub fn remove(self, path: &str) -> Self {
+        self.0.remove(path);
+        self
+    }
+
+    /// Closes the batch and returns the state that it makes.
+    #[must_use]
+    pub fn apply(self) -> State {
+        host::Files::apply(self.0)
+    }
+}
+
+pub(crate) fn strings<S: Into<String>>(items: impl IntoIterator<Item = S>) -> Vec<String> {
+    items.into_iter().map(Into::into).collect()
+}

@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The handles of a plan, recording.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::operation::{absolute, format, object, tagged, text_or_base64};
+use super::world::with;
+
+/// A file on the network, named by its content.
+#[derive(Debug)]
+pub struct Artifact(Value);
+
+impl Artifact {
+    /// Names a file by `url` (`https://` or `http://`), `sha256` (64 lower-case hexadecimal digits) and `size` in bytes,
+    /// none where it is not known before the download.
+    #[must_use]
+    pub fn new(url: &str, sha256: &str, size: Option<u64>) -> Self {
+        assert!(url.starts_with("https://") || url.starts_with("http://"), "`{url}` is not an address of a file");
+        let is_digest = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        assert!(is_digest, "`{sha256}` is not a SHA-256 digest");
+        Self(object([
+            ("url", url.into()),
+            ("sha256", format!("sha256:{sha256}").into()),
+            ("size", size.map_or(Value::Null, Value::from)),
+        ]))
+    }
+}
+
+/// An immutable file system together with an image configuration. Every edit returns a new state.
+#[derive(Debug)]
+pub struct State(u32);
+
+impl State {
+    pub(crate) fn base() -> Self {
+        Self(0)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn add(vertex: Value) -> Self {
+        Self(with(|world| world.add(vertex, json!({}))))
+    }
+
+    fn configure(&self, edit: &str, value: Value) -> Self {
+        Self::add(json!({ "configure": { "on": self.0, "edit": { edit: value } } }))
+    }
+
+    /// Nothing: no file, empty configuration.
+    #[must_use]
+    pub fn scratch() -> Self {
+        Self::add("scratch".into())
+    }
+
+    /// The image of a reference, such as `docker.io/library/debian:bookworm-slim`.
+    ///
+    /// # Errors
+    ///
+    /// Says why there is none.
+    pub fn image(reference: &str) -> Result<Self, String> {
+        with(|world| world.ask(&format!("image {reference}"), ()));
+        Ok(Self::add(json!({ "image": { "reference": reference } })))
+    }
+
+    fn fact<T>(
+        &self,
+        question: &str,
+        answer: impl FnOnce(&super::world::Given) -> Result<T, String>,
+    ) -> Result<T, String> {
+        if self.0 != 0 {
+            return Err("the state is only described by this plan: its files are not known yet".to_owned());
+        }
+        with(|world| {
+            let answer = answer(&world.given);
+            world.ask(question, answer)
+        })
+    }
+
+    /// The image configuration as OCI JSON.
+    ///
+    /// # Errors
+    ///
+    /// Says that the state is not known yet.
+    pub fn config(&self) -> Result<String, String> {
+        self.fact("base-config", |given| Ok(given.base_config.clone()))
+    }
+
+    /// The bytes of a file. Symbolic links are followed inside the state.
+    ///
+    /// # Errors
+    ///
+    /// Says why there are none.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.fact(&format!("base-read {path}"), |given| {
+            given.base_files.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+        })
+    }
+
+    /// Whether the path names something, links followed inside the state.
+    ///
+    /// # Errors
+    ///
+    /// Says that the state is not known yet.
+    pub fn exists(&self, path: &str) -> Result<bool, String> {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        self.fact(&format!("base-exists {path}"), |given| {
+            let mut names = given.base_files.keys().chain(given.base_programs.values());
+            Ok(names.any(|name| name == path || name.starts_with(&below)))
+        })
+    }
+
+    /// Where a program is found on the `PATH` of the configuration, or none.
+    ///
+    /// # Errors
+    ///
+    /// Says that the state is not known yet.
+    pub fn which(&self, program: &str) -> Result<Option<String>, String> {
+        self.fact(&format!("base-which {program}"), |given| Ok(given.base_programs.get(program).cloned()))
+    }
+
+    /// Sets an environment variable of the image.
+    #[must_use]
+    pub fn env(&self, name: &str, value: &str) -> Self {
+        self.configure("env", json!([name, value]))
+    }
+
+    /// Sets the working directory; a relative path is joined to the present one.
+    #[must_use]
+    pub fn workdir(&self, path: &str) -> Self {
+        self.configure("workdir", path.into())
+    }
+
+    /// Sets the user, as `name`, `uid`, `name:group` or `uid:gid`.
+    #[must_use]
+    pub fn user(&self, user: &str) -> Self {
+        self.configure("user", user.into())
+    }
+
+    /// Sets the entry point; an empty list clears it. Clears the command.
+    #[must_use]
+    pub fn entrypoint(&self, argv: &[String]) -> Self {
+        self.configure("entrypoint", json!(argv))
+    }
+
+    /// Sets the command; an empty list clears it.
+    #[must_use]
+    pub fn cmd(&self, argv: &[String]) -> Self {
+        self.configure("cmd", json!(argv))
+    }
+
+    /// Sets the shell that scripts run in, for example `["/bin/sh", "-c"]`.
+    #[must_use]
+    pub fn shell(&self, argv: &[String]) -> Self {
+        self.configure("shell", json!(argv))
+    }
+
+    /// Sets a label.
+    #[must_use]
+    pub fn label(&self, name: &str, value: &str) -> Self {
+        self.configure("label", json!([name, value]))
+    }
+
+    /// Adds an exposed port, as `80`, `80/tcp` or `53/udp`.
+    #[must_use]
+    pub fn expose(&self, port: &str) -> Self {
+        self.configure("expose", port.into())
+    }
+
+    /// Declares a path as a volume of containers made from the image.
+    #[must_use]
+    pub fn volume(&self, path: &str) -> Self {
+        self.configure("volume", path.into())
+    }
+
+    /// Sets the stop signal, as `SIGTERM` or a number.
+    #[must_use]
+    pub fn stop_signal(&self, signal: &str) -> Self {
+        self.configure("stop-signal", signal.into())
+    }
+
+    /// Sets the health check from its OCI/Docker JSON form; none clears it.
+    ///
+    /// # Errors
+    ///
+    /// Says why the text is not a health check.
+    pub fn healthcheck(&self, json: Option<&str>) -> Result<Self, String> {
+        let value = match json {
+            Some(text) => serde_json::from_str(text).map_err(|error| error.to_string())?,
+            None => Value::Null,
+        };
+        Ok(self.configure("healthcheck", value))
+    }
+
+    /// Appends an instruction that runs when this image is used as a base of a Dockerfile.
+    #[must_use]
+    pub fn onbuild(&self, instruction: &str) -> Self {
+        self.configure("onbuild", instruction.into())
+    }
+
+    /// Gives the state a name, by which `--target` finds it. Changes nothing else.
+    #[must_use]
+    pub fn name(&self, name: &str) -> Self {
+        self.configure("name", name.into())
+    }
+}
+
+#[derive(Debug, Default, Clone)]
+struct Brush {
+    owner: String,
+    mode: Option<u32>,
+    exclude: Vec<String>,
+    follow_links: bool,
+    keep_parents: bool,
+    optional: bool,
+}
+
+impl Brush {
+    fn copying(&self) -> Value {
+        object([
+            ("owner", self.owner.clone().into()),
+            ("mode", self.mode.map_or(Value::Null, Value::from)),
+            ("exclude", json!(self.exclude)),
+            ("follow-links", self.follow_links.into()),
+            ("keep-parents", self.keep_parents.into()),
+            ("optional", self.optional.into()),
+        ])
+    }
+
+    fn making(&self) -> Value {
+        object([("owner", self.owner.clone().into()), ("mode", self.mode.map_or(Value::Null, Value::from))])
+    }
+}
+
+/// A batch of file edits.
+#[derive(Debug)]
+pub(crate) struct Files {
+    on: u32,
+    brush: RefCell<Brush>,
+    actions: RefCell<Vec<Value>>,
+}
+
+impl Files {
+    pub(crate) fn new(on: &State) -> Self {
+        Self { on: on.0, brush: RefCell::default(), actions: RefCell::default() }
+    }
+
+    pub(crate) fn owner(&self, owner: &str) {
+        owner.clone_into(&mut self.brush.borrow_mut().owner);
+    }
+
+    pub(crate) fn mode(&self, mode: Option<u32>) {
+        self.brush.borrow_mut().mode = mode;
+    }
+
+    pub(crate) fn exclude(&self, patterns: &[String]) {
+        self.brush.borrow_mut().exclude = patterns.to_vec();
+    }
+
+    pub(crate) fn follow_links(&self, follow: bool) {
+        self.brush.borrow_mut().follow_links = follow;
+    }
+
+    pub(crate) fn keep_parents(&self, keep: bool) {
+        self.brush.borrow_mut().keep_parents = keep;
+    }
+
+    pub(crate) fn optional(&self, optional: bool) {
+        self.brush.borrow_mut().optional = optional;
+    }
+
+    fn push(&self, action: Value) {
+        self.actions.borrow_mut().push(action);
+    }
+
+    fn copy(&self, source: Value, dest: &str) {
+        let brush = self.brush.borrow().copying();
+        self.push(tagged("copy", object([("source", source), ("dest", absolute(dest)), ("brush", brush)])));
+    }
+
+    pub(crate) fn context(&self, patterns: &[String], dest: &str) {
+        self.copy(json!({ "context": { "patterns": patterns } }), dest);
+    }
+
+    #[allow(clippy::wrong_self_convention, reason = "the interface's word: a copy from a state")]
+    pub(crate) fn from_state(&self, source: &State, path: &str, dest: &str) {
+        self.copy(json!({ "state": { "vertex": source.0, "path": absolute(path) } }), dest);
+    }
+
+    pub(crate) fn artifact(&self, source: &Artifact, dest: &str) {
+        self.copy(json!({ "artifact": source.0 }), dest);
+    }
+
+    pub(crate) fn unpack(&self, source: &Artifact, word: &str, dest: &str) {
+        self.copy(json!({ "unpacked": { "artifact": source.0, "format": format(word) } }), dest);
+    }
+
+    pub(crate) fn unpack_names(&self, source: &Artifact, word: &str, dest: &str) {
+        self.copy(json!({ "names": { "artifact": source.0, "format": format(word) } }), dest);
+    }
+
+    pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
+        let brush = self.brush.borrow().making();
+        // The bytes stand even where they are empty: an empty file is a file.
+        let mut fields = object([("path", absolute(path)), ("brush", brush)]);
+        fields["bytes"] = text_or_base64(bytes);
+        self.push(tagged("put", fields));
+    }
+
+    pub(crate) fn mkdir(&self, path: &str) {
+        let brush = self.brush.borrow().making();
+        self.push(tagged("mkdir", object([("path", absolute(path)), ("brush", brush)])));
+    }
+
+    pub(crate) fn symlink(&self, target: &str, path: &str) {
+        self.push(json!({ "symlink": { "target": target, "path": absolute(path) } }));
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        self.push(json!({ "remove": { "path": absolute(path) } }));
+    }
+
+    pub(crate) fn apply(batch: Self) -> State {
+        State::add(json!({ "files": { "on": batch.on, "actions": batch.actions.into_inner() } }))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Run {
+    env: BTreeMap<String, String>,
+    secret_env: BTreeMap<String, (String, bool)>,
+    workdir: Option<String>,
+    user: Option<String>,
+    stdin: Vec<u8>,
+    mounts: Vec<Value>,
+    host_network: bool,
+    hosts: BTreeSet<String>,
+    devices: Vec<String>,
+    insecure: bool,
+}
+
+/// A command to run in a sandbox on a state.
+#[derive(Debug)]
+pub(crate) struct Command {
+    on: u32,
+    command: Value,
+    run: RefCell<Run>,
+    text: RefCell<String>,
+    at: Cell<Option<(u32, u32)>>,
+}
+
+impl Command {
+    pub(crate) fn new(on: &State, argv: &[String]) -> Self {
+        assert!(argv.first().is_some_and(|program| !program.is_empty()), "a command has a program");
+        Self::of(on, json!({ "argv": argv }))
+    }
+
+    pub(crate) fn shell(on: &State, script: &str) -> Self {
+        Self::of(on, json!({ "shell": script }))
+    }
+
+    fn of(on: &State, command: Value) -> Self {
+        Self { on: on.0, command, run: RefCell::default(), text: RefCell::default(), at: Cell::default() }
+    }
+
+    pub(crate) fn env(&self, name: &str, value: &str) {
+        self.run.borrow_mut().env.insert(name.into(), value.into());
+    }
+
+    pub(crate) fn workdir(&self, path: &str) {
+        self.run.borrow_mut().workdir = Some(path.into());
+    }
+
+    pub(crate) fn user(&self, user: &str) {
+        self.run.borrow_mut().user = Some(user.into());
+    }
+
+    pub(crate) fn stdin(&self, bytes: &[u8]) {
+        self.run.borrow_mut().stdin = bytes.to_vec();
+    }
+
+    fn mount(&self, target: &str, source: Value) {
+        self.run.borrow_mut().mounts.push(json!({ "target": absolute(target), "source": source }));
+    }
+
+    pub(crate) fn cache(&self, id: &str, target: &str, sharing: &str) {
+        self.mount(target, json!({ "cache": { "id": id, "sharing": sharing } }));
+    }
+
+    pub(crate) fn secret_file(&self, id: &str, target: &str, mode: u32, required: bool) {
+        self.mount(target, json!({ "secret-file": { "id": id, "mode": mode, "required": required } }));
+    }
+
+    pub(crate) fn secret_env(&self, id: &str, name: &str, required: bool) {
+        self.run.borrow_mut().secret_env.insert(name.into(), (id.into(), required));
+    }
+
+    pub(crate) fn ssh(&self, id: &str, target: &str, required: bool) {
+        self.mount(target, json!({ "ssh": { "id": id, "required": required } }));
+    }
+
+    pub(crate) fn bind_context(&self, path: &str, target: &str) {
+        self.mount(target, json!({ "context": { "path": path } }));
+    }
+
+    pub(crate) fn bind_state(&self, source: &State, path: &str, target: &str) {
+        self.mount(target, json!({ "state": { "vertex": source.0, "path": absolute(path) } }));
+    }
+
+    pub(crate) fn bind_artifact(&self, source: &Artifact, target: &str) {
+        self.mount(target, json!({ "artifact": source.0 }));
+    }
+
+    pub(crate) fn bind_unpacked(&self, source: &Artifact, word: &str, target: &str) {
+        self.mount(target, json!({ "unpacked": { "artifact": source.0, "format": format(word) } }));
+    }
+
+    pub(crate) fn tmpfs(&self, target: &str, size: Option<u64>) {
+        self.mount(target, json!({ "tmpfs": object([("size", size.map_or(Value::Null, Value::from))]) }));
+    }
+
+    pub(crate) fn volume(&self, name: &str, target: &str) {
+        self.mount(target, json!({ "volume": { "name": name } }));
+    }
+
+    pub(crate) fn network(&self, mode: &str) {
+        let mut run = self.run.borrow_mut();
+        match mode {
+            "host" => run.host_network = true,
+            "none" => {
+                run.host_network = false;
+                run.hosts.clear();
+            }
+            other => panic!("`{other}` is not a network: `host` or `none`"),
+        }
+    }
+
+    pub(crate) fn allow_host(&self, host: &str) {
+        self.run.borrow_mut().hosts.insert(host.into());
+    }
+
+    pub(crate) fn device(&self, name: &str) {
+        self.run.borrow_mut().devices.push(name.into());
+    }
+
+    pub(crate) fn security(&self, mode: &str) {
+        self.run.borrow_mut().insecure = mode == "insecure";
+    }
+
+    pub(crate) fn describe(&self, text: &str) {
+        text.clone_into(&mut self.text.borrow_mut());
+    }
+
+    pub(crate) fn at(&self, line: u32, column: u32) {
+        self.at.set(Some((line, column)));
+    }
+
+    pub(crate) fn into_run(self) -> Value {
+        let run = self.run.into_inner();
+        let network = match (run.host_network, run.hosts.is_empty()) {
+            (true, _) => "host".into(),
+            (false, false) => json!({ "hosts": run.hosts }),
+            (false, true) => Value::Null,
+        };
+        let mut fields = object([
+            ("command", self.command),
+            ("env", json!(run.env)),
+            ("secret-env", json!(run.secret_env)),
+            ("workdir", json!(run.workdir)),
+            ("user", json!(run.user)),
+            ("stdin", text_or_base64(&run.stdin)),
+            ("mounts", Value::from(run.mounts)),
+            ("network", network),
+            ("devices", json!(run.devices)),
+            ("insecure", run.insecure.into()),
+        ]);
+        fields["on"] = self.on.into();
+        tagged("run", fields)
+    }
+
+    pub(crate) fn run(command: Self) -> State {
+        let at = command.at.get().map_or(Value::Null, |at| json!(at));
+        let label = object([("text", command.text.borrow().clone().into()), ("at", at)]);
+        let run = command.into_run();
+        State(with(|world| world.add(run, label)))
+    }
+}

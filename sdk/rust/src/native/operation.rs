@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Plan operations as JSON, with what stands at its default left out.
+
+use base64::Engine as _;
+use serde_json::{Map, Value};
+
+/// Returns an object of those fields that say something.
+pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let said = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    };
+    let fields = fields.into_iter().filter(|(_, value)| said(value));
+    Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+}
+
+/// Returns `{ "<name>": <value> }`.
+pub(crate) fn tagged(name: &str, value: Value) -> Value {
+    Value::Object(Map::from_iter([(name.to_owned(), value)]))
+}
+
+/// Returns bytes as text where they are UTF-8, else as `base64:…`.
+pub(crate) fn text_or_base64(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.starts_with("base64:") => text.into(),
+        _ => format!("base64:{}", base64::prelude::BASE64_STANDARD.encode(bytes)).into(),
+    }
+}
+
+/// Holds a path to the interface's rule. The host traps where this panics.
+pub(crate) fn absolute(path: &str) -> Value {
+    assert!(path.starts_with('/'), "`{path}` is not an absolute path");
+    path.into()
+}
+
+/// Holds an archive format to the interface's words.
+pub(crate) fn format(word: &str) -> Value {
+    assert!(matches!(word, "tar" | "zip" | "deb-data" | "deb-control"), "`{word}` is not a known archive format");
+    word.into()
+}
