@@ -149,6 +149,22 @@ impl Fragment {
         id
     }
 
+    /// Puts the plan of another step on top of `on` and returns the place of that step's result.
+    ///
+    /// # Panics
+    ///
+    /// Panics where `on` is not in the fragment.
+    pub fn graft(&mut self, on: VertexId, other: &Self) -> VertexId {
+        assert!(on.index() < self.vertices.len(), "a step is planned on a state of the fragment");
+        let mut places = vec![on];
+        for (vertex, label) in other.vertices.iter().zip(&other.labels).skip(1) {
+            let mut moved = vertex.clone();
+            moved.for_each_input(|id| *id = places[id.index()]);
+            places.push(self.add(moved, label.clone()));
+        }
+        places[other.head.index()]
+    }
+
     /// Says which state is the step's result.
     pub fn set_head(&mut self, head: VertexId) {
         self.head = head;
@@ -316,6 +332,20 @@ mod tests {
         assert_eq!(graph.vertex(VertexId(2)).on(), Some(VertexId(1)));
         assert_eq!(graph.step(1).collect::<Vec<_>>(), [VertexId(2), VertexId(3)]);
         assert_eq!(graph.step_of(head), 1);
+    }
+
+    #[test]
+    fn grafting_moves_edges_and_keeps_equal_operations_once() {
+        let mut inner = Fragment::new();
+        let a = inner.add(run(VertexId::BASE, "a"), Label::default());
+        let b = inner.add(run(a, "b"), Label::default());
+        inner.set_head(b);
+        let mut outer = Fragment::new();
+        let first = outer.add(run(VertexId::BASE, "first"), Label::default());
+        let head = outer.graft(first, &inner);
+        assert_eq!((outer.graft(first, &inner), outer.vertices().len()), (head, 4));
+        assert_eq!(outer.vertex(head), &run(VertexId(2), "b"));
+        assert_eq!(outer.vertex(VertexId(2)), &run(first, "a"));
     }
 
     #[test]

@@ -25,4 +25,4 @@ pub use lock::{Lock, LockedStep, ParseLockError};
 pub use op::{
     Action, Archive, Artifact, Brush, Command, ConfigEdit, Files, Mount, MountSource, Network, Run, Sharing, Source,
 };
-pub use planner::{Fact, FactAnswer, Kind, PlanError, Problem, Severity, StepCall, StepPlanner, World};
+pub use planner::{Fact, FactAnswer, Kind, PlanError, Problem, Severity, StepCall, StepPlanner, Trace, World};

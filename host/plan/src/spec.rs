@@ -6,7 +6,9 @@
 
 mod ambient;
 mod builder_version;
+mod check;
 mod diagnostic;
+mod nearest;
 mod parse;
 mod step;
 mod toml_value;
@@ -15,4 +17,5 @@ pub use ambient::Ambient;
 pub use builder_version::{BuilderVersion, UnknownBuilderVersion};
 pub use diagnostic::{Code, Diagnostic, SourceText, SpecErrors};
 pub use step::{BASE_STEP, ImageSpec, Spec, Step};
+pub(crate) use toml_value::child;
 pub use toml_value::{Place, Places};

@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The options that every step has, whatever its kind: they belong to the sandbox around it and not to the tool in it.
 
+mod read;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
+use super::toml_value::child;
+pub(super) use read::{NAME_HINT, is_name};
+
+use super::{Code, Diagnostic, Places};
 use crate::{Fragment, Network};
+
+/// The options of every step that this version honours.
+pub(super) const NAMES: [&str; 6] = ["env", "force", "name", "network", "timeout", "user"];
+
+/// The options of every step that later versions bring. They are refused: an ignored secret is a surprise, and an
+/// ignored device a wrong image.
+const LATER: [&str; 5] = ["cpu", "gpu", "memory", "secrets", "volumes"];
 
 /// What surrounds a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,5 +52,125 @@ impl Ambient {
                 run.user = Some(user.clone());
             }
         }
+    }
+}
+
+/// Takes the options of every step out of a step's table. Those in `own` stay: the kind gives them its own meaning.
+pub(super) fn take(
+    table: &mut Map<String, Value>,
+    own: &[&str],
+    pointer: &str,
+    places: &Places,
+    errors: &mut Vec<Diagnostic>,
+) -> Ambient {
+    let mut ambient = Ambient::default();
+    for name in NAMES.into_iter().chain(LATER).filter(|name| !own.contains(name)) {
+        let Some(value) = table.remove(name) else { continue };
+        let Err(Faults(faults)) = ambient.set(name, &value) else { continue };
+        let at = child(pointer, name);
+        errors.extend(faults.into_iter().map(|fault| fault.located(&at, places)));
+    }
+    ambient
+}
+
+impl Ambient {
+    fn set(&mut self, name: &str, value: &Value) -> Result<(), Faults> {
+        match name {
+            "name" => self.name = Some(read::name(value)?),
+            "env" => self.env = read::environment(value)?,
+            "network" => self.network = Some(read::network(value)?),
+            "user" => self.user = Some(read::user(value)?),
+            "force" => self.force = read::truth("force", value)?,
+            "timeout" => self.timeout = Some(read::timeout(value)?),
+            later => return Err(not_available(later).into()),
+        }
+        Ok(())
+    }
+}
+
+fn not_available(name: &str) -> Fault {
+    let message = format!("`{name}` is not available in this version of wythe");
+    Fault { part: Part::Key, diagnostic: Diagnostic::error(Code::NotAvailable, message) }
+}
+
+/// The part of an option that is wrong.
+enum Part {
+    Key,
+    Value,
+    Member(String),
+}
+
+/// What is wrong with an option.
+struct Fault {
+    part: Part,
+    diagnostic: Diagnostic,
+}
+
+impl Fault {
+    fn located(self, option: &str, places: &Places) -> Diagnostic {
+        let pointer = match &self.part {
+            Part::Member(name) => child(option, name),
+            Part::Key | Part::Value => option.to_owned(),
+        };
+        let place = places.nearest(&pointer);
+        let span = place.map(|place| match (&self.part, &place.key) {
+            (Part::Key, Some(key)) => key.clone(),
+            _ => place.value.clone(),
+        });
+        Diagnostic { span, ..self.diagnostic }
+    }
+}
+
+/// Everything that is wrong with one option.
+struct Faults(Vec<Fault>);
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
+    }
+}
+
+impl From<Diagnostic> for Faults {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Fault { part: Part::Value, diagnostic }.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ambient;
+    use crate::{Command, Fragment, Label, Network, Run, Vertex, VertexId};
+
+    #[test]
+    fn the_person_wins_over_the_plan() {
+        let mut fragment = Fragment::new();
+        let mut run = Run::new(VertexId::BASE, Command::Shell("true".into()));
+        run.env = [("A".into(), "plan".into()), ("B".into(), "plan".into())].into();
+        run.network = Network::Host;
+        let head = fragment.add(Vertex::Run(run.clone()), Label::default());
+        fragment.set_head(head);
+
+        let ambient = Ambient {
+            env: [("A".into(), "person".into()), ("C".into(), "person".into())].into(),
+            network: Some(Network::None),
+            user: Some("app".into()),
+            ..Ambient::default()
+        };
+        ambient.apply(&mut fragment);
+
+        run.env = [("A", "person"), ("B", "plan"), ("C", "person")].map(|(a, b)| (a.into(), b.into())).into();
+        run.network = Network::None;
+        run.user = Some("app".into());
+        assert_eq!(fragment.vertex(head), &Vertex::Run(run));
+    }
+
+    #[test]
+    fn nothing_given_changes_nothing() {
+        let mut fragment = Fragment::new();
+        let run = Run::new(VertexId::BASE, Command::Shell("true".into()));
+        fragment.add(Vertex::Run(run), Label::default());
+        let before = fragment.clone();
+        Ambient::default().apply(&mut fragment);
+        assert_eq!(fragment, before);
     }
 }

@@ -1,18 +1,253 @@
 // SPDX-License-Identifier: Apache-2.0
-//! From text to spec.
+//! From text to spec: the top of a definition and its images.
 
-use super::{Code, Diagnostic, SourceText, Spec, SpecErrors};
-use crate::Kind;
+mod entry;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use wythe_image::Platform;
+
+use super::ambient::{NAME_HINT, is_name};
+use super::check::{quote_hint, type_of};
+use super::nearest::known_hint;
+use super::toml_value::{self, child};
+use super::{BASE_STEP, BuilderVersion, Code, Diagnostic, ImageSpec, Places, SourceText, Spec, SpecErrors, Step};
+use crate::{CORE_KINDS, Kind, Severity};
+use entry::Role;
+
+type Table = Map<String, Value>;
+
+/// The keys of an image: at the top of a definition of one image, or in its table.
+const IMAGE_KEYS: [&str; 4] = ["args", "base", "platform", "steps"];
 
 impl Spec {
-    /// Parses a definition. `kinds` are those of the planner; the core kinds are always known.
+    /// Parses a definition. `kinds` are those of the planner; the core kinds are always known, and a kind of the same
+    /// name as a core kind is not reached.
     ///
     /// # Errors
     ///
     /// Returns everything that is wrong, not only the first thing; text that is not TOML stops at its first fault.
     pub fn parse(file_name: &str, text: &str, kinds: &[Kind]) -> Result<Self, SpecErrors> {
-        let _ = kinds;
         let source = SourceText::new(file_name, text);
-        Err(SpecErrors { source, diagnostics: vec![Diagnostic::error(Code::Syntax, "not written yet")] })
+        let document = match toml_value::read(text) {
+            Ok(document) => document,
+            Err(fault) => return Err(SpecErrors { source, diagnostics: vec![fault] }),
+        };
+        let mut reader = Reader { kinds, places: document.places, found: document.errors };
+        let builder = reader.builder(&document.table);
+        let images = reader.images(document.table);
+        let mut found = reader.found;
+        found.sort_by_key(|one| one.span.as_ref().map(|span| span.start));
+        if found.iter().any(|one| one.severity == Severity::Error) {
+            return Err(SpecErrors { source, diagnostics: found });
+        }
+        Ok(Self { builder, images, warnings: found, source })
     }
+}
+
+/// What the parts of the parser share.
+struct Reader<'a> {
+    kinds: &'a [Kind],
+    /// Places of the whole document.
+    places: Places,
+    found: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn builder(&mut self, table: &Table) -> BuilderVersion {
+        let newest = BuilderVersion::newest();
+        let Some(value) = table.get("builder") else {
+            let message = format!("no builder version is given; {newest} is used");
+            let hint = format!(
+                "begin the definition with `builder = \"{newest}\"`, so that a later wythe builds the same image"
+            );
+            self.found.push(Diagnostic::warning(Code::BuilderNotPinned, message).hint(hint));
+            return newest;
+        };
+        let Some(text) = self.text("/builder", "builder", value) else { return newest };
+        text.parse().unwrap_or_else(|error| {
+            let known: Vec<&str> = BuilderVersion::all().iter().map(BuilderVersion::as_str).collect();
+            let fault = Diagnostic::error(Code::Unknown, format!("{error}"));
+            self.push_at("/builder", fault.hint(known_hint(&text, "versions", &known)));
+            newest
+        })
+    }
+
+    fn images(&mut self, mut table: Table) -> Vec<ImageSpec> {
+        table.remove("builder");
+        let Some(images) = table.remove("images") else {
+            return self.image(None, "", table).into_iter().collect();
+        };
+        for key in table.keys() {
+            let fault = if IMAGE_KEYS.contains(&key.as_str()) {
+                Diagnostic::error(Code::Conflict, format!("`{key}` and `images` cannot both be given"))
+                    .hint(format!("move `{key}` into the table of an image: [images.NAME]"))
+            } else {
+                unknown_key(key, &["builder", "images"])
+            };
+            self.push_at_key(&child("", key), fault);
+        }
+        let Value::Object(images) = images else {
+            self.wrong_type("/images", "images", "a table of tables", &images);
+            return Vec::new();
+        };
+        if images.is_empty() {
+            self.push_at(
+                "/images",
+                Diagnostic::error(Code::Empty, "`images` is empty").label("at least one is needed"),
+            );
+        }
+        let start = |name: &str| self.places.get(&child("/images", name)).map(|place| place.value.start);
+        let mut images: Vec<(String, Value)> = images.into_iter().collect();
+        images.sort_by_key(|(name, _)| start(name));
+        images.into_iter().filter_map(|(name, value)| self.named_image(name, value)).collect()
+    }
+
+    fn named_image(&mut self, name: String, value: Value) -> Option<ImageSpec> {
+        let pointer = child("/images", &name);
+        if !is_name(&name) {
+            let fault = Diagnostic::error(Code::Invalid, format!("`{name}` cannot be the name of an image"));
+            self.push_at_key(&pointer, fault.hint(NAME_HINT));
+        }
+        match value {
+            Value::Object(table) => self.image(Some(name), &pointer, table),
+            other => {
+                self.wrong_type(&pointer, &format!("images.{name}"), "a table", &other);
+                None
+            }
+        }
+    }
+
+    /// Reads an image. `None` where it has no usable base or a fault; the faults are in `found`.
+    fn image(&mut self, name: Option<String>, pointer: &str, mut table: Table) -> Option<ImageSpec> {
+        let at = |key: &str| child(pointer, key);
+        let platform = table.remove("platform").and_then(|value| self.platform(&at("platform"), &value));
+        let args = table.remove("args").map(|value| self.args(&at("args"), &value)).unwrap_or_default();
+        let base = match table.remove("base") {
+            Some(value) => self.entry(Role::Base, &at("base"), value),
+            None => {
+                self.push_at(pointer, self.no_base(name.as_deref()));
+                None
+            }
+        };
+        let steps = table.remove("steps").map(|value| self.steps(&at("steps"), value)).unwrap_or_default();
+        let known: Vec<&str> = if name.is_none() {
+            ["args", "base", "builder", "images", "platform", "steps"].to_vec()
+        } else {
+            IMAGE_KEYS.to_vec()
+        };
+        for key in table.keys() {
+            self.push_at_key(&at(key), unknown_key(key, &known));
+        }
+        Some(ImageSpec { name, platform, args, base: base?, steps })
+    }
+
+    fn no_base(&self, name: Option<&str>) -> Diagnostic {
+        let owner = name.map_or("the definition".to_owned(), |name| format!("image `{name}`"));
+        Diagnostic::error(Code::Missing, format!("{owner} has no `base`")).hint(format!(
+            "say what it starts from, as in `base = \"scratch\"`; known bases: {}",
+            self.kind_names(Role::Base).join(", ")
+        ))
+    }
+
+    fn platform(&mut self, pointer: &str, value: &Value) -> Option<Platform> {
+        let text = self.text(pointer, "platform", value)?;
+        text.parse().map_err(|error| self.push_at(pointer, Diagnostic::error(Code::Invalid, format!("{error}")))).ok()
+    }
+
+    fn args(&mut self, pointer: &str, value: &Value) -> BTreeMap<String, String> {
+        let Some(table) = value.as_object() else {
+            self.wrong_type(pointer, "args", "a table", value);
+            return BTreeMap::new();
+        };
+        let read = |(name, value): (&String, &Value)| {
+            Some((name.clone(), self.text(&child(pointer, name), &format!("args.{name}"), value)?))
+        };
+        table.iter().filter_map(read).collect()
+    }
+
+    fn steps(&mut self, pointer: &str, value: Value) -> Vec<Step> {
+        let Value::Array(entries) = value else {
+            let wanted = "a list of tables";
+            self.wrong_type(pointer, "steps", wanted, &value);
+            if let Some(fault) = self.found.last_mut().filter(|_| value.is_object()) {
+                fault.hints.push("write each step as its own table, under the header [[steps]]".to_owned());
+            }
+            return Vec::new();
+        };
+        let read = |(index, entry)| self.entry(Role::Step, &format!("{pointer}/{index}"), entry);
+        let mut steps: Vec<Step> = entries.into_iter().enumerate().filter_map(read).collect();
+        self.name_steps(&mut steps);
+        steps
+    }
+
+    /// Gives each step the id it goes by: its name, or its kind with a number where that is taken.
+    fn name_steps(&mut self, steps: &mut [Step]) {
+        let mut taken: BTreeMap<String, usize> = BTreeMap::from([(BASE_STEP.to_owned(), 0)]);
+        for step in steps.iter_mut() {
+            let Some(name) = step.ambient.name.clone() else { continue };
+            let here = step.places.get("/name").map_or_else(|| step.span.clone(), |place| place.value.clone());
+            if taken.insert(name.clone(), here.start).is_some() {
+                let message = if name == BASE_STEP {
+                    "no step can be called `base`: the base is called so".to_owned()
+                } else {
+                    format!("two steps are called `{name}`")
+                };
+                self.found.push(Diagnostic::error(Code::Duplicate, message).at(here));
+            }
+            step.id = name;
+        }
+        for step in steps.iter_mut().filter(|step| step.ambient.name.is_none()) {
+            let numbered =
+                |number: usize| if number == 1 { step.kind.clone() } else { format!("{}-{number}", step.kind) };
+            let id = (1..).map(numbered).find(|id| !taken.contains_key(id)).expect("there are more numbers than steps");
+            taken.insert(id.clone(), step.span.start);
+            step.id = id;
+        }
+    }
+
+    fn text(&mut self, pointer: &str, name: &str, value: &Value) -> Option<String> {
+        let text = value.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.wrong_type(pointer, name, "a string", value);
+            if let Some(fault) = self.found.last_mut() {
+                fault.hints.extend(quote_hint(value));
+            }
+        }
+        text
+    }
+
+    fn wrong_type(&mut self, pointer: &str, name: &str, wanted: &str, value: &Value) {
+        let message = format!("`{name}` must be {wanted}, not {}", type_of(value));
+        self.push_at(pointer, Diagnostic::error(Code::WrongType, message).label(format!("expected {wanted}")));
+    }
+
+    fn push_at(&mut self, pointer: &str, fault: Diagnostic) {
+        let place = self.places.nearest(pointer).map(|place| place.value.clone());
+        self.found.push(Diagnostic { span: place.filter(|span| !span.is_empty()), ..fault });
+    }
+
+    fn push_at_key(&mut self, pointer: &str, fault: Diagnostic) {
+        let place = self.places.nearest(pointer).map(|place| place.key.clone().unwrap_or_else(|| place.value.clone()));
+        self.found.push(Diagnostic { span: place.filter(|span| !span.is_empty()), ..fault });
+    }
+
+    /// Returns a kind by name, a core kind before any other.
+    fn kind(&self, name: &str) -> Option<&Kind> {
+        CORE_KINDS.iter().chain(self.kinds).find(|kind| kind.name == name)
+    }
+
+    /// Returns the names of the kinds that can stand in a role, sorted.
+    fn kind_names(&self, role: Role) -> Vec<&str> {
+        let fits = |kind: &&Kind| kind.is_base == (role == Role::Base);
+        let mut names: Vec<&str> = CORE_KINDS.iter().chain(self.kinds).filter(fits).map(|kind| &*kind.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> Diagnostic {
+    Diagnostic::error(Code::Unknown, format!("unknown key `{key}`")).hint(known_hint(key, "keys", known))
 }

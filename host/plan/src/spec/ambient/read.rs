@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads the values of the options that every step has.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Fault, Faults, Part};
+use crate::Network;
+use crate::spec::check::{quote_hint, type_of};
+use crate::spec::nearest::known_hint;
+use crate::spec::{Code, Diagnostic};
+
+fn wrong_type(name: &str, wanted: &str, value: &Value) -> Diagnostic {
+    let message = format!("`{name}` must be {wanted}, not {}", type_of(value));
+    Diagnostic::error(Code::WrongType, message).label(format!("expected {wanted}"))
+}
+
+fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, Diagnostic> {
+    value.as_str().ok_or_else(|| wrong_type(name, "a string", value))
+}
+
+/// Names are used in file names, on the command line and in locks.
+pub(in crate::spec) fn is_name(text: &str) -> bool {
+    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    first && text.len() <= 64 && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+}
+
+pub(super) fn name(value: &Value) -> Result<String, Diagnostic> {
+    let name = text("name", value)?;
+    if is_name(name) {
+        return Ok(name.to_owned());
+    }
+    Err(Diagnostic::error(Code::Invalid, format!("`{name}` cannot be the name of a step")).hint(NAME_HINT))
+}
+
+/// What a name is made of.
+pub(in crate::spec) const NAME_HINT: &str = "a name is made of lower-case letters, digits, `-`, `_` and `.`, begins with a letter or \
+                                    digit, and has at most 64 characters";
+
+pub(super) fn environment(value: &Value) -> Result<BTreeMap<String, String>, Faults> {
+    let table = value.as_object().ok_or_else(|| wrong_type("env", "a table", value))?;
+    let mut env = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (name, value) in table {
+        match variable(name, value) {
+            Ok(value) => drop(env.insert(name.clone(), value)),
+            Err(diagnostic) => faults.push(Fault { part: Part::Member(name.clone()), diagnostic }),
+        }
+    }
+    if faults.is_empty() { Ok(env) } else { Err(Faults(faults)) }
+}
+
+fn variable(name: &str, value: &Value) -> Result<String, Diagnostic> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        let message = format!("`{}` cannot be the name of a variable", name.escape_debug());
+        return Err(Diagnostic::error(Code::Invalid, message));
+    }
+    let Some(text) = value.as_str() else {
+        let fault = wrong_type(&format!("env.{name}"), "a string", value);
+        return Err(Diagnostic { hints: quote_hint(value).into_iter().collect(), ..fault });
+    };
+    if text.contains('\0') {
+        return Err(Diagnostic::error(Code::Invalid, format!("the value of `env.{name}` contains a zero byte")));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn truth(name: &str, value: &Value) -> Result<bool, Diagnostic> {
+    value.as_bool().ok_or_else(|| wrong_type(name, "true or false", value))
+}
+
+pub(super) fn network(value: &Value) -> Result<Network, Diagnostic> {
+    match value {
+        Value::String(mode) if mode == "none" => Ok(Network::None),
+        Value::String(mode) if mode == "host" => Ok(Network::Host),
+        Value::String(mode) => Err(Diagnostic::error(Code::Invalid, format!("`network` cannot be `{mode}`"))
+            .hint(known_hint(mode, "networks", &["host", "none"]))),
+        Value::Array(_) => Err(Diagnostic::error(
+            Code::NotAvailable,
+            "a network of named hosts is not available in this version of wythe",
+        )
+        .hint("use `network = \"host\"` or `network = \"none\"`")),
+        other => Err(wrong_type("network", "a string", other)),
+    }
+}
+
+pub(super) fn user(value: &Value) -> Result<String, Diagnostic> {
+    let user = text("user", value)?;
+    if user.is_empty() {
+        return Err(Diagnostic::error(Code::Empty, "`user` is empty"));
+    }
+    if user.contains(['\0', '\n', ' ']) || user.matches(':').count() > 1 {
+        return Err(Diagnostic::error(Code::Invalid, format!("`{}` cannot be a user", user.escape_debug()))
+            .hint("a user is a name or number, or both user and group as in `app:app` or `1000:1000`"));
+    }
+    Ok(user.to_owned())
+}
+
+pub(super) fn timeout(value: &Value) -> Result<Duration, Diagnostic> {
+    let duration = match value {
+        Value::Number(seconds) => seconds.as_u64().map(Duration::from_secs),
+        Value::String(text) => duration(text),
+        other => return Err(wrong_type("timeout", "a string such as \"10m\"", other)),
+    };
+    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
+        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Diagnostic::error(Code::Invalid, format!("`timeout` cannot be `{shown}`"))
+            .hint("write seconds as a number, or hours, minutes and seconds as in \"90s\", \"10m\" or \"1h30m\"")
+    })
+}
+
+/// Reads `1h30m`, `90s`, `500ms`.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest.find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len());
+        let part = match &rest[..unit] {
+            "h" => Duration::from_secs(number.checked_mul(3600)?),
+            "m" => Duration::from_secs(number.checked_mul(60)?),
+            "s" => Duration::from_secs(number),
+            "ms" => Duration::from_millis(number),
+            _ => return None,
+        };
+        sum = sum.checked_add(part)?;
+        rest = &rest[unit..];
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{duration, is_name};
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2000ms", 2), ("1h0m1s", 3601)] {
+            assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["10", "m", "10 m", "-1s", "1.5h", "1d", "99999999999999999999s", "18446744073709551615h"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for name in ["deps", "run-2", "0", "a.b_c"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "-a", "A", "a/b", "a b", "ä", ".", "..", &"a".repeat(65)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}
