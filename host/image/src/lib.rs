@@ -20,9 +20,11 @@ mod config;
 mod digest;
 mod image;
 mod platform;
+mod reference;
 
 pub use canonical::to_canonical_json;
 pub use config::{Config, Healthcheck};
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use image::{History, Image, LayerRef, Packed, UnpackError};
 pub use platform::{ParsePlatformError, Platform};
+pub use reference::{ParseReferenceError, Reference};

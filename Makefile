@@ -1,0 +1,34 @@
+# The two commands are `make demo` and `make test`. Both set up what is missing; both need only rustup's Rust, a C
+# compiler and a network that reaches crates.io, PyPI and a Debian mirror.
+.PHONY: demo test bench check fmt lint plugins-test setup
+.DEFAULT_GOAL := help
+
+WYTHE := target/release/wythe
+
+help:            ## Show the recipes
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
+
+setup:           ## Add the Wasm target that the plugins are compiled for
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: apt install gcc" >&2; exit 1; }
+	@test -d "$$(rustc --print target-libdir --target wasm32-wasip2)" || rustup target add wasm32-wasip2
+
+demo: setup      ## Build wythe, build the quickstart image with it, run a program in that image
+	@.ci/demo $(WYTHE)
+
+test: setup      ## Run every test
+	@.ci/test
+
+bench: setup     ## Measure, beside the peers that are installed
+	cargo build --release --package wythe-cli
+	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE)
+
+check: fmt lint test  ## All that CI checks
+
+fmt:             ## Check the formatting
+	cargo fmt --all --check
+	cargo fmt --manifest-path plugins/Cargo.toml --all --check
+
+lint: setup      ## Run clippy, warnings are errors
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path plugins/Cargo.toml --workspace --all-targets --locked -- -D warnings
