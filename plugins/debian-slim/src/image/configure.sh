@@ -1,0 +1,26 @@
+# Makes an installed system of unpacked packages. Runs in the sandbox, on the tree that the plan has unpacked, with
+# the control members of each package below /run/wythe/control/<package>/.
+set -eu
+control=/run/wythe/control
+
+# In C, whatever the image's own language will be: the order of what the maintainer scripts write depends on it.
+export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C
+export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+perl "$control/.wythe/database.pl" "$control"
+if [ -n "${PYTHON:-}" ]; then
+    # The marker says that pip must not touch what Debian manages. Here that is what pip is for; a diversion keeps
+    # the marker away also when Debian's Python is upgraded.
+    marker=/usr/lib/python$PYTHON/EXTERNALLY-MANAGED
+    if [ -e "$marker" ]; then
+        dpkg-divert --local --quiet --rename --divert "$marker.orig" --add "$marker"
+    fi
+fi
+dpkg --force-unsafe-io --log=/dev/null --configure -a
+
+# What depends on the run and not on the packages. The machine's own names are those of where the image will run.
+rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- \
+    /var/lib/dpkg/status-old /var/lib/dpkg/diversions-old /var/lib/dpkg/statoverride-old /var/lib/dpkg/available-old \
+    /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /etc/ld.so.nohwcap
+rm -rf /var/log/*.log /var/log/apt/*.log /var/cache/apt/*.bin /var/lib/apt/lists/partial/* /tmp/* /var/tmp/*
+if [ -e /etc/machine-id ]; then : >/etc/machine-id; fi

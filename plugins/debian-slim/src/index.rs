@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Package indexes (`Packages` files), read as a stream and kept in the few fields that resolving needs.
+//!
+//! An index of a release is 50 MB of text. What is kept of it is about a third, so that an index fits into a
+//! plugin's memory many times over, and fields are looked up in the kept text when they are asked for.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+
+use crate::relation;
+use crate::version;
+
+/// The fields that are kept. `Package` opens a stanza in all of them, but nothing here relies on the order.
+const KEPT: [&str; 14] = [
+    "Package", "Version", "Architecture", "Multi-Arch", "Essential", "Priority", "Depends", "Pre-Depends", "Provides",
+    "Conflicts", "Breaks", "Filename", "Size", "SHA256",
+];
+
+/// Longest line that is read. The longest of a real index (a `Provides` of a Rust crate) has 40 kB.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// A package as an index describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// The kept lines of its stanza.
+    stanza: Box<str>,
+    /// Which of the suites it comes from.
+    pub suite: usize,
+}
+
+impl Package {
+    /// Returns the value of a field, empty where there is none.
+    pub fn field(&self, name: &str) -> &str {
+        self.stanza
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map_or("", str::trim)
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        self.field("Package")
+    }
+
+    /// Returns its version.
+    pub fn version(&self) -> &str {
+        self.field("Version")
+    }
+
+    /// Returns whether a system cannot do without it: `Essential`, or of priority `required`.
+    pub fn is_required(&self) -> bool {
+        self.field("Essential") == "yes" || self.field("Priority") == "required"
+    }
+}
+
+/// All packages of the suites, by name.
+#[derive(Debug, Default)]
+pub struct Index {
+    packages: BTreeMap<Box<str>, Vec<Package>>,
+    /// Names that packages provide → the packages that do, in the order in which they were read.
+    providers: BTreeMap<Box<str>, Vec<Box<str>>>,
+}
+
+/// Why an index could not be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// Its bytes could not be read or decompressed.
+    Read(io::Error),
+    /// A stanza makes no sense; the text names it.
+    Stanza(String),
+}
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Read(error) => write!(formatter, "cannot be read: {error}"),
+            Self::Stanza(what) => formatter.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl Index {
+    /// Adds the packages of one `Packages` file that are for this architecture or for all.
+    pub fn read(&mut self, mut text: impl BufRead, suite: usize, architecture: &str) -> Result<(), ReadError> {
+        let mut stanza = String::new();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = io::Read::take(&mut text, LONGEST_LINE).read_until(b'\n', &mut line).map_err(ReadError::Read)?;
+            if read as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+                return Err(ReadError::Stanza(format!("has a line of more than {LONGEST_LINE} bytes")));
+            }
+            if line.last() == Some(&b'\n') {
+                line.pop();
+            }
+            if line.is_empty() {
+                if !stanza.is_empty() {
+                    self.add(Package { stanza: stanza.as_str().into(), suite }, architecture)?;
+                    stanza.clear();
+                }
+                if read == 0 {
+                    return Ok(());
+                }
+            } else if is_kept(&line) {
+                let kept = std::str::from_utf8(&line);
+                stanza.push_str(kept.map_err(|_| ReadError::Stanza("has a field that is not UTF-8".to_owned()))?);
+                stanza.push('\n');
+            }
+        }
+    }
+
+    fn add(&mut self, package: Package, architecture: &str) -> Result<(), ReadError> {
+        let (name, version) = (package.name(), package.version());
+        if !relation::is_package_name(name) || version.is_empty() {
+            return Err(ReadError::Stanza(format!("has a package `{}` without a usable name or version", name.escape_debug())));
+        }
+        if !["all", architecture].contains(&package.field("Architecture")) {
+            return Ok(());
+        }
+        let provides = relation::parse(package.field("Provides"))
+            .map_err(|wrong| ReadError::Stanza(format!("`{name}` provides `{}`, which is no name", wrong.escape_debug())))?;
+        for provided in provides.iter().flatten() {
+            let providers = self.providers.entry(provided.name.into()).or_default();
+            if providers.last().is_none_or(|last| &**last != name) {
+                providers.push(name.into());
+            }
+        }
+        self.packages.entry(name.into()).or_default().push(package);
+        Ok(())
+    }
+
+    /// Returns the version of a package to install: the one that `wanted` names if an index has it, else the latest,
+    /// and of equal ones the one of the first suite.
+    pub fn candidate(&self, name: &str, wanted: Option<&str>) -> Option<&Package> {
+        let versions = self.packages.get(name)?;
+        let locked = wanted.and_then(|wanted| versions.iter().find(|package| package.version() == wanted));
+        locked.or_else(|| {
+            versions.iter().reduce(|best, next| match version::compare(best.version(), next.version()) {
+                Ordering::Less => next,
+                _ => best,
+            })
+        })
+    }
+
+    /// Returns the names of the packages that provide a name, each once.
+    pub fn providers(&self, name: &str) -> Vec<&str> {
+        let mut names: Vec<&str> = self.providers.get(name).into_iter().flatten().map(|name| &**name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Returns the names of all packages.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.packages.keys().map(|name| &**name)
+    }
+}
+
+fn is_kept(line: &[u8]) -> bool {
+    // A continuation line begins with a space: no field that is kept has one.
+    line.iter().position(|byte| *byte == b':').is_some_and(|end| KEPT.iter().any(|name| name.as_bytes() == &line[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Package: bash\nVersion: 5.2-1\nArchitecture: amd64\nEssential: yes\nDescription: a shell\n\
+        \x20Package: not-a-field\nTag: x\nFilename: pool/b.deb\n\n\nPackage: mawk\nVersion: 1.3\nArchitecture: amd64\n\
+        Provides: awk (= 2), awk-ng\nPriority: required\n\nPackage: strange\nVersion: 1\nArchitecture: s390x\n";
+
+    fn read(text: &str) -> Result<Index, String> {
+        let mut index = Index::default();
+        index.read(text.as_bytes(), 0, "amd64").map(|()| index).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn fields_of_packages_of_the_architecture_are_kept() {
+        let index = read(TEXT).unwrap();
+        assert_eq!(index.names().collect::<Vec<_>>(), ["bash", "mawk"]);
+        let bash = index.candidate("bash", None).unwrap();
+        assert_eq!(
+            ["Package", "Version", "Filename", "Description", "Depends"].map(|field| bash.field(field)),
+            ["bash", "5.2-1", "pool/b.deb", "", ""]
+        );
+        assert!(bash.is_required() && index.candidate("mawk", None).unwrap().is_required());
+        assert_eq!([index.providers("awk"), index.providers("awk-ng"), index.providers("bash")], [vec!["mawk"], vec!["mawk"], vec![]]);
+    }
+
+    #[test]
+    fn the_latest_version_is_the_candidate_unless_another_is_wanted() {
+        let text = |version| format!("Package: libc6\nVersion: {version}\nArchitecture: amd64\n\n");
+        let index = read(&["2.36-9", "2.36-9+deb12u10", "2.36-9+deb12u9"].map(text).concat()).unwrap();
+        let version = |wanted| index.candidate("libc6", wanted).unwrap().version();
+        assert_eq!(
+            [version(None), version(Some("2.36-9")), version(Some("2.35"))],
+            ["2.36-9+deb12u10", "2.36-9", "2.36-9+deb12u10"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_index_is_refused() {
+        let bad = [
+            ("Package: ../x\nVersion: 1\n", "has a package `../x` without a usable name or version"),
+            ("Package: bash\n", "has a package `bash` without a usable name or version"),
+            ("Package: a1\nVersion: 1\nArchitecture: all\nProvides: -x\n", "`a1` provides `-x`, which is no name"),
+        ];
+        for (text, expected) in bad {
+            assert_eq!(read(text).unwrap_err(), expected);
+        }
+    }
+}
