@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The text of a lock.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use wythe_image::Digest;
+
+use super::{Lock, LockedStep, fact};
+use crate::{Fact, Trace};
+
+/// Version of the format. A change that gives an old lock another meaning raises it; locks of older versions are then
+/// converted here, since people keep them for years.
+const VERSION: u64 = 1;
+
+/// Why a text is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseLockError {
+    /// It is not JSON, or not of the right shape.
+    #[error("line {line}, column {column}")]
+    Malformed {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// Two versions of it were merged and the merge was not finished.
+    #[error("line {line} is a conflict marker of an unfinished merge")]
+    Merge {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// It does not say which version of the format it is.
+    #[error("it has no `version`")]
+    NoVersion,
+    /// It was written by a newer wythe.
+    #[error("it was written by a newer wythe (version {found} of the format, the newest known is {VERSION})")]
+    Newer {
+        /// Its version.
+        found: u64,
+    },
+    /// Its version is one that is not read any more.
+    #[error("version {found} of the format is not read any more (the oldest is {VERSION})")]
+    Older {
+        /// Its version.
+        found: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u64,
+    images: BTreeMap<String, BTreeMap<String, Entry>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    kind: String,
+    plugin: Digest,
+    options: Digest,
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "facts_out",
+        deserialize_with = "facts_in"
+    )]
+    facts: Trace,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entry: Option<Value>,
+}
+
+/// The only part of the format that no version may change.
+#[derive(Deserialize)]
+struct Stamp {
+    version: Option<u64>,
+}
+
+impl Lock {
+    /// Reads a lock. Strict: a member that has no meaning is an error, since it may be a misspelled one.
+    ///
+    /// # Errors
+    ///
+    /// See [`ParseLockError`].
+    pub fn parse(text: &str) -> Result<Self, ParseLockError> {
+        let malformed = |source: serde_json::Error| {
+            merge_marker(text).unwrap_or(ParseLockError::Malformed {
+                line: source.line(),
+                column: source.column(),
+                source,
+            })
+        };
+        let stamp: Stamp = serde_json::from_str(text).map_err(malformed)?;
+        match stamp.version {
+            None => return Err(ParseLockError::NoVersion),
+            Some(found) if found > VERSION => return Err(ParseLockError::Newer { found }),
+            Some(found) if found < VERSION => return Err(ParseLockError::Older { found }),
+            Some(_) => {}
+        }
+        let file: File = serde_json::from_str(text).map_err(malformed)?;
+        let steps = |(image, steps): (String, BTreeMap<String, Entry>)| {
+            (image, steps.into_iter().map(|(step, entry)| (step, entry.into())).collect())
+        };
+        Ok(Self { images: file.images.into_iter().map(steps).collect() })
+    }
+
+    /// Returns the text of the lock, which ends in a newline. The same lock is the same text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let entries = |(image, steps): (&String, &BTreeMap<String, LockedStep>)| {
+            let steps = steps.iter().map(|(step, locked)| (step.clone(), locked.clone().into())).collect();
+            (image.clone(), steps)
+        };
+        let file = File { version: VERSION, images: self.images.iter().map(entries).collect() };
+        let text = serde_json::to_string_pretty(&file).expect("a lock is representable as JSON");
+        format!("{text}\n")
+    }
+}
+
+impl From<Entry> for LockedStep {
+    fn from(Entry { kind, plugin, options, facts, entry }: Entry) -> Self {
+        Self { kind, plugin, options, facts, entry }
+    }
+}
+
+impl From<LockedStep> for Entry {
+    fn from(LockedStep { kind, plugin, options, facts, entry }: LockedStep) -> Self {
+        // In JSON, a member that is null and one that is not there are hard to tell apart, and here they mean the same.
+        Self { kind, plugin, options, facts, entry: entry.filter(|entry| !entry.is_null()) }
+    }
+}
+
+fn merge_marker(text: &str) -> Option<ParseLockError> {
+    let marks = |line: &str| ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark));
+    let index = text.lines().position(marks)?;
+    Some(ParseLockError::Merge { line: index + 1 })
+}
+
+fn facts_out<S: Serializer>(facts: &Trace, serializer: S) -> Result<S::Ok, S::Error> {
+    let texts: BTreeMap<String, &Digest> = facts.iter().map(|(asked, answer)| (fact::to_text(asked), answer)).collect();
+    texts.serialize(serializer)
+}
+
+fn facts_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Trace, D::Error> {
+    let texts = BTreeMap::<String, Digest>::deserialize(deserializer)?;
+    let read = |(text, digest): (String, Digest)| {
+        let asked: Option<Fact> = fact::parse(&text);
+        asked.map(|asked| (asked, digest)).ok_or_else(|| D::Error::custom(format_args!("unknown fact `{text}`")))
+    };
+    texts.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests;
