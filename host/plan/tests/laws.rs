@@ -104,7 +104,7 @@ fn nearly_a_definition() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn parsing_never_panics(text in "\\PC{0,80}") {
+    fn parsing_never_panics(text in "(?s).{0,80}") {
         let _ = Spec::parse("wythe.toml", &text, &support::kinds()).is_ok();
         let _ = Lock::parse(&text).is_ok();
     }
@@ -165,12 +165,12 @@ fn each_part_of_a_key_changes_it() {
         |parts| parts.format = 2,
         |parts| parts.operation = "files".to_owned(),
         |parts| parts.parent.reverse(),
-        |parts| drop(parts.parent.pop()),
+        |parts| parts.parent.truncate(1),
         |parts| parts.platform = "linux/arm64".parse().unwrap(),
         |parts| parts.source_date_epoch = 2,
         |parts| drop(parts.words.insert("argv".to_owned(), Value::from(vec!["a b"]))),
         |parts| drop(parts.words.insert("cwd".to_owned(), Value::Null)),
-        |parts| drop(parts.inputs.insert("a".to_owned(), Digest::of(b"b"))),
+        |parts| *parts.inputs.get_mut("a").unwrap() = Digest::of(b"b"),
     ];
     let mut keys = vec![whole.key()];
     for change in changes {

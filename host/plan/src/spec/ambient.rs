@@ -21,6 +21,11 @@ pub(super) const NAMES: [&str; 6] = ["env", "force", "name", "network", "timeout
 /// ignored device a wrong image.
 const LATER: [&str; 5] = ["cpu", "gpu", "memory", "secrets", "volumes"];
 
+/// Whether a name is an option of every step, now or later. A plugin's option of that name is never reached.
+pub(super) fn is_taken(name: &str) -> bool {
+    NAMES.contains(&name) || LATER.contains(&name)
+}
+
 /// What surrounds a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ambient {

@@ -4,6 +4,7 @@
 mod entry;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 use wythe_image::Platform;
@@ -34,7 +35,7 @@ impl Spec {
             Ok(document) => document,
             Err(fault) => return Err(SpecErrors { source, diagnostics: vec![fault] }),
         };
-        let mut reader = Reader { kinds, places: document.places, found: document.errors };
+        let mut reader = Reader { source: &source, kinds, places: document.places, found: document.errors };
         let builder = reader.builder(&document.table);
         let images = reader.images(document.table);
         let mut found = reader.found;
@@ -48,6 +49,7 @@ impl Spec {
 
 /// What the parts of the parser share.
 struct Reader<'a> {
+    source: &'a SourceText,
     kinds: &'a [Kind],
     /// Places of the whole document.
     places: Places,
@@ -184,25 +186,26 @@ impl Reader<'_> {
 
     /// Gives each step the id it goes by: its name, or its kind with a number where that is taken.
     fn name_steps(&mut self, steps: &mut [Step]) {
-        let mut taken: BTreeMap<String, usize> = BTreeMap::from([(BASE_STEP.to_owned(), 0)]);
+        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
         for step in steps.iter_mut() {
             let Some(name) = step.ambient.name.clone() else { continue };
             let here = step.places.get("/name").map_or_else(|| step.span.clone(), |place| place.value.clone());
-            if taken.insert(name.clone(), here.start).is_some() {
-                let message = if name == BASE_STEP {
-                    "no step can be called `base`: the base is called so".to_owned()
-                } else {
-                    format!("two steps are called `{name}`")
-                };
+            let line = self.source.line_column(here.start).0;
+            if name == BASE_STEP {
+                let message = "no step can be called `base`: that is what the base is called";
                 self.found.push(Diagnostic::error(Code::Duplicate, message).at(here));
+            } else if let Some(first) = taken.insert(name.clone(), line) {
+                let fault = Diagnostic::error(Code::Duplicate, format!("two steps are called `{name}`"));
+                self.found.push(fault.at(here).label(format!("the other one is on line {first}")));
             }
             step.id = name;
         }
         for step in steps.iter_mut().filter(|step| step.ambient.name.is_none()) {
             let numbered =
                 |number: usize| if number == 1 { step.kind.clone() } else { format!("{}-{number}", step.kind) };
-            let id = (1..).map(numbered).find(|id| !taken.contains_key(id)).expect("there are more numbers than steps");
-            taken.insert(id.clone(), step.span.start);
+            let is_free = |id: &String| id != BASE_STEP && !taken.contains_key(id);
+            let id = (1..).map(numbered).find(is_free).expect("there are more numbers than steps");
+            taken.insert(id.clone(), 0);
             step.id = id;
         }
     }
@@ -224,13 +227,22 @@ impl Reader<'_> {
     }
 
     fn push_at(&mut self, pointer: &str, fault: Diagnostic) {
-        let place = self.places.nearest(pointer).map(|place| place.value.clone());
-        self.found.push(Diagnostic { span: place.filter(|span| !span.is_empty()), ..fault });
+        let span = self.places.nearest(pointer).map(|place| place.value.clone());
+        self.push(span, fault);
     }
 
     fn push_at_key(&mut self, pointer: &str, fault: Diagnostic) {
-        let place = self.places.nearest(pointer).map(|place| place.key.clone().unwrap_or_else(|| place.value.clone()));
-        self.found.push(Diagnostic { span: place.filter(|span| !span.is_empty()), ..fault });
+        let span = self.places.nearest(pointer).map(|place| place.key.clone().unwrap_or_else(|| place.value.clone()));
+        self.push(span, fault);
+    }
+
+    /// A value that is no value of JSON is not refused again for its type.
+    fn push(&mut self, span: Option<Range<usize>>, fault: Diagnostic) {
+        let span = span.filter(|span| !span.is_empty());
+        let is_known = |one: &Diagnostic| one.span == span && one.code == Code::WrongType;
+        if fault.code != Code::WrongType || !self.found.iter().any(is_known) {
+            self.found.push(Diagnostic { span, ..fault });
+        }
     }
 
     /// Returns a kind by name, a core kind before any other.

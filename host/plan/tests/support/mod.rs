@@ -22,7 +22,7 @@ fn kind(name: &str, is_base: bool, schema: Value) -> Kind {
 }
 
 /// Kinds with schemas of the sorts that plugins have: written by hand, and derived from types.
-pub fn kinds() -> Vec<Kind> {
+pub(crate) fn kinds() -> Vec<Kind> {
     let package = json!({
         "type": "string", "pattern": "^[^-\\s]",
         "x-message": "a package does not begin with a dash",
@@ -80,7 +80,7 @@ pub fn kinds() -> Vec<Kind> {
 }
 
 /// Renders what is wrong in the form of the golden files, every part of it.
-pub fn render(diagnostics: &[Diagnostic], source: &SourceText) -> String {
+pub(crate) fn render(diagnostics: &[Diagnostic], source: &SourceText) -> String {
     diagnostics.iter().map(|one| render_one(one, source)).collect::<Vec<_>>().join("\n")
 }
 

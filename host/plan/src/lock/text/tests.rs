@@ -62,7 +62,7 @@ fn nothing_locked_is_a_lock() {
 
 #[test]
 fn what_is_wrong_is_said_with_its_line() {
-    for (old, new, at, says) in [
+    let cases = [
         ("\"wood\",", "\"wood\"", Some(14), "expected `,` or `}` at line 14 column 9"),
         ("\"kind\": \"wood\"", "\"kin\": \"wood\"", Some(13), "unknown field `kin`"),
         ("context-read", "context-write", Some(19), "unknown fact `context-write wood.txt`"),
@@ -73,14 +73,17 @@ fn what_is_wrong_is_said_with_its_line() {
         ("\"version\": 1", "\"version\": 0", None, "version 0 of the format is not read any more"),
         ("  \"version\": 1,\n", "", None, "has no `version`"),
         ("\"version\": 1", "\"version\": \"1\"", Some(2), "invalid type: string \"1\", expected u64"),
-    ] {
+    ];
+    let mut lines = Vec::new();
+    for (old, new, _, says) in cases {
         let text = TEXT.replacen(old, new, 1);
         assert_ne!(text, TEXT, "{old} is in the example");
         let error = Lock::parse(&text).unwrap_err();
         let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        assert_eq!(line(&error), at, "{new}: {error}: {source}");
+        lines.push(line(&error));
         assert!(format!("{error}: {source}").contains(says), "{new}: {error}: {source}");
     }
+    assert_eq!(lines, cases.map(|(_, _, at, _)| at));
 }
 
 #[test]

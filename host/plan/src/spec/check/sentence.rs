@@ -32,9 +32,10 @@ impl Check<'_> {
             Keyword::Constant { expected_value } => {
                 one(not_a_choice(here, &name, error.instance(), &[shown(expected_value)]))
             }
-            Keyword::MinItems { limit: 1 } | Keyword::MinProperties { limit: 1 } | Keyword::MinLength { limit: 1 } => {
+            Keyword::MinItems { limit: 1 } | Keyword::MinProperties { limit: 1 } => {
                 one(Finding::new(Code::Empty, here, format!("{name} is empty")).label("at least one is needed"))
             }
+            Keyword::MinLength { limit: 1 } => one(Finding::new(Code::Empty, here, format!("{name} is empty"))),
             Keyword::UniqueItems => one(self.twice(here, &name, error.instance())),
             Keyword::Pattern { .. } | Keyword::Format { .. } => one(self.refused(error)),
             Keyword::PropertyNames { error: inner } => one(self.bad_key(error, inner)),
@@ -83,6 +84,9 @@ impl Check<'_> {
         let here = error.instance_path().as_str();
         let mut known = BTreeSet::new();
         collect_properties(&self.kind.schema, self.node(error), &mut known);
+        if here.is_empty() {
+            known.retain(|name| !ambient::is_taken(name));
+        }
         let known: Vec<&str> = known.into_iter().collect();
         let at = child(here, unknown);
         if !here.is_empty() {
@@ -126,7 +130,7 @@ impl Check<'_> {
         let mut finding = match (self.words(error, "x-message"), error.kind()) {
             (Some(reason), _) => Finding::new(code, here, format!("{subject}: {reason}")),
             (None, Keyword::Format { format }) => {
-                Finding::new(code, here, subject).label(format!("not {}", with_article(format)))
+                Finding::new(code, here, subject).label(format!("not a valid {format}"))
             }
             (None, Keyword::Pattern { pattern }) => {
                 let label = self.words(error, "description").map_or_else(
@@ -248,9 +252,18 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn first_sentence(text: &str) -> &str {
+/// Returns the first sentence of a description as a fragment.
+fn first_sentence(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    line.split_once(". ").map_or(line, |(sentence, _)| sentence).trim_end_matches('.')
+    let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence).trim_end_matches('.');
+    let mut letters = sentence.chars();
+    match letters.next() {
+        // An acronym keeps its capitals.
+        Some(first) if !letters.as_str().starts_with(char::is_uppercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
 }
 
 /// Returns the strings of a list such as `required`.
