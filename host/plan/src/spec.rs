@@ -3,6 +3,19 @@
 //!
 //! [`Spec::parse`] accepts a definition as a whole or says everything that is wrong with it ([`SpecErrors`]). What it
 //! returns is checked against the schemas of the kinds, so that a planner sees only options of the right shape.
+//!
+//! ```
+//! use wythe_plan::spec::{Code, Spec};
+//!
+//! let text = "builder = \"2026.11\"\nbase = \"scratch\"\nsteps = [{ kind = \"run\", commands = [\"true\"] }]\n";
+//! let spec = Spec::parse("wythe.toml", text, &[])?;
+//! assert_eq!(spec.images[0].steps[0].id, "run");
+//!
+//! let errors = Spec::parse("wythe.toml", &text.replace("run", "ruin"), &[]).unwrap_err();
+//! assert_eq!(errors.diagnostics[0].code, Code::Unknown);
+//! assert_eq!(errors.source.line_column(errors.diagnostics[0].span.clone().unwrap().start), (3, 19));
+//! # Ok::<(), wythe_plan::spec::SpecErrors>(())
+//! ```
 
 mod ambient;
 mod builder_version;

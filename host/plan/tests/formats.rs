@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The pages of `docs/formats` say what the code does: their examples are read from them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use wythe_image::to_canonical_json;
-use wythe_plan::{FORMAT_VERSION, KeyParts, Lock};
+use wythe_plan::spec::{BuilderVersion, Spec};
+use wythe_plan::{CORE_KINDS, FORMAT_VERSION, KeyParts, Lock};
 
 #[derive(Deserialize)]
 struct Vector {
@@ -43,4 +45,33 @@ fn the_example_of_a_lock_is_a_lock() {
     let examples = examples(&page("lock.md"));
     assert_eq!(examples.len(), 1);
     assert_eq!(Lock::parse(&examples[0]).unwrap().to_text(), examples[0]);
+}
+
+/// Completes an example: what is about steps stands on nothing.
+fn completed(example: &str) -> String {
+    let mut text = String::new();
+    if !example.contains("builder =") {
+        text += "builder = \"2026.11\"\n";
+    }
+    if !example.contains("base =") {
+        text += "base = \"scratch\"\n";
+    }
+    text + example
+}
+
+#[test]
+fn every_example_of_a_definition_is_accepted_and_no_core_kind_is_left_out() {
+    let page = page("../definition.md");
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|block| block.split_once("```").unwrap().0).collect();
+    assert!(examples.len() > 10);
+    let mut kinds = BTreeSet::new();
+    for example in examples {
+        let spec = Spec::parse("wythe.toml", &completed(example), &[]).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        assert_eq!(spec.warnings, []);
+        kinds.extend(spec.images.iter().flat_map(|image| image.all_steps().map(|step| step.kind.clone())));
+    }
+    assert_eq!(kinds, CORE_KINDS.iter().map(|kind| kind.name.clone()).collect());
+    for version in BuilderVersion::all() {
+        assert!(page.contains(&format!("| `{version}` |")));
+    }
 }

@@ -19,14 +19,12 @@ const VERSION: u64 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum ParseLockError {
     /// It is not JSON, or not of the right shape.
-    #[error("line {line}, column {column}")]
+    #[error("line {line}: {what}")]
     Malformed {
         /// The line, from 1.
         line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// What the parser says.
-        source: serde_json::Error,
+        /// What is wrong there.
+        what: String,
     },
     /// Two versions of it were merged and the merge was not finished.
     #[error("line {line} is a conflict marker of an unfinished merge")]
@@ -88,13 +86,8 @@ impl Lock {
     ///
     /// See [`ParseLockError`].
     pub fn parse(text: &str) -> Result<Self, ParseLockError> {
-        let malformed = |source: serde_json::Error| {
-            merge_marker(text).unwrap_or(ParseLockError::Malformed {
-                line: source.line(),
-                column: source.column(),
-                source,
-            })
-        };
+        let malformed =
+            |error: serde_json::Error| merge_marker(text).unwrap_or_else(|| ParseLockError::malformed(&error));
         let stamp: Stamp = serde_json::from_str(text).map_err(malformed)?;
         match stamp.version {
             None => return Err(ParseLockError::NoVersion),
@@ -122,6 +115,16 @@ impl Lock {
     }
 }
 
+impl ParseLockError {
+    fn malformed(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let what = error.to_string();
+        // The parser ends its sentences with the place.
+        let what = what.trim_end_matches(&format!(" at line {line} column {column}")).to_owned();
+        Self::Malformed { line, what }
+    }
+}
+
 impl From<Entry> for LockedStep {
     fn from(Entry { kind, plugin, options, facts, entry }: Entry) -> Self {
         Self { kind, plugin, options, facts, entry }
@@ -146,13 +149,20 @@ fn facts_out<S: Serializer>(facts: &Trace, serializer: S) -> Result<S::Ok, S::Er
     texts.serialize(serializer)
 }
 
+/// A question as a key. Read as a type of its own, so that the parser still knows the line when it is refused.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Asked(Fact);
+
+impl<'de> Deserialize<'de> for Asked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        fact::parse(&text).map(Self).ok_or_else(|| D::Error::custom(format_args!("unknown fact `{text}`")))
+    }
+}
+
 fn facts_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Trace, D::Error> {
-    let texts = BTreeMap::<String, Digest>::deserialize(deserializer)?;
-    let read = |(text, digest): (String, Digest)| {
-        let asked: Option<Fact> = fact::parse(&text);
-        asked.map(|asked| (asked, digest)).ok_or_else(|| D::Error::custom(format_args!("unknown fact `{text}`")))
-    };
-    texts.into_iter().map(read).collect()
+    let facts = BTreeMap::<Asked, Digest>::deserialize(deserializer)?;
+    Ok(facts.into_iter().map(|(Asked(fact), digest)| (fact, digest)).collect())
 }
 
 #[cfg(test)]

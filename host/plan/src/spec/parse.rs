@@ -171,11 +171,8 @@ impl Reader<'_> {
 
     fn steps(&mut self, pointer: &str, value: Value) -> Vec<Step> {
         let Value::Array(entries) = value else {
-            let wanted = "a list of tables";
-            self.wrong_type(pointer, "steps", wanted, &value);
-            if let Some(fault) = self.found.last_mut().filter(|_| value.is_object()) {
-                fault.hints.push("write each step as its own table, under the header [[steps]]".to_owned());
-            }
+            let fault = wrong_type("steps", "a list of tables", &value);
+            self.push_at(pointer, fault.hint("write each step as its own table, under the header [[steps]]"));
             return Vec::new();
         };
         let read = |(index, entry)| self.entry(Role::Step, &format!("{pointer}/{index}"), entry);
@@ -213,17 +210,14 @@ impl Reader<'_> {
     fn text(&mut self, pointer: &str, name: &str, value: &Value) -> Option<String> {
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
-            self.wrong_type(pointer, name, "a string", value);
-            if let Some(fault) = self.found.last_mut() {
-                fault.hints.extend(quote_hint(value));
-            }
+            let fault = wrong_type(name, "a string", value);
+            self.push_at(pointer, Diagnostic { hints: quote_hint(value).into_iter().collect(), ..fault });
         }
         text
     }
 
     fn wrong_type(&mut self, pointer: &str, name: &str, wanted: &str, value: &Value) {
-        let message = format!("`{name}` must be {wanted}, not {}", type_of(value));
-        self.push_at(pointer, Diagnostic::error(Code::WrongType, message).label(format!("expected {wanted}")));
+        self.push_at(pointer, wrong_type(name, wanted, value));
     }
 
     fn push_at(&mut self, pointer: &str, fault: Diagnostic) {
@@ -258,6 +252,12 @@ impl Reader<'_> {
         names.dedup();
         names
     }
+}
+
+/// Says that an option is of the wrong type.
+pub(super) fn wrong_type(name: &str, wanted: &str, value: &Value) -> Diagnostic {
+    let message = format!("`{name}` must be {wanted}, not {}", type_of(value));
+    Diagnostic::error(Code::WrongType, message).label(format!("expected {wanted}"))
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> Diagnostic {

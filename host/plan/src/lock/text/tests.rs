@@ -63,11 +63,11 @@ fn nothing_locked_is_a_lock() {
 #[test]
 fn what_is_wrong_is_said_with_its_line() {
     let cases = [
-        ("\"wood\",", "\"wood\"", Some(14), "expected `,` or `}` at line 14 column 9"),
-        ("\"kind\": \"wood\"", "\"kin\": \"wood\"", Some(13), "unknown field `kin`"),
-        ("context-read", "context-write", Some(19), "unknown fact `context-write wood.txt`"),
-        ("sha256:9b1c", "sha256:9B1C", Some(14), "is not a digest"),
-        ("        \"kind\": \"image\",\n", "", Some(9), "missing field `kind`"),
+        ("\"wood\",", "\"wood\"", Some(15), "line 15: expected `,` or `}`"),
+        ("\"kind\": \"wood\"", "\"kin\": \"wood\"", Some(14), "unknown field `kin`"),
+        ("context-read", "context-write", Some(18), "unknown fact `context-write wood.txt`"),
+        ("sha256:9b1c", "sha256:9B1C", Some(15), "is not a digest"),
+        ("        \"kind\": \"image\",\n", "", Some(11), "missing field `kind`"),
         ("  \"images\"", "<<<<<<< ours\n  \"images\"", Some(3), "unfinished merge"),
         ("\"version\": 1", "\"version\": 2", None, "was written by a newer wythe (version 2"),
         ("\"version\": 1", "\"version\": 0", None, "version 0 of the format is not read any more"),
@@ -79,9 +79,8 @@ fn what_is_wrong_is_said_with_its_line() {
         let text = TEXT.replacen(old, new, 1);
         assert_ne!(text, TEXT, "{old} is in the example");
         let error = Lock::parse(&text).unwrap_err();
-        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         lines.push(line(&error));
-        assert!(format!("{error}: {source}").contains(says), "{new}: {error}: {source}");
+        assert!(error.to_string().contains(says), "{new}: {error}");
     }
     assert_eq!(lines, cases.map(|(_, _, at, _)| at));
 }

@@ -8,14 +8,10 @@ use serde_json::Value;
 
 use super::{Fault, Faults, Part};
 use crate::Network;
-use crate::spec::check::{quote_hint, type_of};
+use crate::spec::check::quote_hint;
 use crate::spec::nearest::known_hint;
+use crate::spec::parse::wrong_type;
 use crate::spec::{Code, Diagnostic};
-
-fn wrong_type(name: &str, wanted: &str, value: &Value) -> Diagnostic {
-    let message = format!("`{name}` must be {wanted}, not {}", type_of(value));
-    Diagnostic::error(Code::WrongType, message).label(format!("expected {wanted}"))
-}
 
 fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, Diagnostic> {
     value.as_str().ok_or_else(|| wrong_type(name, "a string", value))
