@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Edits of a merged tree by the host itself, without running anything in it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use wythe_sys::overlay::Overlay;
+
+use crate::disk;
+use crate::normalise::{NormaliseError, open_below, prepare};
+use crate::union::{Found, Missing, PARENT_MODE, Place, Union};
+
+mod copy;
+mod owner;
+mod unpack;
+mod write;
+
+pub use copy::CopyError;
+pub use owner::OwnerError;
+pub use unpack::{Unpack, UnpackError, Unpacked};
+
+use write::Looks;
+
+/// Edits a merged tree. What it writes is in the upper directory when the editor is dropped; nothing has to be closed.
+///
+/// Paths are absolute names in the tree; links in it are followed inside it and never out of it. Directories that a
+/// path needs are made, mode 0755, owner 0:0. Times of what is written are those of the source, at most the build's.
+#[derive(Debug)]
+pub struct Editor {
+    tree: Union,
+    epoch: i64,
+    /// Times of directories, set when nothing more is put into them.
+    times: BTreeMap<Vec<u8>, i64>,
+    buffer: Vec<u8>,
+}
+
+/// What is written instead of what the source says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// User and group.
+    pub owner: Option<(u32, u32)>,
+    /// Mode bits.
+    pub mode: Option<u32>,
+    /// Modification time in seconds since 1970.
+    pub time: Option<u64>,
+}
+
+/// Why an edit was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// There is nothing to edit.
+    #[error("the tree has no upper directory to write to")]
+    NoUpper,
+    /// The tree could not be opened.
+    #[error("cannot open the tree")]
+    Open(#[source] NormaliseError),
+    /// The change could not be made.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// In the tree.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The root cannot be removed or replaced.
+    #[error("`{}` is the root", path.display())]
+    Root {
+        /// In the tree.
+        path: PathBuf,
+    },
+}
+
+impl Editor {
+    /// Opens the tree of `overlay` for changes, which go to its upper directory. Nothing is mounted for writing.
+    ///
+    /// `epoch` is the time that the build pretends it is. An empty upper directory gets the attributes of the root below.
+    ///
+    /// # Errors
+    ///
+    /// When a directory cannot be opened.
+    pub fn open(overlay: &Overlay, epoch: u64) -> Result<Self, EditError> {
+        let path = overlay.upper.as_deref().ok_or(EditError::NoUpper)?;
+        let open = |source| EditError::Open(NormaliseError::Open { path: path.into(), source });
+        let upper = disk::open_path(path).map_err(open)?;
+        if disk::names(&upper).map_err(open)?.is_empty() {
+            prepare(path, overlay).map_err(EditError::Open)?;
+        }
+        let below = open_below(overlay).map_err(EditError::Open)?;
+        let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
+        Ok(Self { tree: Union::new(upper, below), epoch, times: BTreeMap::new(), buffer: vec![0; write::BUFFER] })
+    }
+
+    /// Writes a small file, mode 0644 and owner 0:0 unless `attributes` says otherwise. Replaces a file or link.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, for example because a directory is in its place.
+    pub fn put(&mut self, path: &Path, bytes: &[u8], attributes: &Attributes) -> Result<(), EditError> {
+        let looks = self.looks(attributes, 0o644);
+        self.edit(path, |editor, place, name| {
+            editor.write_file(place, name, &mut &bytes[..], bytes.len() as u64, &looks)
+        })
+    }
+
+    /// Makes a directory and those it lies in. One that is there keeps its attributes but for those that `attributes` has.
+    ///
+    /// # Errors
+    ///
+    /// When something else is in its place.
+    pub fn mkdir(&mut self, path: &Path, attributes: &Attributes) -> Result<(), EditError> {
+        let failed = |source| EditError::Write { path: path.into(), source };
+        let bytes = path.as_os_str().as_bytes();
+        let is_there = match self.tree.directory(bytes, Missing::Fail) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(failed(error)),
+        };
+        let place = self.tree.directory(bytes, Missing::Make).map_err(failed)?;
+        let looks = self.looks(attributes, PARENT_MODE);
+        if is_there {
+            return write::adjust(&place, attributes).map_err(failed);
+        }
+        self.dress(&place, &looks).map_err(failed)?;
+        self.settle().map_err(failed)
+    }
+
+    /// Makes a symbolic link. Replaces a file or link.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made, for example because a directory is in its place.
+    pub fn symlink(&mut self, target: &Path, path: &Path) -> Result<(), EditError> {
+        let looks = self.looks(&Attributes::default(), 0o777);
+        self.edit(path, |editor, place, name| editor.write_link(place, name, target.as_os_str().as_bytes(), &looks))
+    }
+
+    /// Removes a file, a link or a tree. Nothing there is fine.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub fn remove(&mut self, path: &Path) -> Result<(), EditError> {
+        let result = self.edit(path, |editor, place, name| {
+            editor.tree.forget();
+            place.remove(name).map(|_| ())
+        });
+        match result {
+            Err(EditError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Returns whether a path names a directory, links followed.
+    ///
+    /// # Errors
+    ///
+    /// When the tree cannot be read.
+    pub fn is_directory(&mut self, path: &Path) -> Result<bool, EditError> {
+        match self.tree.directory(path.as_os_str().as_bytes(), Missing::Fail) {
+            Ok(_) => Ok(true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(source) => Err(EditError::Write { path: path.into(), source }),
+        }
+    }
+
+    fn edit(
+        &mut self,
+        path: &Path,
+        change: impl FnOnce(&mut Self, &Place, &[u8]) -> io::Result<()>,
+    ) -> Result<(), EditError> {
+        let bytes = path.as_os_str().as_bytes();
+        if bytes.iter().all(|byte| matches!(byte, b'/' | b'.')) {
+            return Err(EditError::Root { path: path.into() });
+        }
+        let failed = |source| EditError::Write { path: path.into(), source };
+        let missing = Missing::Make;
+        let (place, name) = self.tree.parent(bytes, missing).map_err(failed)?;
+        change(self, &place, name).map_err(failed)
+    }
+
+    /// Reads a file of the tree, links followed; none where there is none.
+    fn read(&mut self, path: &[u8], limit: u64) -> io::Result<Option<Vec<u8>>> {
+        use std::io::Read as _;
+        let (place, name, found) = match self.tree.find(path) {
+            Ok(found) => found,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Found::Other(other) = found else { return Ok(None) };
+        let mut bytes = Vec::new();
+        if disk::kind(&other.stat).is_file() {
+            let file = std::fs::File::from(disk::open_file(place.side(other.is_upper)?, &name)?);
+            file.take(limit).read_to_end(&mut bytes)?;
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Returns how something looks that has no source.
+    fn looks(&self, attributes: &Attributes, mode: u32) -> Looks {
+        Looks {
+            owner: attributes.owner.unwrap_or((0, 0)),
+            mode: attributes.mode.unwrap_or(mode),
+            time: self.clamp(attributes.time.map_or(self.epoch, |time| i64::try_from(time).unwrap_or(i64::MAX))),
+            xattrs: Vec::new(),
+        }
+    }
+
+    fn clamp(&self, time: i64) -> i64 {
+        time.clamp(0, self.epoch)
+    }
+}
+
+/// Returns whether an error says that a path leads nowhere.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

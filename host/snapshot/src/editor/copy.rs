@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Files of another place into the tree.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use wythe_sys::root::Root;
+
+use super::write::Looks;
+use super::{Attributes, EditError, Editor};
+use crate::disk;
+use crate::tree::{DigestError, Leaf, LeafKind, Selection, TreeError, check_unchanged, open_unchanged};
+use crate::union::{Found, Missing, Place};
+use crate::xattrs;
+
+/// Why files were not copied. What came before the failing one is in the tree.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The source could not be read.
+    #[error("cannot copy")]
+    Tree(#[source] TreeError),
+    /// A file of the source could not be read, or changed since it was chosen.
+    #[error("cannot copy")]
+    Source(#[source] DigestError),
+    /// A file could not be written.
+    #[error("cannot copy `{}` to `{}`", from.display().to_string().escape_debug(), to.display().to_string().escape_debug())]
+    Write {
+        /// Relative to the source.
+        from: PathBuf,
+        /// In the tree.
+        to: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The destination could not be looked at.
+    #[error("cannot copy")]
+    Edit(#[source] EditError),
+}
+
+/// What is kept of the source beside content, mode and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Nothing: a build context's owners and extended attributes say something about the machine.
+    Content,
+    /// Owners, extended attributes and hard links: the source is a state.
+    All,
+}
+
+impl Editor {
+    /// Copies chosen files of a build context. Owner 0:0 and no extended attributes, unless `attributes` says otherwise.
+    ///
+    /// `dest` is the new name of a single file, unless it ends in `/` or is a directory; otherwise it is a directory, which
+    /// is made (mode 0755) where it is missing. Directories in it that are there get the attributes of the source's.
+    /// A file that changed since it was chosen is an error, so that what is copied is what the digest was of.
+    ///
+    /// # Errors
+    ///
+    /// See [`CopyError`].
+    pub fn copy(
+        &mut self,
+        source: &Root,
+        selection: &Selection,
+        dest: &Path,
+        attributes: &Attributes,
+    ) -> Result<(), CopyError> {
+        self.copy_selection(source, selection, dest, attributes, Keep::Content)
+    }
+
+    /// Copies a path of another state, with its owners, extended attributes and hard links. Otherwise like [`Editor::copy`].
+    ///
+    /// `exclude` gets paths relative to `path`, and with a directory leaves out what is in it.
+    ///
+    /// # Errors
+    ///
+    /// See [`CopyError`].
+    pub fn copy_tree(
+        &mut self,
+        source: &Root,
+        path: &Path,
+        dest: &Path,
+        exclude: &dyn Fn(&Path) -> bool,
+        attributes: &Attributes,
+    ) -> Result<(), CopyError> {
+        let selection = Selection::whole(source, path, exclude).map_err(CopyError::Tree)?;
+        self.copy_selection(source, &selection, dest, attributes, Keep::All)
+    }
+
+    fn copy_selection(
+        &mut self,
+        source: &Root,
+        selection: &Selection,
+        dest: &Path,
+        attributes: &Attributes,
+        keep: Keep,
+    ) -> Result<(), CopyError> {
+        let is_file = selection.is_single
+            && !dest.as_os_str().as_bytes().ends_with(b"/")
+            && !self.is_directory(dest).map_err(CopyError::Edit)?;
+        let mut links = BTreeMap::new();
+        for leaf in &selection.leaves {
+            let to = if is_file { dest.to_owned() } else { dest.join(&leaf.at) };
+            let mut one = One { source, leaf, attributes, keep, links: &mut links };
+            self.copy_leaf(&mut one, &to)?;
+        }
+        let to = || dest.to_owned();
+        self.settle().map_err(|source| CopyError::Write { from: PathBuf::new(), to: to(), source })
+    }
+
+    fn copy_leaf(&mut self, one: &mut One<'_>, to: &Path) -> Result<(), CopyError> {
+        let failed = |source| CopyError::Write { from: one.leaf.path.clone(), to: to.into(), source };
+        let path = to.as_os_str().as_bytes();
+        if one.leaf.kind == LeafKind::Directory {
+            let looks = self.leaf_looks(one, None);
+            return self.copy_directory(one, path, &looks).map_err(failed);
+        }
+        let (place, name) = self.tree.parent(path, Missing::Make).map_err(failed)?;
+        let id = (one.leaf.stamp.device, one.leaf.stamp.inode);
+        if let Some(first) = one.links.get(&id).filter(|_| one.keep == Keep::All) {
+            let (from, target) = self.tree.parent(first, Missing::Fail).map_err(failed)?;
+            return place.make_hard_link(name, &from, target).map_err(failed);
+        }
+        if let LeafKind::Symlink(target) = &one.leaf.kind {
+            let looks = Looks { mode: 0o777, ..self.leaf_looks(one, None) };
+            return self.write_link(&place, name, target, &looks).map_err(failed);
+        }
+        let mut file = open_unchanged(one.source, one.leaf).map_err(CopyError::Source)?;
+        let looks = self.leaf_looks(one, Some(&file));
+        self.write_file(&place, name, &mut file, one.leaf.stamp.size, &looks).map_err(failed)?;
+        check_unchanged(&file, one.leaf).map_err(CopyError::Source)?;
+        if one.keep == Keep::All {
+            let path = [&place.path()[..], b"/", name].concat();
+            one.links.insert(id, path);
+        }
+        Ok(())
+    }
+
+    fn copy_directory(&mut self, one: &One<'_>, path: &[u8], looks: &Looks) -> io::Result<()> {
+        let is_top = one.leaf.at.as_os_str().is_empty();
+        let is_there = match self.tree.directory(path, Missing::Fail) {
+            Ok(place) if is_top => return super::write::adjust(&place, &Attributes::default()),
+            Ok(place) => Some(place),
+            Err(error) if super::is_absent(&error) => None,
+            Err(error) => return Err(error),
+        };
+        let place = match is_there {
+            Some(place) => place,
+            None => self.make_way(path)?,
+        };
+        self.dress(&place, looks)
+    }
+
+    /// Makes a directory, in place of a file or link that is there.
+    fn make_way(&mut self, path: &[u8]) -> io::Result<Place> {
+        if path.iter().all(|byte| *byte == b'/') {
+            return Ok(self.tree.root().clone());
+        }
+        let (place, name) = self.tree.parent(path, Missing::Make)?;
+        if let Found::Other(_) = place.look(name)? {
+            place.remove(name)?;
+        }
+        self.tree.forget();
+        place.make_directory(name, crate::union::PARENT_MODE)
+    }
+
+    fn leaf_looks(&self, one: &One<'_>, file: Option<&std::fs::File>) -> Looks {
+        let owner = if one.keep == Keep::All { one.leaf.owner } else { (0, 0) };
+        let seconds = i64::try_from(one.leaf.stamp.modified.div_euclid(1_000_000_000)).unwrap_or(0);
+        let time = one.attributes.time.map_or(seconds, |time| i64::try_from(time).unwrap_or(i64::MAX));
+        let xattrs = match (one.keep, file) {
+            (Keep::All, Some(file)) => xattrs::read(file.as_fd()).map(|found| found.carried).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        Looks {
+            owner: one.attributes.owner.unwrap_or(owner),
+            mode: one.attributes.mode.unwrap_or(one.leaf.mode) & disk::MODE_BITS,
+            time: self.clamp(time),
+            xattrs,
+        }
+    }
+}
+
+/// A leaf on its way into the tree.
+struct One<'a> {
+    source: &'a Root,
+    leaf: &'a Leaf,
+    attributes: &'a Attributes,
+    keep: Keep,
+    /// Files with several names that have been copied: where the first of them is.
+    links: &'a mut BTreeMap<(u64, u64), Vec<u8>>,
+}

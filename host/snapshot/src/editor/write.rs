@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How files, links and directories get their content and attributes.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::{Attributes, Editor};
+use crate::disk;
+use crate::union::{Missing, Place};
+use crate::xattrs::{self, Xattr};
+
+/// Bytes moved at a time.
+pub(super) const BUFFER: usize = 512 * 1024;
+
+/// What something written looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Looks {
+    pub(super) owner: (u32, u32),
+    pub(super) mode: u32,
+    /// Seconds since 1970, at most the build's time.
+    pub(super) time: i64,
+    pub(super) xattrs: Vec<Xattr>,
+}
+
+impl Editor {
+    /// Writes a file of exactly `size` bytes.
+    pub(super) fn write_file(
+        &mut self,
+        place: &Place,
+        name: &[u8],
+        content: &mut dyn Read,
+        size: u64,
+        looks: &Looks,
+    ) -> io::Result<()> {
+        let mut file = File::from(place.make_file(name, looks.mode)?);
+        let mut left = size;
+        while left > 0 {
+            let want = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
+            let got = match content.read(&mut self.buffer[..want]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(got) => got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            file.write_all(&self.buffer[..got])?;
+            left -= got as u64;
+        }
+        finish(file.as_fd(), looks)
+    }
+
+    /// Writes a symbolic link.
+    pub(super) fn write_link(&mut self, place: &Place, name: &[u8], target: &[u8], looks: &Looks) -> io::Result<()> {
+        place.make_link(name, target)?;
+        // Paths that went through what was here before may lead elsewhere now.
+        self.tree.forget();
+        let upper = place.upper()?;
+        disk::set_owner_at(upper, name, looks.owner)?;
+        disk::set_time_at(upper, name, looks.time)
+    }
+
+    /// Makes a named pipe.
+    pub(super) fn write_fifo(&mut self, place: &Place, name: &[u8], looks: &Looks) -> io::Result<()> {
+        place.make_fifo(name)?;
+        let upper = place.upper()?;
+        disk::set_owner_at(upper, name, looks.owner)?;
+        disk::set_mode_at(upper, name, looks.mode)?;
+        disk::set_time_at(upper, name, looks.time)
+    }
+
+    /// Gives a directory its attributes. Its time follows when nothing more is put into it.
+    pub(super) fn dress(&mut self, place: &Place, looks: &Looks) -> io::Result<()> {
+        let dir = place.upper()?;
+        disk::set_owner(dir, looks.owner)?;
+        disk::set_mode(dir, looks.mode)?;
+        xattrs::write(dir, &looks.xattrs)?;
+        self.times.insert(place.path(), looks.time);
+        Ok(())
+    }
+
+    /// Sets the times of the directories that were written to.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        for (path, time) in std::mem::take(&mut self.times) {
+            match self.tree.directory(&path, Missing::Fail) {
+                Ok(place) => disk::set_time(place.upper()?, time)?,
+                // A later entry has replaced it.
+                Err(error) if super::is_absent(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a new file its attributes, each with a call only where it is not already so.
+///
+/// Changing the owner clears the set-id bits and capabilities, so they come after it.
+fn finish(file: BorrowedFd<'_>, looks: &Looks) -> io::Result<()> {
+    let stat = rustix::fs::fstat(file)?;
+    let is_own = (stat.st_uid, stat.st_gid) == looks.owner;
+    if !is_own {
+        disk::set_owner(file, looks.owner)?;
+    }
+    if stat.st_mode & disk::MODE_BITS != looks.mode || (!is_own && looks.mode & 0o7000 != 0) {
+        disk::set_mode(file, looks.mode)?;
+    }
+    xattrs::write(file, &looks.xattrs)?;
+    disk::set_time(file, looks.time)
+}
+
+/// Changes a directory that is there.
+pub(super) fn adjust(place: &Place, attributes: &Attributes) -> io::Result<()> {
+    if attributes.owner.is_none() && attributes.mode.is_none() {
+        return Ok(());
+    }
+    let dir = place.upper()?;
+    let mode = rustix::fs::fstat(dir)?.st_mode;
+    if let Some(owner) = attributes.owner {
+        disk::set_owner(dir, owner)?;
+    }
+    disk::set_mode(dir, attributes.mode.unwrap_or(mode))
+}

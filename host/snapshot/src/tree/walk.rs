@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads a subtree of a source, link by link as it is, and leaves out what the patterns say.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Stat};
+use wythe_sys::root::Root;
+
+use super::patterns::{Patterns, Verdict};
+use super::{Leaf, LeafKind, Selection, Stamp};
+use crate::disk;
+use crate::normalise::LeftOut;
+
+/// A source that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{}` of the source", path.display().to_string().escape_debug())]
+pub struct TreeError {
+    /// Relative to the source.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+impl Selection {
+    /// Returns all that is at `path` of a source: a directory with its content, or one file or link, which gets its own name.
+    /// Links in `path` are followed inside the source; those below it are taken as they are.
+    ///
+    /// `exclude` gets paths relative to `path`, and with a directory leaves out what is in it.
+    ///
+    /// # Errors
+    ///
+    /// When something is not there or cannot be read.
+    pub fn whole(root: &Root, path: &Path, exclude: &dyn Fn(&Path) -> bool) -> Result<Self, TreeError> {
+        let failed = |source| TreeError { path: path.into(), source };
+        let mut selection = Self::default();
+        let open = root.locate(path).map_err(failed)?;
+        let stat = rustix::fs::fstat(&open).map_err(|error| failed(error.into()))?;
+        if disk::kind(&stat) == FileType::Directory {
+            let rules = Rules { outer: &Patterns::default(), inner: &Patterns::default(), exclude };
+            let leaf = leaf(path.into(), PathBuf::new(), LeafKind::Directory, &stat);
+            selection.leaves.push(leaf);
+            let inner = root.descend(path).map_err(failed)?;
+            walk(&mut selection, &rules, inner.as_fd(), Way::new(path, Path::new("")))?;
+        } else {
+            let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+            selection.add(path.into(), name, &stat, || Ok(Vec::new())).map_err(failed)?;
+            selection.is_single = true;
+        }
+        Ok(selection)
+    }
+
+    /// Adds something that is no directory.
+    pub(super) fn add(
+        &mut self,
+        path: PathBuf,
+        at: PathBuf,
+        stat: &Stat,
+        target: impl FnOnce() -> io::Result<Vec<u8>>,
+    ) -> io::Result<()> {
+        let kind = match disk::kind(stat) {
+            FileType::RegularFile => LeafKind::File(None),
+            FileType::Symlink => LeafKind::Symlink(target()?),
+            FileType::Fifo => return self.leave_out(path, "named pipe"),
+            FileType::Socket => return self.leave_out(path, "socket"),
+            _ => return self.leave_out(path, "device"),
+        };
+        self.leaves.push(leaf(path, at, kind, stat));
+        Ok(())
+    }
+
+    fn leave_out(&mut self, path: PathBuf, kind: &'static str) -> io::Result<()> {
+        self.left_out.push(LeftOut { path, kind });
+        Ok(())
+    }
+}
+
+/// Returns a leaf of what was looked at.
+pub(super) fn leaf(path: PathBuf, at: PathBuf, kind: LeafKind, stat: &Stat) -> Leaf {
+    let mode = stat.st_mode & disk::MODE_BITS;
+    Leaf { path, at, kind, mode, owner: (stat.st_uid, stat.st_gid), stamp: Stamp::of(stat) }
+}
+
+/// What is left out.
+pub(super) struct Rules<'a> {
+    /// Patterns of paths relative to the source.
+    pub(super) outer: &'a Patterns,
+    /// Patterns of paths relative to what was named.
+    pub(super) inner: &'a Patterns,
+    /// The same as a function.
+    pub(super) exclude: &'a dyn Fn(&Path) -> bool,
+}
+
+/// How far a walk has come.
+pub(super) struct Way {
+    /// Relative to the source.
+    path: PathBuf,
+    /// Relative to what was named.
+    inside: PathBuf,
+    /// Relative to the destination.
+    at: PathBuf,
+    outer: Verdict,
+    inner: Verdict,
+    depth: usize,
+}
+
+impl Way {
+    /// Returns the beginning of a walk of the directory `path`, whose content goes to `at`.
+    pub(super) fn new(path: &Path, at: &Path) -> Self {
+        let (outer, inner) = (Verdict::default(), Verdict::default());
+        Self { path: path.into(), inside: PathBuf::new(), at: at.into(), outer, inner, depth: 0 }
+    }
+
+    /// Returns the same with what the patterns already say about the directory.
+    pub(super) fn with_outer(self, outer: Verdict) -> Self {
+        Self { outer, ..self }
+    }
+
+    fn step(&self, name: &[u8], rules: &Rules<'_>) -> Self {
+        let name = disk::path_of(name);
+        let (path, inside) = (self.path.join(&name), self.inside.join(&name));
+        let outer = rules.outer.verdict(&path, self.outer);
+        let inner = rules.inner.verdict(&inside, self.inner);
+        Self { at: self.at.join(&name), path, inside, outer, inner, depth: self.depth + 1 }
+    }
+
+    /// Returns whether this is left out, and whether all in it is.
+    fn is_out(&self, rules: &Rules<'_>) -> (bool, bool) {
+        let (outer, inner) = (rules.outer.is_out(self.outer), rules.inner.is_out(self.inner));
+        let by_function = (rules.exclude)(&self.inside);
+        let for_good =
+            by_function || outer && rules.outer.is_final(self.outer) || inner && rules.inner.is_final(self.inner);
+        (outer || inner || by_function, for_good)
+    }
+}
+
+/// Adds the content of an open directory, in the order of the names. Returns whether it added anything.
+pub(super) fn walk(
+    selection: &mut Selection,
+    rules: &Rules<'_>,
+    dir: BorrowedFd<'_>,
+    way: Way,
+) -> Result<bool, TreeError> {
+    let before = selection.leaves.len();
+    let failed = |path: &Path, source| TreeError { path: path.into(), source };
+    disk::check_depth(way.depth).map_err(|source| failed(&way.path, source))?;
+    let dir = disk::open_dir(dir, b".").map_err(|source| failed(&way.path, source))?;
+    for name in disk::names(&dir).map_err(|source| failed(&way.path, source))? {
+        let next = way.step(&name, rules);
+        let (is_out, for_good) = next.is_out(rules);
+        if for_good {
+            continue;
+        }
+        let stat = disk::look(&dir, &name).map_err(|source| failed(&next.path, source))?;
+        let Some(stat) = stat else { return Err(failed(&next.path, io::ErrorKind::NotFound.into())) };
+        if disk::kind(&stat) != FileType::Directory {
+            if !is_out {
+                let path = next.path.clone();
+                selection
+                    .add(next.path, next.at, &stat, || disk::read_link(dir.as_fd(), &name))
+                    .map_err(|source| failed(&path, source))?;
+            }
+            continue;
+        }
+        let inner = disk::open_dir(&dir, &name).map_err(|source| failed(&next.path, source))?;
+        let place = selection.leaves.len();
+        selection.leaves.push(leaf(next.path.clone(), next.at.clone(), LeafKind::Directory, &stat));
+        // A directory that is left out is there all the same where something in it is not.
+        if !walk(selection, rules, inner.as_fd(), next)? && is_out {
+            selection.leaves.truncate(place);
+        }
+    }
+    Ok(selection.leaves.len() > before)
+}
