@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Directories in which steps work.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode};
+use rustix::io::Errno;
+
+use crate::Store;
+use crate::claim::{self, Claim};
+
+/// The directories of one running step. Dropping it removes them; so does the next opening of the store where the
+/// process ended before it could.
+///
+/// All three lie on the file system of the layers, so that a commit is a rename.
+#[derive(Debug)]
+pub struct Active {
+    pub(crate) claim: Claim,
+    path: PathBuf,
+}
+
+/// No place to work can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make a working directory in {}", path.display())]
+pub struct BeginError {
+    /// Where.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Store {
+    /// Makes the directories for a step, and removes those that crashed processes have left.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file system refuses, a full one say.
+    pub fn begin(&self) -> Result<Active, BeginError> {
+        claim::sweep(&self.inner);
+        let make = || {
+            let claim = Claim::directory(&self.inner)?;
+            for (name, mode) in [("upper", 0o755), ("work", 0o700), ("plumbing", 0o755)] {
+                rustix::fs::mkdirat(&claim.file, name, Mode::RWXU)?;
+                // An upper directory's mode is that of the merged root: a umask must not reach it.
+                rustix::fs::chmodat(&claim.file, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+            }
+            Ok(Active { path: claim.path(), claim })
+        };
+        make().map_err(|error: Errno| BeginError { path: self.inner.path("active"), source: error.into() })
+    }
+}
+
+impl Active {
+    /// Returns the directory that holds the others; there is room for more in it.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the directory for changes, empty at first.
+    #[must_use]
+    pub fn upper(&self) -> PathBuf {
+        self.path.join("upper")
+    }
+
+    /// Returns the directory that the kernel works in.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    /// Returns the directory for what a step needs and its layer must not have.
+    #[must_use]
+    pub fn plumbing(&self) -> PathBuf {
+        self.path.join("plumbing")
+    }
+
+    /// Removes the directories and says how that went; dropping does the same in silence.
+    ///
+    /// # Errors
+    ///
+    /// Fails where something is mounted in them, or the file system refuses. What is left goes with the next sweep.
+    pub fn remove(self) -> io::Result<()> {
+        Ok(self.claim.remove()?)
+    }
+}

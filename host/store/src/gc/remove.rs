@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Removing what was chosen, each thing under its lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use wythe_image::Digest;
+
+use crate::cache::{LOCKS, lock_digest};
+use crate::index::{Access, Commit, IndexError};
+use crate::lease::Collector;
+use crate::log::log_digest;
+use crate::open::Inner;
+use crate::range::{self, Hold};
+use crate::record::digest_of;
+use crate::usage::Class;
+use crate::{claim, image};
+
+use super::choose::Victims;
+use super::stock::{Stock, Thing};
+use super::{GcError, GcPolicy, GcReport};
+
+/// Things whose records go in one transaction: each costs one `fsync`, and locks are held meanwhile.
+const BATCH: usize = 128;
+
+/// Least age in seconds at which what explains a miss, or spares reading a file, goes: such rows are small.
+const REMEMBERED: i64 = 30 * 24 * 60 * 60;
+
+pub(super) struct Removal<'a> {
+    inner: &'a Inner,
+    policy: &'a GcPolicy,
+    report: &'a mut GcReport,
+    collector: Collector,
+}
+
+/// Content that is to go.
+struct Doomed {
+    digest: Digest,
+    bytes: u64,
+    /// Newest use that the choice knew of. A newer one is a reason to stay.
+    used: i64,
+    is_trusted: bool,
+}
+
+impl<'a> Removal<'a> {
+    pub(super) fn new(inner: &'a Inner, policy: &'a GcPolicy, report: &'a mut GcReport) -> Result<Self, GcError> {
+        let path = inner.path("locks/leases");
+        let collector = inner.leases.collector().map_err(|source| GcError::File { path, source })?;
+        Ok(Self { inner, policy, report, collector })
+    }
+
+    pub(super) fn run(mut self, stock: &Stock, victims: &Victims) -> Result<(), GcError> {
+        self.images(victims)?;
+        self.records(stock, victims)?;
+        let (layers, blobs) = (self.inner.layers.as_fd(), self.inner.blobs.as_fd());
+        self.content(Class::Layers, layers, &doomed_layers(stock, victims), delete_layer)?;
+        self.content(Class::Blobs, blobs, &doomed(&stock.blobs, &victims.blobs), delete_blob)?;
+        self.content(Class::Layers, layers, &loose(&stock.loose_layers), is_loose_layer)?;
+        self.content(Class::Blobs, blobs, &loose(&stock.loose_blobs), is_loose_blob)?;
+        self.logs(stock, victims)?;
+        self.caches(stock, victims)?;
+        if !self.policy.dry_run {
+            self.tidy_index()?;
+        }
+        Ok(())
+    }
+
+    /// An image in use is one whose manifest is leased.
+    fn images(&mut self, victims: &Victims) -> Result<(), GcError> {
+        let images: Vec<Digest> = victims.images.iter().filter_map(|hex| digest_of(hex)).collect();
+        for batch in images.chunks(BATCH) {
+            let taken = self.take(batch.iter().copied())?;
+            if !self.policy.dry_run {
+                self.inner.index.write(Commit::Lazy, |index| {
+                    for image in &taken {
+                        let sql = "SELECT 1 FROM names WHERE image = ?1";
+                        if index.row(sql, [image.hex()], |_| Ok(()))?.is_none() {
+                            image::forget_image(index, &image.hex())?;
+                        }
+                    }
+                    Ok::<_, IndexError>(())
+                })?;
+            }
+            for image in &taken {
+                self.report.add(Class::Images, 0);
+                self.collector.release(image);
+            }
+        }
+        Ok(())
+    }
+
+    /// Results that share a layer with the living go one by one; the others go with their layer.
+    fn records(&mut self, stock: &Stock, victims: &Victims) -> Result<(), GcError> {
+        let (now, boot) = (self.inner.now, &self.inner.boot);
+        let results = victims.results.iter().filter_map(|key| Some((key, stock.results.get(key)?.used)));
+        let traces = victims.traces.iter().filter_map(|key| Some((key, stock.traces.get(key)?.used)));
+        for _ in results.clone().chain(traces.clone()) {
+            self.report.add(Class::Records, 0);
+        }
+        if self.policy.dry_run {
+            return Ok(());
+        }
+        self.inner.index.write(Commit::Lazy, |index| {
+            for (key, used) in results {
+                let sql = "DELETE FROM results WHERE key = ?1 AND (used <= ?2 OR boot NOT IN ('', ?3))";
+                index.run(sql, (key, used, boot))?;
+            }
+            for (key, used) in traces {
+                let sql = "DELETE FROM traces WHERE key = ?1 AND (used <= ?2 OR boot NOT IN ('', ?3))";
+                index.run(sql, (key, used, boot))?;
+            }
+            if let Some(age) = self.policy.max_age {
+                let before = now.saturating_sub(age.max(REMEMBERED));
+                index.run("DELETE FROM steps WHERE used <= ?1 AND key NOT IN (SELECT key FROM results)", [before])?;
+                index.run("DELETE FROM stats WHERE root IN (SELECT id FROM stat_roots WHERE used <= ?1)", [before])?;
+                index.run("DELETE FROM stat_roots WHERE used <= ?1", [before])?;
+            }
+            Ok::<_, IndexError>(())
+        })?;
+        Ok(())
+    }
+
+    /// Removes content: records first and durably, so that no power cut brings back the record of what is gone.
+    fn content(
+        &mut self,
+        class: Class,
+        directory: BorrowedFd<'_>,
+        doomed: &[Doomed],
+        delete: impl Fn(&Access<'_>, &str, &Doomed) -> Result<bool, IndexError>,
+    ) -> Result<(), GcError> {
+        for batch in doomed.chunks(BATCH) {
+            let taken = self.take(batch.iter().map(|doomed| doomed.digest))?;
+            let mut batch: Vec<&Doomed> = batch.iter().filter(|doomed| taken.contains(&doomed.digest)).collect();
+            if !self.policy.dry_run && !batch.is_empty() {
+                let boot = &self.inner.boot;
+                batch = self.inner.index.write(Commit::Durable, |index| {
+                    let mut gone = Vec::new();
+                    for doomed in batch {
+                        if delete(index, boot, doomed)? {
+                            gone.push(doomed);
+                        }
+                    }
+                    Ok::<_, IndexError>(gone)
+                })?;
+            }
+            let mut trash = Vec::new();
+            for doomed in &batch {
+                self.report.add(class, doomed.bytes);
+                if !self.policy.dry_run {
+                    trash.extend(self.discard(directory, &doomed.digest.hex())?);
+                }
+            }
+            for digest in &taken {
+                self.collector.release(digest);
+            }
+            for (name, what) in trash {
+                self.sweep(&name, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn logs(&mut self, stock: &Stock, victims: &Victims) -> Result<(), GcError> {
+        let directory = self.open("logs")?;
+        for name in &victims.logs {
+            let lock = log_digest(name);
+            if self.take([lock])?.is_empty() {
+                continue;
+            }
+            self.remove_entry(Class::Logs, &directory, name, stock.logs.get(name))?;
+            self.collector.release(&lock);
+        }
+        Ok(())
+    }
+
+    fn caches(&mut self, stock: &Stock, victims: &Victims) -> Result<(), GcError> {
+        if victims.caches.is_empty() {
+            return Ok(());
+        }
+        let path = self.inner.path(LOCKS);
+        let fail = |source| GcError::File { path: path.clone(), source };
+        let directory = self.open("cache")?;
+        for name in &victims.caches {
+            let locks = range::open(&path).map_err(fail)?;
+            if !range::try_lock(&locks, Hold::Exclusive, range::place(&lock_digest(name))).map_err(fail)? {
+                self.report.in_use += 1;
+                continue;
+            }
+            if !self.policy.dry_run {
+                let sql = "DELETE FROM caches WHERE directory = ?1";
+                self.inner.index.write(Commit::Lazy, |index| index.run(sql, [name]).map(drop))?;
+            }
+            self.remove_entry(Class::Caches, &directory, name, stock.caches.get(name))?;
+        }
+        Ok(())
+    }
+
+    fn remove_entry(&mut self, class: Class, from: &File, name: &str, thing: Option<&Thing>) -> Result<(), GcError> {
+        self.report.add(class, thing.map_or(0, |thing| thing.bytes));
+        if !self.policy.dry_run {
+            if let Some((trash, what)) = self.discard(from.as_fd(), name)? {
+                self.sweep(&trash, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the locks that can be had, and counts the others.
+    fn take(&mut self, digests: impl IntoIterator<Item = Digest>) -> Result<Vec<Digest>, GcError> {
+        let mut taken = Vec::new();
+        for digest in digests {
+            let path = || self.inner.path("locks/leases");
+            if self.collector.try_take(&digest).map_err(|source| GcError::File { path: path(), source })? {
+                taken.push(digest);
+            } else {
+                self.report.in_use += 1;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn discard(&self, from: BorrowedFd<'_>, name: &str) -> Result<Option<(CString, String)>, GcError> {
+        let trash = claim::discard(self.inner, from, name);
+        let trash = trash.map_err(|e| GcError::Remove { what: name.to_owned(), source: e.into() })?;
+        Ok(trash.map(|trash| (trash, name.to_owned())))
+    }
+
+    fn sweep(&self, trash: &CStr, what: String) -> Result<(), GcError> {
+        match claim::sweep_entry(self.inner, trash) {
+            // Somebody else's sweep may have been faster.
+            Ok(_) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(GcError::Remove { what, source: error.into() }),
+        }
+    }
+
+    fn open(&self, directory: &str) -> Result<File, GcError> {
+        let path = self.inner.path(directory);
+        File::open(&path).map_err(|source| GcError::File { path, source })
+    }
+
+    fn tidy_index(&self) -> Result<(), IndexError> {
+        self.inner.index.shrink()?;
+        self.inner.index.fold()
+    }
+}
+
+fn doomed(stock: &BTreeMap<String, Thing>, names: &BTreeSet<String>) -> Vec<Doomed> {
+    let one = |name: &String| {
+        let Thing { bytes, used, is_trusted } = *stock.get(name)?;
+        Some(Doomed { digest: digest_of(name)?, bytes, used, is_trusted })
+    };
+    names.iter().filter_map(one).collect()
+}
+
+/// A layer was last used with the newest of its results.
+fn doomed_layers(stock: &Stock, victims: &Victims) -> Vec<Doomed> {
+    let mut layers = doomed(&stock.layers, &victims.layers);
+    let mut uses = BTreeMap::new();
+    for result in stock.results.values() {
+        if let Some(layer) = result.layer.as_deref() {
+            let latest = uses.entry(layer).or_insert(result.used);
+            *latest = result.used.max(*latest);
+        }
+    }
+    for layer in &mut layers {
+        layer.used = uses.get(layer.digest.hex().as_str()).copied().unwrap_or(i64::MIN);
+    }
+    layers
+}
+
+fn loose(names: &BTreeSet<String>) -> Vec<Doomed> {
+    let one = |name: &String| Some(Doomed { digest: digest_of(name)?, bytes: 0, used: 0, is_trusted: false });
+    names.iter().filter_map(one).collect()
+}
+
+fn delete_layer(index: &Access<'_>, boot: &str, doomed: &Doomed) -> Result<bool, IndexError> {
+    let hex = doomed.digest.hex();
+    let gone = if doomed.is_trusted {
+        let sql = "DELETE FROM layers WHERE digest = ?1 \
+                   AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = ?1) \
+                   AND NOT EXISTS (SELECT 1 FROM results WHERE layer = ?1 AND used > ?2 AND boot IN ('', ?3))";
+        index.run(sql, (&hex, doomed.used, boot))? > 0
+    } else {
+        index.run("DELETE FROM layers WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0
+    };
+    if gone {
+        index.run("DELETE FROM results WHERE layer = ?1", [&hex])?;
+    }
+    Ok(gone)
+}
+
+fn delete_blob(index: &Access<'_>, boot: &str, doomed: &Doomed) -> Result<bool, IndexError> {
+    let hex = doomed.digest.hex();
+    if !doomed.is_trusted {
+        return Ok(index.run("DELETE FROM blobs WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0);
+    }
+    let sql = "DELETE FROM blobs WHERE digest = ?1 AND used <= ?2 \
+               AND NOT EXISTS (SELECT 1 FROM image_blobs WHERE blob = ?1)";
+    Ok(index.run(sql, (&hex, doomed.used))? > 0)
+}
+
+fn is_loose_layer(index: &Access<'_>, _: &str, doomed: &Doomed) -> Result<bool, IndexError> {
+    Ok(index.row("SELECT 1 FROM layers WHERE digest = ?1", [doomed.digest.hex()], |_| Ok(()))?.is_none())
+}
+
+fn is_loose_blob(index: &Access<'_>, _: &str, doomed: &Doomed) -> Result<bool, IndexError> {
+    Ok(index.row("SELECT 1 FROM blobs WHERE digest = ?1", [doomed.digest.hex()], |_| Ok(()))?.is_none())
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Layers: unpacked changes by the digest of their canonical archive.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+
+use rustix::fs::{Mode, RenameFlags};
+use rustix::io::Errno;
+use wythe_image::{Digest, LayerRef};
+
+use crate::claim;
+use crate::index::{Access, Commit, IndexError};
+use crate::record::{LookupError, signed, unsigned};
+use crate::{Active, Store};
+
+/// A layer that cannot be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// What is there cannot be looked up.
+    #[error("cannot look for layer {digest}")]
+    Lookup {
+        /// The layer.
+        digest: Digest,
+        /// Why.
+        source: LookupError,
+    },
+    /// The directory cannot be moved.
+    #[error("cannot move layer {digest} into the store")]
+    Move {
+        /// The layer.
+        digest: Digest,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be recorded.
+    #[error("cannot record a layer")]
+    Index(#[from] IndexError),
+}
+
+impl Store {
+    /// Makes the upper directory of a step a layer and returns where it lies; the rest of the step's directories go.
+    ///
+    /// Idempotent: where the layer is there, it stays and the new one goes. Atomic: a rename in one transaction of
+    /// the index. The caller vouches that `layer` is the digest and length of what is in the directory, and that
+    /// nothing writes to it any more.
+    ///
+    /// # Errors
+    ///
+    /// See [`CommitError`]; the directories go in any case.
+    pub fn commit_layer(&self, active: Active, layer: &LayerRef) -> Result<PathBuf, CommitError> {
+        let digest = layer.diff_id;
+        self.hold(&digest).map_err(|source| CommitError::Lookup { digest, source })?;
+        let mut old = None;
+        self.inner.index.write(Commit::Lazy, |index| {
+            if !self.is_layer(index, &digest)? {
+                old = self.place(&active, &digest).map_err(|e| CommitError::Move { digest, source: e.into() })?;
+                let insert = "INSERT OR REPLACE INTO layers (digest, size, created, boot) VALUES (?1, ?2, ?3, ?4)";
+                let Self { inner } = self;
+                index.run(insert, (digest.hex(), signed(layer.size), inner.now, &inner.boot))?;
+            }
+            Ok::<_, CommitError>(())
+        })?;
+        if let Some(old) = old {
+            // The next sweep tries again.
+            let _ = claim::sweep_entry(&self.inner, &old);
+        }
+        Ok(self.layer_fs(&digest))
+    }
+
+    /// Returns the directory of a layer, or `None` where the store has none that can be trusted.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the index cannot be read.
+    pub fn layer_dir(&self, diff_id: &Digest) -> Result<Option<PathBuf>, LookupError> {
+        Ok(self.layer(diff_id)?.map(|_| self.layer_fs(diff_id)))
+    }
+
+    /// Returns a layer with the length of its archive, or `None` where the store has none that can be trusted.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the index cannot be read.
+    pub fn layer(&self, diff_id: &Digest) -> Result<Option<LayerRef>, LookupError> {
+        self.hold(diff_id)?;
+        let sql = "SELECT size FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
+        let size = self.inner.index.row(sql, (diff_id.hex(), &self.inner.boot), |row| row.get::<_, i64>(0))?;
+        let layer = size.map(|size| LayerRef { diff_id: *diff_id, size: unsigned(size) });
+        Ok(layer.filter(|_| self.layer_fs(diff_id).is_dir()))
+    }
+
+    pub(crate) fn layer_fs(&self, diff_id: &Digest) -> PathBuf {
+        self.inner.path("layers").join(diff_id.hex()).join("fs")
+    }
+
+    pub(crate) fn is_layer(&self, index: &Access<'_>, digest: &Digest) -> Result<bool, IndexError> {
+        let sql = "SELECT 1 FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
+        let known = index.row(sql, (digest.hex(), &self.inner.boot), |_| Ok(()))?;
+        Ok(known.is_some() && self.layer_fs(digest).is_dir())
+    }
+
+    /// Puts the upper directory into its place. What lay there without a record that counts is garbage of a crash or
+    /// of another boot, and its content may be anything: it becomes trash, whose name is returned.
+    fn place(&self, active: &Active, digest: &Digest) -> Result<Option<std::ffi::CString>, Errno> {
+        let (inner, hex) = (&self.inner, digest.hex());
+        let old = claim::discard(inner, inner.layers.as_fd(), &hex)?;
+        rustix::fs::mkdirat(&inner.layers, &hex, Mode::RWXU)?;
+        let target = format!("{hex}/fs");
+        rustix::fs::renameat_with(&active.claim.file, "upper", &inner.layers, target, RenameFlags::NOREPLACE)?;
+        Ok(old)
+    }
+}

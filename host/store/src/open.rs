@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Opening a store, and making one on first use.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use rustix::fs::{Access, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::index::{self, Index, IndexError};
+use crate::lease::Leases;
+use crate::record::Uses;
+use crate::{boot, claim, schema};
+
+/// The directories of a store, parents first.
+const DIRECTORIES: [&str; 9] =
+    ["locks", "blobs", "blobs/sha256", "layers", "active", "volumes", "cache", "compiled", "logs"];
+
+/// A store in one directory. Clones share one handle; any number of threads and processes may use it.
+///
+/// What the handle has returned or written is leased until its last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) root: PathBuf,
+    pub(crate) directory: File,
+    pub(crate) active: OwnedFd,
+    pub(crate) layers: OwnedFd,
+    pub(crate) blobs: OwnedFd,
+    pub(crate) index: Index,
+    pub(crate) leases: Leases,
+    pub(crate) uses: Uses,
+    pub(crate) boot: String,
+    pub(crate) now: i64,
+    pub(crate) counter: AtomicU64,
+}
+
+/// A directory that cannot be opened as a store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is not there and cannot be made.
+    #[error("cannot make the store directory {}; choose another directory", path.display())]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A part of it cannot be written.
+    #[error("the store needs to write to {}; make it writable for this user or choose another directory", path.display())]
+    NotWritable {
+        /// What cannot be written.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("{} is not a store and not empty (it has `{entry}`); choose another directory", path.display())]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+        /// Something in it.
+        entry: String,
+    },
+    /// A newer program has written it.
+    #[error(
+        "the store in {} has format {found} and this program knows format {known}; \
+         use the newer program or choose another directory",
+        path.display()
+    )]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format that this program knows.
+        known: i64,
+    },
+    /// A part of it cannot be opened, or is not the directory that it should be.
+    #[error("cannot open {}", path.display())]
+    Open {
+        /// The part.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The index cannot be used.
+    #[error("cannot open the store in {}", path.display())]
+    Index {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: IndexError,
+    },
+}
+
+impl Store {
+    /// Opens the store in a directory, and makes both on first use.
+    ///
+    /// `now`, in seconds since 1970, is the time of everything that this handle writes and of all ages that it
+    /// computes. Garbage of processes that ended without tidying up is removed; nothing else is looked at.
+    ///
+    /// # Errors
+    ///
+    /// Each error names the path and, where there is one, the way out.
+    pub fn open(directory: &Path, now: i64) -> Result<Self, OpenError> {
+        Self::open_in_boot(directory, now, boot::boot_id())
+    }
+
+    /// Opens a store as if the machine had the given boot id. Tests use it to play a restart of the machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    #[doc(hidden)]
+    pub fn open_in_boot(directory: &Path, now: i64, boot: String) -> Result<Self, OpenError> {
+        let root = std::path::absolute(directory)
+            .map_err(|source| OpenError::Create { path: directory.to_owned(), source })?;
+        let handle = open_root(&root)?;
+        check_writable(&root, &handle)?;
+        let index = open_index(&root, &handle)?;
+        let leases = root.join("locks/leases");
+        let inner = Inner {
+            active: open_part(&root, &handle, "active")?,
+            layers: open_part(&root, &handle, "layers")?,
+            blobs: open_part(&root, &handle, "blobs/sha256")?,
+            leases: Leases::open(&leases).map_err(|source| OpenError::Open { path: leases, source })?,
+            directory: handle,
+            root,
+            index,
+            uses: Uses::default(),
+            boot,
+            now,
+            counter: AtomicU64::new(0),
+        };
+        claim::sweep(&inner);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns the store's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.inner.root
+    }
+
+    /// Returns the directory for compiled plugins. Its content belongs to who compiles.
+    #[must_use]
+    pub fn compiled_dir(&self) -> PathBuf {
+        self.inner.root.join("compiled")
+    }
+}
+
+impl Inner {
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+}
+
+/// Opens the directory, made with mode 0700 where it was not there.
+fn open_root(root: &Path) -> Result<File, OpenError> {
+    let opened = match File::open(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(root)
+                .map_err(|source| OpenError::Create { path: root.to_owned(), source })?;
+            File::open(root)
+        }
+        opened => opened,
+    };
+    let fail = |source| OpenError::Open { path: root.to_owned(), source };
+    let handle = opened.map_err(fail)?;
+    let metadata = handle.metadata().map_err(fail)?;
+    if !metadata.is_dir() {
+        return Err(fail(io::Error::from(Errno::NOTDIR)));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        // Logs and caches may say more than others should read. A directory of somebody else stays as it is.
+        let _ = rustix::fs::fchmod(&handle, Mode::RWXU);
+    }
+    Ok(handle)
+}
+
+/// Asks beforehand, since SQLite silently reads where it cannot write.
+fn check_writable(root: &Path, handle: &File) -> Result<(), OpenError> {
+    for name in [".", index::FILE] {
+        match rustix::fs::accessat(handle, name, Access::WRITE_OK, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => {
+                let path = if name == "." { root.to_owned() } else { root.join(name) };
+                return Err(OpenError::NotWritable { path, source: error.into() });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open_index(root: &Path, handle: &File) -> Result<Index, OpenError> {
+    let path = root.join(index::FILE);
+    if matches!(rustix::fs::statat(handle, index::FILE, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT)) {
+        refuse_other_things(root)?;
+        make_directories(root)?;
+    }
+    match Index::open(path, handle) {
+        Ok(Ok(index)) => Ok(index),
+        Ok(Err(newer)) => Err(OpenError::Newer { path: root.to_owned(), found: newer.0, known: schema::FORMAT }),
+        Err(source) => Err(OpenError::Index { path: root.to_owned(), source }),
+    }
+}
+
+/// A directory without an index may hold what a store's first moments left, and nothing else: what is not ours must
+/// never come near a collection.
+fn refuse_other_things(root: &Path) -> Result<(), OpenError> {
+    let fail = |source| OpenError::Open { path: root.to_owned(), source };
+    for entry in std::fs::read_dir(root).map_err(fail)? {
+        let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
+        if !DIRECTORIES.contains(&name.as_str()) && !name.starts_with(index::FILE) {
+            return Err(OpenError::NotAStore { path: root.to_owned(), entry: name });
+        }
+    }
+    Ok(())
+}
+
+fn make_directories(root: &Path) -> Result<(), OpenError> {
+    for name in DIRECTORIES {
+        let path = root.join(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(OpenError::NotWritable { path, source: error });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Opens a directory of the store, which must not be a link: content would leave the file system that is synced.
+fn open_part(root: &Path, handle: &File, name: &str) -> Result<OwnedFd, OpenError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat(handle, name, flags, Mode::empty());
+    let opened = match open() {
+        Err(Errno::NOENT) => {
+            make_directories(root)?;
+            open()
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| OpenError::Open { path: root.join(name), source: error.into() })
+}

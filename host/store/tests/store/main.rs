@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The store's promises, from outside.
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
+
+mod active;
+mod blobs;
+mod durability;
+mod gc;
+mod images;
+mod locks;
+mod open;
+mod power;
+mod processes;
+mod properties;
+mod results;
+mod stats;
+mod support;
+mod verify;

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Several processes on one store, and processes that are killed. The test binary runs itself.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use wythe_image::LayerRef;
+use wythe_store::{GcPolicy, Store};
+
+use crate::support::{NOW, TestStore, build, entries, key, pack, tree_digest, wait_for_ever};
+
+/// What a child process does: the first line of its input says what, the second where.
+#[test]
+#[ignore = "other tests run it as a child process"]
+fn child() {
+    let mut lines = std::io::stdin().lines().map_while(Result::ok);
+    let (Some(role), Some(directory)) = (lines.next(), lines.next()) else { return };
+    let directory = Path::new(&directory);
+    if role == "open" {
+        let opened = Store::open(directory, NOW).map_or_else(|error| error.to_string(), |_| "yes".to_owned());
+        return say(&format!("opened: {opened}"));
+    }
+    let store = Store::open(directory, NOW).unwrap();
+    match role.as_str() {
+        "hang" => {
+            let active = store.begin().unwrap();
+            fs::create_dir(active.work().join("work")).unwrap();
+            fs::write(active.upper().join("file"), "half").unwrap();
+            let mut writer = store.blob_writer().unwrap();
+            writer.write_all(&[0; 1_000_000]).unwrap();
+            let _lock = store.lock_key(&key("text"), &mut wait_for_ever()).unwrap();
+            let (_, layer) = build(&store, "leased");
+            assert!(store.layer_dir(&layer.diff_id).unwrap().is_some());
+            say("ready");
+            lines.next();
+            unreachable!("the parent kills this process");
+        }
+        "single" => {
+            let _lock = store.lock_key(&key("text"), &mut wait_for_ever()).unwrap();
+            let is_there = store.result(&key("text")).unwrap().is_some();
+            if !is_there {
+                build(&store, "text");
+            }
+            say(if is_there { "hit" } else { "made" });
+        }
+        "race" => {
+            let active = store.begin().unwrap();
+            fs::write(active.upper().join("file"), "text").unwrap();
+            let layer = LayerRef { diff_id: tree_digest(&active.upper()), size: 4 };
+            say("ready");
+            lines.next();
+            let path = store.commit_layer(active, &layer).unwrap();
+            assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "text");
+            say("committed");
+        }
+        "work" => {
+            for round in 0.. {
+                let layers: Vec<_> = (0..3).map(|step| build(&store, &format!("{round}-{step}")).1).collect();
+                let packed = pack(&layers);
+                store.save_image(&packed, &[format!("image-{}", round % 4)]).unwrap();
+                say(&format!("saved {}", packed.digest));
+                store.gc(&GcPolicy { max_age: Some(0), ..GcPolicy::default() }).unwrap();
+            }
+        }
+        other => panic!("unknown role {other}"),
+    }
+}
+
+/// Prints a line of its own: the test harness may have begun one.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    write!(out, "\nchild {line}\n").unwrap();
+    out.flush().unwrap();
+}
+
+fn spawn(role: &str, directory: &Path) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["processes::child", "--exact", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let text = format!("{role}\n{}\n", directory.display());
+    child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    child
+}
+
+/// Returns what the child says, line by line.
+fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    lines.filter_map(|line| line.strip_prefix("child ").map(str::to_owned))
+}
+
+#[test]
+fn a_killed_process_leaves_nothing_and_holds_nothing() {
+    let store = TestStore::new();
+    let active = store.directory().join("active");
+    let mut child = spawn("hang", &store.directory());
+    assert_eq!(lines(&mut child).next().unwrap(), "ready");
+    assert_eq!(entries(&active).len(), 2);
+    let other = Store::open(&store.directory(), NOW).unwrap();
+    assert_eq!(entries(&active).len(), 2, "what a living process uses stays");
+    assert!(other.lock_key(&key("text"), &mut crate::support::never_wait()).is_err());
+    let everything = GcPolicy { max_age: Some(0), ..GcPolicy::default() };
+    assert_eq!(other.gc(&everything).unwrap().in_use, 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let other = Store::open(&store.directory(), NOW).unwrap();
+    assert_eq!(entries(&active), [""; 0]);
+    other.lock_key(&key("text"), &mut crate::support::never_wait()).unwrap();
+    assert_eq!(other.gc(&everything).unwrap().in_use, 0);
+    assert_eq!(entries(&store.directory().join("layers")), [""; 0]);
+}
+
+#[test]
+fn eight_processes_make_one_result() {
+    let store = TestStore::new();
+    let mut children: Vec<Child> = (0..8).map(|_| spawn("single", &store.directory())).collect();
+    let mut said: Vec<String> = children.iter_mut().map(|child| lines(child).next().unwrap()).collect();
+    said.sort();
+    assert_eq!(said, ["hit", "hit", "hit", "hit", "hit", "hit", "hit", "made"]);
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn processes_and_threads_that_commit_one_layer_all_get_it() {
+    let store = TestStore::new();
+    let mut children: Vec<Child> = (0..2).map(|_| spawn("race", &store.directory())).collect();
+    let mut said: Vec<_> = children.iter_mut().map(lines).collect();
+    for lines in &mut said {
+        assert_eq!(lines.next().unwrap(), "ready");
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let active = store.begin().unwrap();
+                fs::write(active.upper().join("file"), "text").unwrap();
+                let layer = LayerRef { diff_id: tree_digest(&active.upper()), size: 4 };
+                store.commit_layer(active, &layer).unwrap();
+            });
+        }
+        for child in &mut children {
+            child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        }
+    });
+    for lines in &mut said {
+        assert_eq!(lines.next().unwrap(), "committed");
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(entries(&store.directory().join("layers")).len(), 1);
+    assert_eq!(entries(&store.directory().join("active")), [""; 0]);
+}
+
+#[test]
+fn the_first_opening_may_happen_many_times_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("store");
+    let mut children: Vec<Child> = (0..6).map(|_| spawn("open", &directory)).collect();
+    let said: Vec<String> = children.iter_mut().map(|child| lines(child).next().unwrap()).collect();
+    assert_eq!(said, ["opened: yes"; 6]);
+    for mut child in children {
+        child.wait().unwrap();
+    }
+}
+
+/// Killed anywhere in a cycle of build, save and collect: the next opening tidies up, every image that was reported
+/// and is still listed is whole, and nothing is found wrong.
+#[test]
+fn killing_at_any_moment_leaves_a_whole_store() {
+    let store = TestStore::new();
+    let mut saved = Vec::new();
+    for round in 0..12 {
+        let mut child = spawn("work", &store.directory());
+        let mut said = lines(&mut child);
+        // The moment of the kill lies wherever the child is when the line has come through the pipe.
+        saved.extend(said.by_ref().take(1 + round % 4));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        saved.extend(said);
+        let opened = Store::open(&store.directory(), NOW).unwrap();
+        assert_eq!(entries(&store.directory().join("active")), [""; 0]);
+        let report = opened.verify(false, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap();
+        assert_eq!(report.findings, []);
+        let last = saved.iter().rev().find_map(|line| line.strip_prefix("saved ")).unwrap();
+        assert!(opened.image(last).unwrap().is_some(), "{last} was reported and is gone");
+        opened.gc(&GcPolicy::default()).unwrap();
+    }
+}

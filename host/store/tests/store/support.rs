@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A store in a temporary directory, and layers whose digests are easy to compute.
+
+use std::fs;
+use std::ops::{ControlFlow, Deref};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use wythe_image::{Digest, Hasher, Image, LayerRef, Packed, Platform};
+use wythe_store::{ResultRecord, Store};
+
+pub const NOW: i64 = 1_790_000_000;
+pub const DAY: i64 = 24 * 60 * 60;
+
+pub struct TestStore {
+    pub root: TempDir,
+    store: Store,
+}
+
+impl TestStore {
+    pub fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(&root.path().join("store"), NOW).unwrap();
+        Self { root, store }
+    }
+
+    pub fn directory(&self) -> PathBuf {
+        self.root.path().join("store")
+    }
+
+    /// Ends this handle and its leases, and opens another.
+    pub fn reopen(self, now: i64) -> Self {
+        let Self { root, store } = self;
+        drop(store);
+        let store = Store::open(&root.path().join("store"), now).unwrap();
+        Self { root, store }
+    }
+
+    /// As [`Self::reopen`], after a restart of the machine.
+    pub fn reboot(self, now: i64) -> Self {
+        let Self { root, store } = self;
+        drop(store);
+        let store = Store::open_in_boot(&root.path().join("store"), now, "another boot".into()).unwrap();
+        Self { root, store }
+    }
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// A stand-in for the digest of a layer's archive.
+pub fn tree_digest(fs: &Path) -> Digest {
+    let mut hasher = Hasher::new();
+    hash_tree(fs, &mut hasher);
+    hasher.finish()
+}
+
+fn hash_tree(directory: &Path, hasher: &mut Hasher) {
+    let mut entries: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        hasher.update(path.file_name().unwrap().as_encoded_bytes());
+        if path.is_dir() {
+            hasher.update(b"(");
+            hash_tree(&path, hasher);
+            hasher.update(b")");
+        } else {
+            hasher.update(&fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Commits a layer with one file.
+pub fn commit(store: &Store, text: &str) -> LayerRef {
+    let active = store.begin().unwrap();
+    fs::create_dir(active.upper().join("etc")).unwrap();
+    fs::write(active.upper().join("etc/file"), text).unwrap();
+    let layer = LayerRef { diff_id: tree_digest(&active.upper()), size: text.len() as u64 };
+    store.commit_layer(active, &layer).unwrap();
+    layer
+}
+
+pub fn record(layer: Option<LayerRef>, step: &str) -> ResultRecord {
+    ResultRecord {
+        layer,
+        parts: format!(r#"{{"step":"{step}"}}"#),
+        definition: "definition".into(),
+        step: step.into(),
+        created: NOW,
+        log: None,
+    }
+}
+
+/// Commits a layer and its result, and returns both names.
+pub fn build(store: &Store, text: &str) -> (Digest, LayerRef) {
+    let (key, layer) = (key(text), commit(store, text));
+    store.put_result(&key, &record(Some(layer), text)).unwrap();
+    (key, layer)
+}
+
+pub fn key(text: &str) -> Digest {
+    Digest::of(format!("key of {text}").as_bytes())
+}
+
+pub fn pack(layers: &[LayerRef]) -> Packed {
+    let image = layers.iter().fold(Image::scratch(Platform::linux_amd64()), |image, layer| image.append(*layer, "put"));
+    image.pack("2026-11-01T00:00:00Z")
+}
+
+pub fn flip_a_byte(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[0] ^= 1;
+    // Blobs are read-only; only a test overwrites one.
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+pub fn never_wait() -> impl FnMut() -> ControlFlow<()> {
+    || ControlFlow::Break(())
+}
+
+pub fn wait_for_ever() -> impl FnMut() -> ControlFlow<()> {
+    || ControlFlow::Continue(())
+}
+
+/// Names of the entries of a directory of the store, sorted.
+pub fn entries(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}

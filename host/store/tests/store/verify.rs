@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use std::fs;
+
+use wythe_image::Digest;
+use wythe_store::{Class, Damage, VerifyReport};
+
+use crate::support::{NOW, TestStore, build, entries, flip_a_byte, key, pack, tree_digest};
+
+fn verify(store: &TestStore, repair: bool) -> VerifyReport {
+    store.verify(repair, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap()
+}
+
+fn damages(report: &VerifyReport) -> Vec<Damage> {
+    report.findings.iter().map(|finding| finding.damage.clone()).collect()
+}
+
+#[test]
+fn a_whole_store_has_no_findings() {
+    let store = TestStore::new();
+    let layers = ["one", "two"].map(|text| build(&store, text).1);
+    store.save_image(&pack(&layers), &["app".into()]).unwrap();
+    store.put_blob(b"artifact").unwrap();
+    store.put_trace(&key("t"), "{}").unwrap();
+    let mut last = None;
+    let report = store.verify(true, &mut |progress| last = Some(progress), &|path| Ok(tree_digest(path))).unwrap();
+    assert_eq!(report.findings, []);
+    let checked: Vec<_> = report.checked.into_iter().collect();
+    let expected = [(Class::Images, 1), (Class::Layers, 2), (Class::Blobs, 3), (Class::Records, 3), (Class::Index, 1)];
+    assert_eq!(checked, expected);
+    assert_eq!(last.map(|progress| (progress.class, progress.done, progress.total)), Some((Class::Images, 1, 1)));
+}
+
+#[test]
+fn damage_is_found_repaired_and_made_again() {
+    let store = TestStore::new();
+    let (result, layer) = build(&store, "text");
+    let (_, other) = build(&store, "other");
+    let packed = pack(&[layer, other]);
+    store.save_image(&packed, &["app".into()]).unwrap();
+    let artifact = store.put_blob(b"artifact").unwrap();
+    flip_a_byte(&store.blob_path(&artifact).unwrap().unwrap());
+    let file = store.layer_dir(&layer.diff_id).unwrap().unwrap().join("etc/file");
+    fs::write(&file, "tent").unwrap();
+
+    let report = verify(&store, false);
+    let found = Digest::of(b"brtifact");
+    assert_ne!(found, artifact);
+    let expected = |found_blob| {
+        vec![
+            Damage::Blob { digest: artifact, found: Some(found_blob) },
+            Damage::Layer {
+                digest: layer.diff_id,
+                found: format!("its content has {}", tree_digest(file.parent().unwrap().parent().unwrap())),
+            },
+            Damage::Result { key: result.hex(), layer: layer.diff_id.hex() },
+            Damage::Image { digest: packed.digest.hex(), names: vec!["app".into()], parts: vec![layer.diff_id.hex()] },
+        ]
+    };
+    let flipped = Digest::of(b"`rtifact");
+    assert_eq!(damages(&report), expected(flipped));
+    assert!(report.findings.iter().all(|finding| !finding.is_repaired));
+    assert!(store.result(&result).unwrap().is_some(), "looking changes nothing");
+
+    let report = verify(&store, true);
+    assert_eq!(damages(&report), expected(flipped));
+    assert!(report.findings.iter().all(|finding| finding.is_repaired));
+    assert_eq!(store.result(&result).unwrap(), None);
+    assert_eq!(store.blob_path(&artifact).unwrap(), None);
+    assert_eq!(store.images().unwrap(), []);
+    assert_eq!(verify(&store, true).findings, []);
+
+    // The next build makes it again, over what is still there.
+    build(&store, "text");
+    store.save_image(&packed, &["app".into()]).unwrap();
+    assert_eq!(fs::read_to_string(file).unwrap(), "text");
+    assert_eq!(verify(&store.reboot(NOW), true).findings, []);
+}
+
+#[test]
+fn missing_content_and_unreadable_layers_are_findings() {
+    let store = TestStore::new();
+    let (_, layer) = build(&store, "text");
+    let blob = store.put_blob(b"artifact").unwrap();
+    fs::remove_file(store.blob_path(&blob).unwrap().unwrap()).unwrap();
+    let report = store.verify(false, &mut |_| (), &|_| Err("cannot read it".into())).unwrap();
+    let expected = [
+        Damage::Blob { digest: blob, found: None },
+        Damage::Layer { digest: layer.diff_id, found: "cannot read it".into() },
+    ];
+    assert_eq!(damages(&report)[..2], expected);
+}
+
+#[test]
+fn records_with_flipped_bits_are_findings() {
+    let store = TestStore::new();
+    let (result, _) = build(&store, "text");
+    store.put_trace(&key("t"), "trace").unwrap();
+    let directory = store.directory();
+    let store = store.reopen(NOW);
+    let index = rusqlite::Connection::open(directory.join("index.db")).unwrap();
+    index.execute("UPDATE traces SET record = 'tracf'", []).unwrap();
+    index.execute("UPDATE results SET layer = 'somewhere'", []).unwrap();
+    drop(index);
+    let expected = vec![Damage::Record { key: result.hex() }, Damage::Record { key: key("t").hex() }];
+    assert_eq!(damages(&verify(&store, true)), expected);
+    assert_eq!(verify(&store, true).findings, []);
+    assert_eq!(entries(&store.directory().join("active")), [""; 0]);
+}
