@@ -324,7 +324,12 @@ impl Files {
     }
 
     pub(crate) fn apply(batch: Self) -> State {
-        State::add(json!({ "files": { "on": batch.on, "actions": batch.actions.into_inner() } }))
+        let actions = batch.actions.into_inner();
+        // A batch of nothing is no operation.
+        if actions.is_empty() {
+            return State(batch.on);
+        }
+        State::add(json!({ "files": { "on": batch.on, "actions": actions } }))
     }
 }
 

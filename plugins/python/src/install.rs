@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a lock entry to a plan.
+
+use std::collections::BTreeSet;
+
+use wythe_sdk::{Artifact, Command, Failure, Format, Sharing, State};
+
+use crate::artifacts::{PIP, pip_for};
+use crate::requirement::host_of;
+use crate::{Dist, Lock, Options, Origin, filename};
+
+/// Where wheels and source archives are mounted.
+const FILES: &str = "/run/wythe/wheels";
+/// A place for what a command leaves behind.
+const SCRATCH: &str = "/run/wythe/tmp";
+const FINISH: &str = include_str!("finish.py");
+
+/// Runs the tool, then finishes what it installed. `$1` is Python, `$2` the finishing program, `$3` whether modules are
+/// compiled; names follow, `--`, and the tool's command line. uv takes a bare name for a version, not for a program.
+const SCRIPT: &str = r#"python=$(command -v "$1") finish=$2 compile=$3; shift 3
+export UV_PYTHON="$python"
+names=
+while [ "$1" != -- ]; do names="$names $1"; shift; done
+shift; "$@"
+exec "$python" -W ignore -c "$finish" "$compile" $names"#;
+
+/// How a tool installs, given a requirement file on its standard input.
+#[derive(Debug)]
+pub struct Install<'a> {
+    /// The step's options.
+    pub options: &'a Options,
+    /// The tool's command line for files that are all there, without a network.
+    pub offline: Vec<String>,
+    /// The tool's command line for what is downloaded, or built, with a network.
+    pub online: Vec<String>,
+}
+
+impl Install<'_> {
+    /// Plans the installation: wheels first, then what is built, then what is built from a repository, which has a commit
+    /// but no digest that a tool could check. `add` gives a command what the tool itself needs: its program, its cache.
+    pub fn plan(&self, base: &State, lock: &Lock, add: impl Fn(Command) -> Command) -> State {
+        let (wheels, sources): (Vec<&Dist>, Vec<&Dist>) = lock.packages.iter().partition(|dist| dist.is_wheel());
+        let (commits, archives): (Vec<&Dist>, Vec<&Dist>) =
+            sources.into_iter().partition(|dist| matches!(dist.origin, Origin::Commit { .. }));
+        let unchanged = wythe_sdk::Files::on(base).apply();
+        let online = self.options.download_in_sandbox;
+        let batches =
+            [(wheels, "install", online), (archives, "build and install", true), (commits, "build and install", true)];
+        let batches = batches.into_iter().filter(|(dists, ..)| !dists.is_empty());
+        batches.fold(unchanged, |state, (dists, verb, online)| {
+            let command = self.command(&state, &dists, online).describe(&describe(verb, &dists));
+            add(equip(command, &lock.python)).run()
+        })
+    }
+
+    fn command(&self, on: &State, dists: &[&Dist], online: bool) -> Command {
+        let compile = if self.options.compile_bytecode { "1" } else { "0" };
+        let mut argv: Vec<String> =
+            ["/bin/sh", "-euc", SCRIPT, "sh", &self.options.python, FINISH, compile].map(str::to_owned).into();
+        argv.extend(dists.iter().map(|dist| dist.name.clone()));
+        argv.push("--".into());
+        argv.extend(if online { self.online.clone() } else { self.offline.clone() });
+        if dists.iter().all(|dist| !matches!(dist.origin, Origin::Commit { .. })) {
+            argv.push("--require-hashes".into());
+        }
+        argv.extend(["-r".to_owned(), "/dev/stdin".to_owned()]);
+        let requirements: String = dists.iter().map(|dist| dist.requirement() + "\n").collect();
+        let command = Command::new(on, argv).stdin(requirements);
+        let command = dists.iter().fold(command, |command, dist| self.mount(command, dist));
+        if online { self.reach(command, dists) } else { command }
+    }
+
+    fn mount(&self, command: Command, dist: &Dist) -> Command {
+        match &dist.origin {
+            Origin::File { url, sha256, size } if !self.options.download_in_sandbox => {
+                command.bind_artifact(&Artifact::new(url, sha256, *size), &format!("{FILES}/{}", filename(url)))
+            }
+            Origin::Context { path, .. } => command.bind_context(path, &format!("{FILES}/{}", filename(path))),
+            Origin::File { .. } | Origin::Commit { .. } => command,
+        }
+    }
+
+    /// Opens the network to the indexes, and to where the files are.
+    fn reach(&self, command: Command, dists: &[&Dist]) -> Command {
+        let mut hosts: BTreeSet<&str> = BTreeSet::new();
+        if self.options.index_url.is_none() {
+            hosts.extend(["pypi.org", "files.pythonhosted.org"]);
+        }
+        let options = self.options;
+        let places = options.index_url.iter().chain(&options.extra_index_url).chain(&options.find_links);
+        hosts.extend(places.filter_map(|place| host_of(place)));
+        hosts.extend(dists.iter().filter_map(|dist| match &dist.origin {
+            Origin::File { url, .. } | Origin::Commit { url } => host_of(url),
+            Origin::Context { .. } => None,
+        }));
+        hosts.into_iter().fold(command, |command, host| command.allow_host(host))
+    }
+}
+
+/// Says what a command installs; long lists are cut.
+fn describe(verb: &str, dists: &[&Dist]) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<String> = dists.iter().take(SHOWN).map(|dist| format!("{} {}", dist.name, dist.version)).collect();
+    match dists.len().saturating_sub(SHOWN) {
+        0 => format!("{verb} {}", shown.join(", ")),
+        more => format!("{verb} {} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Returns the version of the Python that the step installs for, as `major.minor`.
+///
+/// # Errors
+///
+/// Where the image below has no such Python, or it does not start.
+pub fn find_python(base: &State, options: &Options) -> Result<String, Failure> {
+    let python = &options.python;
+    let found = if python.contains('/') {
+        base.exists(python).map(|exists| exists.then(|| python.clone()))
+    } else {
+        base.which(python)
+    };
+    // Where the state below cannot be looked at, the command tells.
+    if let Ok(None) = found {
+        let problem = Failure::option("/python", format!("the image below has no `{python}`"));
+        return Err(problem.hint("use a base with Python, or install `python3` with an `apt` step before this one"));
+    }
+    let program = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let version = Command::new(base, [python, "-B", "-c", program])
+        .describe(&format!("ask {python} for its version"))
+        .output_text()
+        .map_err(|error| Failure::option("/python", format!("`{python}` does not start: {error}")))?;
+    Ok(version.trim().to_owned())
+}
+
+/// Returns a command that asks a tool, given a program for Python that drives it and the program's input.
+///
+/// pip is mounted whatever the tool is: it carries the libraries that the drivers need.
+pub fn probe(base: &State, options: &Options, python: &str, driver: &str, input: &serde_json::Value) -> Command {
+    equip(Command::new(base, [options.python.as_str(), "-c", driver]).stdin(input.to_string()), python).network_host()
+}
+
+/// Gives a command what every Python tool here needs.
+///
+/// What Python compiles of itself and of pip goes to a cache, since neither may enter the layer; the working directory
+/// is one without modules that could be taken for those of the standard library.
+pub fn equip(command: Command, python: &str) -> Command {
+    command
+        .workdir("/")
+        .env("PYTHONPYCACHEPREFIX", "/run/wythe/cache/bytecode")
+        .cache("python-bytecode", "/run/wythe/cache/bytecode", Sharing::Shared)
+        .env("TMPDIR", SCRATCH)
+        .tmpfs(SCRATCH, None)
+        .bind_unpacked(&pip_for(python), Format::Zip, PIP)
+}
