@@ -1,1 +1,49 @@
-//! solve
+// SPDX-License-Identifier: Apache-2.0
+//! Walks a plan: each operation is found by its key, or run; what was run is kept.
+//!
+//! This room refuses to know what a plugin is and what a terminal is. It is given a planner, a sandbox, a store and
+//! a client, and tells what happens through one [`EventSink`].
+//!
+//! ```text
+//! Order ─► each image ─► each step: pin (lock) ─► plan (or its trace) ─► link ─► solve ─► state
+//!                                                                          each vertex: key ─► hit
+//!                                                                                          └─► make ─► layer
+//! ```
+//!
+//! Steps of one image advance one after the other, since a plan may look at the image below it. Images of a
+//! definition, and the inputs of an operation, advance side by side. Two who want the same result wait for one
+//! answer: inside a process by the vertex, across processes by a lock on the key.
+#![forbid(unsafe_code)]
+
+mod build;
+mod chain;
+mod context;
+mod engine;
+mod error;
+mod event;
+mod fetch;
+mod files;
+mod machine;
+mod mounts;
+mod operation;
+mod output;
+mod plumbing;
+mod probe;
+mod program;
+mod run;
+mod snapshot;
+mod state;
+mod step;
+mod trace;
+mod words;
+mod world;
+
+pub use build::{Built, Force, Order, Outcome, build, look};
+pub use chain::describe_edit;
+pub use engine::{Engine, Parts};
+pub use error::{BuildError, Cause, describe_ending};
+pub use event::{Event, EventSink, How, Silent, StepId, Stream};
+pub use machine::{Machine, Pretence};
+pub use operation::describe;
+pub use program::{Program, program_request};
+pub use step::{LockUse, PlannedStep};

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A whole build: the images of a definition, side by side, each step on top of the one before.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::try_join_all;
+use wythe_image::{Image, Packed};
+use wythe_plan::spec::{ImageSpec, Step};
+use wythe_plan::{Lock, spec};
+
+use crate::chain::{Chain, Mode, Turn};
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::error::{BuildError, Cause};
+use crate::machine::Pretence;
+use crate::step::{LockUse, PlannedStep, Progress};
+use crate::{Event, StepId};
+
+/// Which results are made again even where they exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Force {
+    /// All of them.
+    pub all: bool,
+    /// Those of these steps, by name or kind.
+    pub steps: Vec<String>,
+}
+
+impl Force {
+    fn applies(&self, step: &Step) -> bool {
+        self.all || step.ambient.force || self.steps.contains(&step.id) || self.steps.contains(&step.kind)
+    }
+}
+
+/// What is to be built.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The images.
+    pub images: Vec<ImageSpec>,
+    /// The root of the build context.
+    pub context: PathBuf,
+    /// What the build pretends.
+    pub pretence: Pretence,
+    /// What is pinned.
+    pub lock: Lock,
+    /// What becomes of the lock.
+    pub lock_use: LockUse,
+    /// What is made again.
+    pub force: Force,
+    /// Names the definition in the store's memory of earlier builds.
+    pub definition: String,
+}
+
+/// An image that was built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// Its name in the definition.
+    pub name: Option<String>,
+    /// The image.
+    pub image: Image,
+    /// Its stored form.
+    pub packed: Packed,
+}
+
+/// What a build returns: the images in the order of the definition, and the lock with what was resolved.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The images, or why each of them stopped.
+    pub images: Vec<Result<Built, BuildError>>,
+    /// The lock; what was resolved before a failure is in it.
+    pub lock: Lock,
+}
+
+/// Builds the images of an order. An image that fails does not stop the others.
+pub async fn build(engine: &Arc<Engine>, order: &Order) -> Outcome {
+    let one = |image| build_image(engine, order, image);
+    let done = futures_util::future::join_all(order.images.iter().map(one)).await;
+    let mut lock = order.lock.clone();
+    let mut images = Vec::new();
+    for (spec, (result, locked)) in order.images.iter().zip(done) {
+        adopt(&mut lock, &locked, spec);
+        images.push(result);
+    }
+    Outcome { images, lock }
+}
+
+async fn build_image(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec) -> (Result<Built, BuildError>, Lock) {
+    let begun = Instant::now();
+    let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
+    let steps: Vec<&Step> = steps_of(spec).collect();
+    let ids = steps.iter().map(|step| step_id(&name, step)).collect();
+    engine.tell(Event::ImageStarted { image: Arc::clone(&name), steps: ids });
+    let mut progress = match begin(engine, order, spec, Mode::Build) {
+        Ok(progress) => progress,
+        Err(error) => return (Err(error), order.lock.clone()),
+    };
+    for step in &steps {
+        let turn = Turn::new(step_id(&name, step), order.force.applies(step), step.ambient.timeout);
+        if let Err(error) = progress.take(&turn, step).await {
+            return (Err(error), progress.lock);
+        }
+    }
+    let image = progress.head.and_then(|(_, state)| state).expect("an image has a base, and it was solved");
+    let packed = image.pack(&order.pretence.created);
+    let size = image.layers().iter().map(|layer| layer.size).sum();
+    engine.tell(Event::ImageDone {
+        image: name,
+        digest: packed.digest,
+        size,
+        layers: image.layers().len(),
+        time: begun.elapsed(),
+    });
+    (Ok(Built { name: spec.name.clone(), image: Image::clone(&image), packed }), progress.lock)
+}
+
+/// Plans the images of an order as far as that goes without running anything.
+///
+/// # Errors
+///
+/// Fails at the first step that cannot be planned for another reason than that the step below it is not built.
+pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<PlannedStep>>, BuildError> {
+    let one = async |spec: &ImageSpec| {
+        let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
+        let mut progress = begin(engine, order, spec, Mode::Look)?;
+        let mut planned = Vec::new();
+        for step in steps_of(spec) {
+            let turn = Turn::new(step_id(&name, step), false, step.ambient.timeout);
+            planned.push(progress.look(&turn, step).await?);
+        }
+        Ok(planned)
+    };
+    try_join_all(order.images.iter().map(one)).await
+}
+
+fn begin(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec, mode: Mode) -> Result<Progress, BuildError> {
+    let base = StepId { image: spec.name.as_deref().unwrap_or_default().into(), step: spec::BASE_STEP.into() };
+    let fail = |cause: Cause| BuildError { step: base.clone(), cause: Box::new(cause) };
+    let context = Context::open(&order.context, Arc::clone(&engine.store), engine.now).map_err(fail)?;
+    let mut pretence = order.pretence.clone();
+    pretence.args.extend(spec.args.clone());
+    let chain = Chain::new(Arc::clone(engine), Arc::new(context), pretence, mode, order.definition.clone());
+    Ok(Progress {
+        chain,
+        image: spec.name.clone(),
+        lock: order.lock.clone(),
+        lock_use: order.lock_use.clone(),
+        head: None,
+    })
+}
+
+fn steps_of(spec: &ImageSpec) -> impl Iterator<Item = &Step> {
+    std::iter::once(&spec.base).chain(&spec.steps)
+}
+
+fn step_id(image: &Arc<str>, step: &Step) -> StepId {
+    StepId { image: Arc::clone(image), step: step.id.as_str().into() }
+}
+
+/// Takes over what one image's steps have locked; entries of steps that are gone stay behind.
+fn adopt(lock: &mut Lock, from: &Lock, spec: &ImageSpec) {
+    let name = spec.name.as_deref();
+    for step in steps_of(spec) {
+        if let Some(locked) = from.get(name, &step.id) {
+            lock.set(name, &step.id, locked.clone());
+        }
+    }
+}

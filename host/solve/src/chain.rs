@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The states of one image: a graph that grows step by step, and the state of each vertex, solved once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
+use tokio::sync::OnceCell;
+use wythe_image::{Config, Image, Reference};
+use wythe_plan::{ConfigEdit, Graph, Label, PlanError, Vertex, VertexId};
+
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::error::Cause;
+use crate::machine::Pretence;
+use crate::operation::Operation;
+use crate::{How, StepId};
+
+/// Whether missing results are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// What is missing is run.
+    Build,
+    /// What is missing stays unknown: the plan is looked at, nothing runs.
+    Look,
+}
+
+/// What every vertex of one image shares.
+pub(crate) struct Chain {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) pretence: Pretence,
+    pub(crate) mode: Mode,
+    /// Names the definition in the store's memory of earlier builds.
+    pub(crate) definition: String,
+    graph: Mutex<Graph>,
+    states: Mutex<BTreeMap<VertexId, Arc<OnceCell<Arc<Image>>>>>,
+}
+
+/// The step on whose behalf a vertex is solved.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) step: StepId,
+    /// Results of this step are made again even where they exist.
+    pub(crate) force: bool,
+    /// How long each command of the step may run.
+    pub(crate) timeout: Option<Duration>,
+    ran: AtomicBool,
+    hit: AtomicBool,
+    size: AtomicU64,
+}
+
+impl Turn {
+    pub(crate) fn new(step: StepId, force: bool, timeout: Option<Duration>) -> Arc<Self> {
+        let (ran, hit, size) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+        Arc::new(Self { step, force, timeout, ran, hit, size })
+    }
+
+    pub(crate) fn count(&self, how: How, size: u64) {
+        self.size.fetch_add(size, Ordering::Relaxed);
+        match how {
+            How::Run => self.ran.store(true, Ordering::Relaxed),
+            How::Hit => self.hit.store(true, Ordering::Relaxed),
+            How::Config => {}
+        }
+    }
+
+    pub(crate) fn how(&self) -> How {
+        if self.ran.load(Ordering::Relaxed) {
+            How::Run
+        } else if self.hit.load(Ordering::Relaxed) {
+            How::Hit
+        } else {
+            How::Config
+        }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Relaxed)
+    }
+}
+
+impl Chain {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        context: Arc<Context>,
+        pretence: Pretence,
+        mode: Mode,
+        definition: String,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            context,
+            pretence,
+            mode,
+            definition,
+            graph: Mutex::new(Graph::new()),
+            states: Mutex::default(),
+        })
+    }
+
+    /// Changes the graph.
+    pub(crate) fn with_graph<T>(&self, change: impl FnOnce(&mut Graph) -> T) -> T {
+        change(&mut self.graph.lock().expect("no change of the graph panics"))
+    }
+
+    fn vertex(&self, id: VertexId) -> (Vertex, Label) {
+        self.with_graph(|graph| (graph.vertex(id).clone(), graph.label(id).clone()))
+    }
+
+    /// Returns the state of a vertex. Two who ask for the same vertex wait for one answer.
+    pub(crate) fn state(
+        self: &Arc<Self>,
+        turn: &Arc<Turn>,
+        id: VertexId,
+    ) -> BoxFuture<'static, Result<Arc<Image>, Cause>> {
+        let cell = Arc::clone(self.states.lock().expect("no look at the states panics").entry(id).or_default());
+        let (chain, turn) = (Arc::clone(self), Arc::clone(turn));
+        async move { cell.get_or_try_init(|| chain.solve(&turn, id)).await.cloned() }.boxed()
+    }
+
+    async fn solve(self: &Arc<Self>, turn: &Arc<Turn>, id: VertexId) -> Result<Arc<Image>, Cause> {
+        self.engine.check_stop()?;
+        let (vertex, label) = self.vertex(id);
+        let inputs = try_join_all(vertex.inputs().into_iter().map(|input| self.state(turn, input))).await?;
+        match vertex {
+            Vertex::Base => Err(Cause::Bug("a fragment was solved before it was linked".to_owned())),
+            Vertex::Scratch => Ok(Arc::new(Image::scratch(self.engine.machine.platform.clone()))),
+            Vertex::Image { reference } => self.stored_image(&reference).map(Arc::new),
+            Vertex::Configure { edit, .. } => {
+                turn.count(How::Config, 0);
+                Ok(Arc::new(configured(&inputs[0], edit)))
+            }
+            Vertex::Files(_) | Vertex::Run(_) => {
+                let by_vertex = vertex.inputs().into_iter().zip(inputs).collect();
+                let operation = Operation { chain: self, turn, vertex: &vertex, label: &label, states: by_vertex };
+                operation.solve().await.map(Arc::new)
+            }
+        }
+    }
+
+    /// Reads an image of the store.
+    pub(crate) fn stored_image(&self, reference: &str) -> Result<Image, Cause> {
+        let name = reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |known| known.to_string());
+        let stored = self.engine.store.image(&name).map_err(Cause::store)?;
+        let stored = stored.ok_or_else(|| Cause::NoImage { reference: reference.to_owned() })?;
+        Image::unpack(&stored.manifest, &stored.config).map_err(Cause::store)
+    }
+
+    /// Says that a result is missing where nothing may be run.
+    pub(crate) fn check_may_run(&self) -> Result<(), Cause> {
+        match self.mode {
+            Mode::Build => Ok(()),
+            Mode::Look => Err(Cause::Plan(PlanError::NotYet)),
+        }
+    }
+}
+
+/// Returns an image with one edit of its configuration.
+fn configured(image: &Image, edit: ConfigEdit) -> Image {
+    let text = describe_edit(&edit);
+    let mut config = image.config().clone();
+    match edit {
+        ConfigEdit::Env(name, value) => config = config.with_env(&name, &value),
+        ConfigEdit::Workdir(path) => config.working_dir = config.workdir_joined(&path),
+        ConfigEdit::User(user) => config.user = user,
+        ConfigEdit::Entrypoint(argv) => config = Config { entrypoint: argv, cmd: Vec::new(), ..config },
+        ConfigEdit::Cmd(argv) => config.cmd = argv,
+        ConfigEdit::Shell(argv) => config.shell = argv,
+        ConfigEdit::Label(name, value) => drop(config.labels.insert(name, value)),
+        ConfigEdit::Expose(port) => {
+            let port = if port.contains('/') { port } else { format!("{port}/tcp") };
+            config.exposed_ports.insert(port);
+        }
+        ConfigEdit::Volume(path) => drop(config.volumes.insert(path)),
+        ConfigEdit::StopSignal(signal) => config.stop_signal = signal,
+        ConfigEdit::Healthcheck(check) => config.healthcheck = check,
+        ConfigEdit::Onbuild(instruction) => config.on_build.push(instruction),
+        ConfigEdit::Name(_) => return image.clone(),
+    }
+    image.clone().with_config(config, &text)
+}
+
+/// Says in a few words what an edit does.
+#[must_use]
+pub fn describe_edit(edit: &ConfigEdit) -> String {
+    match edit {
+        ConfigEdit::Env(name, value) => format!("env {name}={value}"),
+        ConfigEdit::Workdir(path) => format!("workdir {path}"),
+        ConfigEdit::User(user) => format!("user {user}"),
+        ConfigEdit::Entrypoint(argv) => format!("entrypoint {argv:?}"),
+        ConfigEdit::Cmd(argv) => format!("cmd {argv:?}"),
+        ConfigEdit::Shell(argv) => format!("shell {argv:?}"),
+        ConfigEdit::Label(name, value) => format!("label {name}={value}"),
+        ConfigEdit::Expose(port) => format!("expose {port}"),
+        ConfigEdit::Volume(path) => format!("volume {path}"),
+        ConfigEdit::StopSignal(signal) => format!("stop signal {signal}"),
+        ConfigEdit::Healthcheck(Some(_)) => "health check".to_owned(),
+        ConfigEdit::Healthcheck(None) => "health check none".to_owned(),
+        ConfigEdit::Onbuild(instruction) => format!("on build {instruction}"),
+        ConfigEdit::Name(name) => format!("name {name}"),
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The build context: the directory whose files a definition may use, and nothing outside it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use wythe_image::{Digest, to_canonical_json};
+use wythe_plan::Brush;
+use wythe_snapshot::{Choice, Coverage, LeafKind, Patterns, Selection, Stamp};
+use wythe_store::{FileStat, KnownFile, Store};
+use wythe_sys::root::Root;
+
+use crate::error::Cause;
+use crate::state::reason;
+use crate::trace::full_text;
+
+/// The files that a definition may use.
+#[derive(Debug)]
+pub(crate) struct Context {
+    root: Root,
+    dir: PathBuf,
+    store: Arc<Store>,
+    /// When the build began, in seconds since 1970.
+    now: i64,
+    chosen: Mutex<BTreeMap<Digest, Arc<Chosen>>>,
+}
+
+/// Files of the context, with the digest that stands for them in keys: of names, types, modes and contents.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) files: Selection,
+    pub(crate) digest: Digest,
+}
+
+impl Context {
+    pub(crate) fn open(dir: &Path, store: Arc<Store>, now: i64) -> Result<Self, Cause> {
+        let doing = format!("cannot open the build context `{}`", dir.display());
+        let root = Root::open(dir).map_err(Cause::doing(doing))?;
+        Ok(Self { root, dir: dir.to_owned(), store, now, chosen: Mutex::default() })
+    }
+
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    pub(crate) fn read_file(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
+        let relative = inside(path)?;
+        self.root.read_bounded(relative, limit).map_err(|error| reason(&error))
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        inside(path).is_ok_and(|relative| self.root.symlink_metadata(relative).is_ok())
+    }
+
+    /// Returns the names of the files that match, one a line.
+    pub(crate) fn glob(&self, pattern: &str) -> Result<Vec<u8>, String> {
+        inside(pattern)?;
+        let choice = Choice { patterns: vec![pattern.to_owned()], optional: true, ..Choice::default() };
+        let found = wythe_snapshot::select(&self.root, &choice).map_err(|error| full_text(&error))?;
+        let files = found.leaves.iter().filter(|leaf| leaf.kind != LeafKind::Directory);
+        let mut names: Vec<String> = files.map(|leaf| leaf.path.to_string_lossy().into_owned()).collect();
+        names.sort_unstable();
+        Ok(names.join("\n").into_bytes())
+    }
+
+    /// Returns the files that patterns choose, each with the digest of its content. Who asks again gets the same answer:
+    /// what is copied is what the key was made of.
+    pub(crate) fn choose(&self, patterns: &[String], brush: &Brush) -> Result<Arc<Chosen>, Cause> {
+        let name = Digest::of(&to_canonical_json(&(patterns, brush)));
+        if let Some(known) = self.chosen.lock().expect("no choice panics").get(&name) {
+            return Ok(Arc::clone(known));
+        }
+        let fail = |what: String| Cause::Context { what };
+        for pattern in patterns {
+            inside(pattern).map_err(|what| fail(format!("`{pattern}` {what}")))?;
+        }
+        let exclude = Patterns::new(&brush.exclude).map_err(|error| fail(full_text(&error)))?;
+        let choice = Choice {
+            patterns: patterns.to_vec(),
+            ignore: Patterns::default(),
+            exclude,
+            follow_links: brush.follow_links,
+            keep_parents: brush.keep_parents,
+            optional: brush.optional,
+        };
+        let mut files = wythe_snapshot::select(&self.root, &choice).map_err(|error| fail(full_text(&error)))?;
+        self.read(&mut files)?;
+        let digest = files.digest(Coverage::Content).map_err(|error| fail(full_text(&error)))?;
+        let chosen = Arc::new(Chosen { files, digest });
+        self.chosen.lock().expect("no choice panics").insert(name, Arc::clone(&chosen));
+        Ok(chosen)
+    }
+
+    /// Fills in the digest of each file: of one that has not changed since an earlier build without reading it.
+    fn read(&self, files: &mut Selection) -> Result<(), Cause> {
+        let known = self.store.file_stats(&self.dir).map_err(Cause::store)?;
+        let mut unknown = Vec::new();
+        for (index, leaf) in files.leaves.iter_mut().enumerate() {
+            if leaf.kind == LeafKind::File(None) {
+                match known.get(&leaf.path, &stat_of(&leaf.stamp)) {
+                    Some(digest) => leaf.kind = LeafKind::File(Some(digest)),
+                    None => unknown.push(index),
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        files.read_contents(&self.root).map_err(|error| Cause::Context { what: full_text(&error) })?;
+        let read: Vec<(PathBuf, KnownFile)> = unknown
+            .into_iter()
+            .filter_map(|index| {
+                let leaf = &files.leaves[index];
+                let LeafKind::File(Some(digest)) = leaf.kind else { return None };
+                Some((leaf.path.clone(), KnownFile { stat: stat_of(&leaf.stamp), digest }))
+            })
+            .collect();
+        let pairs = read.iter().map(|(path, file)| (path.as_path(), file));
+        let read_ns = self.now.saturating_mul(1_000_000_000);
+        self.store.put_file_stats(&self.dir, read_ns, pairs, []).map_err(Cause::store)
+    }
+
+    /// Returns the path of a context file or directory on this machine, links resolved inside the context.
+    pub(crate) fn path_of(&self, path: &str) -> Result<PathBuf, Cause> {
+        let fail = |what: String| Cause::Context { what: format!("`{path}` {what}") };
+        let relative = inside(path).map_err(fail)?;
+        let real = crate::plumbing::real_path(&self.root, relative).map_err(|error| fail(reason(&error)))?;
+        Ok(self.dir.join(real.strip_prefix("/").unwrap_or(&real)))
+    }
+}
+
+/// What the kernel says of a file, in the words of the store.
+fn stat_of(stamp: &Stamp) -> FileStat {
+    let nanoseconds = |time: i128| i64::try_from(time).unwrap_or(i64::MAX);
+    FileStat {
+        dev: stamp.device,
+        ino: stamp.inode,
+        size: stamp.size,
+        mtime_ns: nanoseconds(stamp.modified),
+        ctime_ns: nanoseconds(stamp.changed),
+    }
+}
+
+/// Refuses a name that leaves the context.
+fn inside(path: &str) -> Result<&Path, String> {
+    let relative = Path::new(path);
+    let leaves =
+        relative.is_absolute() || relative.components().any(|part| matches!(part, std::path::Component::ParentDir));
+    if leaves { Err("is outside the build context".to_owned()) } else { Ok(relative) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inside;
+
+    #[test]
+    fn names_stay_inside() {
+        for path in ["a", "a/b", "./a", ".", "a..b", "..a/b"] {
+            assert!(inside(path).is_ok(), "{path} was refused");
+        }
+        for path in ["/a", "..", "../a", "a/../../b", "a/.."] {
+            assert!(inside(path).is_err(), "{path} was accepted");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The engine: everything that outlives one image of a build.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use wythe_plan::StepPlanner;
+use wythe_remote::ClientOptions;
+use wythe_sandbox::Sandbox;
+use wythe_store::Store;
+use wythe_sys::cancel::Cancel;
+
+use crate::error::Cause;
+use crate::fetch::Fetcher;
+use crate::machine::Machine;
+use crate::plumbing::Plumbing;
+use crate::{Event, EventSink};
+
+/// The parts that an engine is put together from.
+pub struct Parts {
+    /// Where results are kept.
+    pub store: Arc<Store>,
+    /// What turns steps into plans.
+    pub planner: Arc<dyn StepPlanner>,
+    /// What runs commands.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// How it fetches.
+    pub client: ClientOptions,
+    /// The machine.
+    pub machine: Machine,
+    /// Who is told.
+    pub events: Arc<dyn EventSink>,
+    /// What the time is, in seconds since 1970: for records, never for results.
+    pub now: i64,
+    /// Stops everything when it is cancelled.
+    pub cancel: Cancel,
+    /// The same for what waits asynchronously.
+    pub stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("machine", &self.machine).finish_non_exhaustive()
+    }
+}
+
+/// Solves plans.
+pub struct Engine {
+    pub(crate) store: Arc<Store>,
+    pub(crate) planner: Arc<dyn StepPlanner>,
+    pub(crate) sandbox: Arc<dyn Sandbox>,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) machine: Machine,
+    pub(crate) plumbing: Plumbing,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) now: i64,
+    /// Names this build among the logs.
+    pub(crate) build_id: String,
+    pub(crate) cancel: Cancel,
+    pub(crate) stop: CancellationToken,
+    /// How many operations run at once.
+    pub(crate) slots: Semaphore,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("machine", &self.machine).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Puts an engine together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { store, planner, sandbox, client, machine, events, now, cancel, stop } = parts;
+        Arc::new(Self {
+            fetcher: Fetcher::new(Arc::clone(&store), client),
+            plumbing: Plumbing::new(&machine),
+            slots: Semaphore::new(machine.parallel.max(1)),
+            store,
+            planner,
+            sandbox,
+            machine,
+            events,
+            build_id: format!("{now}-{}", std::process::id()),
+            now,
+            cancel,
+            stop,
+        })
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        self.events.event(event);
+    }
+
+    /// Runs blocking work beside the asynchronous kind.
+    pub(crate) async fn blocking<T, F>(&self, work: F) -> Result<T, Cause>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Cause> + Send + 'static,
+    {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(Cause::Cancelled),
+        }
+    }
+
+    pub(crate) fn check_stop(&self) -> Result<(), Cause> {
+        if self.stop.is_cancelled() { Err(Cause::Cancelled) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why a build stopped. Every variant names the step, so that the roof can point at its place.
+
+use std::path::PathBuf;
+
+use wythe_image::Digest;
+use wythe_plan::PlanError;
+use wythe_remote::{ClientError, FetchError};
+use wythe_sandbox::{Ending, RunError};
+
+use crate::StepId;
+
+/// A build that did not reach its end.
+///
+/// What was finished before stays in the store: the next build goes on from there.
+#[derive(Debug, thiserror::Error)]
+#[error("step `{step}`")]
+pub struct BuildError {
+    /// The step at which it stopped.
+    pub step: StepId,
+    /// Why.
+    #[source]
+    pub cause: Box<Cause>,
+}
+
+/// Why a step has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// A planner has no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A command in the sandbox ended badly.
+    #[error("`{command}` {}", describe_ending(*.ending))]
+    Command {
+        /// The command, shortened to its first line.
+        command: String,
+        /// How it ended.
+        ending: Ending,
+        /// The last lines of its output.
+        tail: Vec<String>,
+        /// Where all of its output is kept.
+        log: PathBuf,
+    },
+    /// The lock is enforced and does not fit the definition.
+    #[error("the lock has no valid entry for it: {reason}")]
+    Locked {
+        /// What is missing or has changed.
+        reason: String,
+    },
+    /// The image that a step starts from is not here.
+    #[error("image `{reference}` is not in the store")]
+    NoImage {
+        /// The reference as written.
+        reference: String,
+    },
+    /// The plan asks for something that this version cannot give.
+    #[error("{what} is not available in this version of wythe")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+    },
+    /// Files that a step takes from the build context cannot be had.
+    #[error("{what}")]
+    Context {
+        /// What, with the path.
+        what: String,
+    },
+    /// Files cannot be edited in the image.
+    #[error("cannot edit the files of the image")]
+    Files(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The network client cannot be set up.
+    #[error("cannot set up the network")]
+    Client(#[source] ClientError),
+    /// A download failed.
+    #[error("cannot fetch `{name}`")]
+    Fetch {
+        /// The file's name.
+        name: String,
+        /// Why.
+        #[source]
+        source: FetchError,
+    },
+    /// A download brought other bytes than the plan names.
+    #[error("`{url}` is not what the lock promised: expected {expected}, got {actual}")]
+    WrongContent {
+        /// Where it came from.
+        url: String,
+        /// Digest in the plan.
+        expected: Digest,
+        /// Digest of what came.
+        actual: Digest,
+    },
+    /// The sandbox could not be made.
+    #[error("cannot run `{command}` in a sandbox")]
+    Sandbox {
+        /// The command, shortened to its first line.
+        command: String,
+        /// Why.
+        #[source]
+        source: RunError,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The machine failed, with what was being done.
+    #[error("{doing}")]
+    Machine {
+        /// What was being done, with the path.
+        doing: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped")]
+    Cancelled,
+    /// A promise between two rooms is broken: our fault.
+    #[error("{0}")]
+    Bug(String),
+}
+
+/// Says how a command ended, to follow its name.
+#[must_use]
+pub fn describe_ending(ending: Ending) -> String {
+    match ending {
+        Ending::Exited(code) => format!("exited with code {code}"),
+        Ending::Signaled(signal) => format!("was ended by signal {signal}"),
+        Ending::TimedOut => "ran longer than its `timeout`".to_owned(),
+        Ending::Cancelled => "was stopped".to_owned(),
+    }
+}
+
+impl Cause {
+    /// Wraps an error of the store.
+    pub(crate) fn store(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Store(Box::new(source))
+    }
+
+    /// Wraps an error of the snapshot room.
+    pub(crate) fn files(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Files(Box::new(source))
+    }
+
+    /// Wraps an input or output error with what was being done.
+    pub(crate) fn doing(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Machine { doing, source }
+    }
+}

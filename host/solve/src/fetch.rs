@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Artifacts: fetched once, several at a time, checked, and kept by content.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{OnceCell, Semaphore};
+use wythe_image::Digest;
+use wythe_plan::Artifact;
+use wythe_remote::{Client, ClientOptions};
+use wythe_store::Store;
+
+use crate::error::Cause;
+
+/// Connections at once. Mirrors serve small files, so latency counts; more than this many is impolite.
+const CONNECTIONS: usize = 16;
+
+type Cell = Arc<OnceCell<PathBuf>>;
+
+/// Fetches artifacts into the store.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    store: Arc<Store>,
+    options: ClientOptions,
+    /// Made when the first address is fetched: it reads and parses the machine's certificates.
+    client: OnceCell<Client>,
+    slots: Semaphore,
+    cells: Mutex<BTreeMap<Digest, Cell>>,
+}
+
+/// How much of a set of artifacts has come.
+pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
+impl Fetcher {
+    pub(crate) fn new(store: Arc<Store>, options: ClientOptions) -> Self {
+        let slots = Semaphore::new(CONNECTIONS);
+        Self { store, options, client: OnceCell::new(), slots, cells: Mutex::default() }
+    }
+
+    pub(crate) async fn client(&self) -> Result<&Client, Cause> {
+        let make = async || Client::new(self.options.clone()).map_err(Cause::Client);
+        self.client.get_or_try_init(make).await
+    }
+
+    fn known(&self, artifact: &Artifact) -> Result<Option<PathBuf>, Cause> {
+        self.store.blob_path(&artifact.sha256).map_err(Cause::store)
+    }
+
+    /// Returns where each artifact lies, in the order asked for. What is missing is fetched, all at once.
+    pub(crate) async fn all(&self, artifacts: &[Artifact], progress: Progress<'_>) -> Result<Vec<PathBuf>, Cause> {
+        let mut total = 0;
+        for artifact in artifacts {
+            if self.known(artifact)?.is_none() {
+                total += artifact.size.unwrap_or(0);
+            }
+        }
+        let done = AtomicU64::new(0);
+        let one = |artifact| self.one(artifact, &done, total, progress);
+        futures_util::future::try_join_all(artifacts.iter().map(one)).await
+    }
+
+    async fn one(
+        &self,
+        artifact: &Artifact,
+        done: &AtomicU64,
+        total: u64,
+        progress: Progress<'_>,
+    ) -> Result<PathBuf, Cause> {
+        if let Some(path) = self.known(artifact)? {
+            return Ok(path);
+        }
+        let cell = self.cells.lock().expect("no fetch panics").entry(artifact.sha256).or_default().clone();
+        let fetch = || self.fetch(artifact, done, total, progress);
+        cell.get_or_try_init(fetch).await.cloned()
+    }
+
+    async fn fetch(
+        &self,
+        artifact: &Artifact,
+        done: &AtomicU64,
+        total: u64,
+        progress: Progress<'_>,
+    ) -> Result<PathBuf, Cause> {
+        let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+        let mut writer = self.store.blob_writer().map_err(Cause::store)?;
+        let before = AtomicU64::new(0);
+        let report = |now: u64, _: Option<u64>| {
+            let last = before.swap(now, Ordering::Relaxed);
+            // A download that starts again reports less than before; the sum must not run backwards below zero.
+            let sum = done.fetch_add(now.saturating_sub(last), Ordering::Relaxed) + now.saturating_sub(last);
+            progress(sum, total);
+        };
+        let name = || artifact.url.rsplit('/').next().unwrap_or(&artifact.url).to_owned();
+        self.client()
+            .await?
+            .download(&artifact.url, &mut writer, artifact.size, &report)
+            .await
+            .map_err(|source| Cause::Fetch { name: name(), source })?;
+        let (actual, _) = writer.finish(None).map_err(Cause::store)?;
+        if actual != artifact.sha256 {
+            return Err(Cause::WrongContent { url: artifact.url.clone(), expected: artifact.sha256, actual });
+        }
+        self.known(artifact)?.ok_or_else(|| Cause::Bug(format!("blob {actual} vanished after it was written")))
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A batch of file edits: its key and its layer.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+use wythe_image::{Digest, Image, LayerRef};
+use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
+use wythe_snapshot::{Attributes, Editor, Patterns, Unpack};
+use wythe_sys::overlay::Overlay;
+
+use crate::chain::Chain;
+use crate::error::Cause;
+use crate::operation::Operation;
+use crate::state::{StateFiles, layer_dirs};
+use crate::words::{Words, action_word, content_of};
+use crate::{mounts, snapshot};
+
+/// Returns the parts of a batch's key.
+pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Result<KeyParts, Cause> {
+    let mut words = Words::new("files", operation.input(batch.on), &operation.chain.pretence);
+    words.word("actions", batch.actions.iter().map(action_word).collect::<Value>());
+    for (index, action) in batch.actions.iter().enumerate() {
+        let Action::Copy { source, brush, .. } = action else { continue };
+        match source {
+            Source::State { vertex, path } => {
+                words.input(format!("{index} state {path}"), content_of(operation.input(*vertex)));
+            }
+            Source::Context { patterns } => {
+                let digest = context_digest(operation, patterns.clone(), brush.clone()).await?;
+                words.input(format!("{index} context {}", patterns.join(" ")), digest);
+            }
+            Source::Artifact(_) | Source::Unpacked { .. } | Source::Names { .. } => {}
+        }
+    }
+    Ok(words.finish())
+}
+
+async fn context_digest(operation: &Operation<'_>, patterns: Vec<String>, brush: Brush) -> Result<Digest, Cause> {
+    let chain = Arc::clone(operation.chain);
+    let digest = move || Ok(chain.context.choose(&patterns, &brush)?.digest);
+    operation.chain.engine.blocking(digest).await
+}
+
+/// Does the edits and keeps what they changed.
+pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Option<LayerRef>, Cause> {
+    let artifacts: Vec<Artifact> = batch.actions.iter().filter_map(artifact_of).cloned().collect();
+    let paths = mounts::fetch(operation, &artifacts).await?;
+    let fetched = artifacts.iter().map(|artifact| artifact.sha256).zip(paths).collect();
+    let job = Job {
+        chain: Arc::clone(operation.chain),
+        on: Arc::clone(operation.input(batch.on)),
+        states: operation.states.clone(),
+        fetched,
+        batch: batch.clone(),
+    };
+    operation.chain.engine.blocking(move || job.layer()).await
+}
+
+fn artifact_of(action: &Action) -> Option<&Artifact> {
+    match action {
+        Action::Copy { source: Source::Artifact(artifact), .. }
+        | Action::Copy { source: Source::Unpacked { artifact, .. } | Source::Names { artifact, .. }, .. } => {
+            Some(artifact)
+        }
+        _ => None,
+    }
+}
+
+/// A batch with everything it needs at hand.
+struct Job {
+    chain: Arc<Chain>,
+    on: Arc<Image>,
+    states: BTreeMap<VertexId, Arc<Image>>,
+    fetched: BTreeMap<Digest, PathBuf>,
+    batch: Files,
+}
+
+impl Job {
+    fn layer(self) -> Result<Option<LayerRef>, Cause> {
+        let store = &self.chain.engine.store;
+        let lowers = layer_dirs(store, &self.on)?;
+        let active = snapshot::begin(store, &lowers)?;
+        let root = Overlay {
+            lowers: snapshot::at_least_one(&active, &lowers)?,
+            upper: Some(active.upper()),
+            work: Some(active.work()),
+        };
+        let mut editor = Editor::open(&root, self.chain.pretence.source_date_epoch).map_err(Cause::files)?;
+        let mut actions = &self.batch.actions[..];
+        while let Some(action) = actions.first() {
+            self.chain.engine.check_stop()?;
+            let taken = self.unpack_run(&mut editor, actions)?;
+            if taken == 0 {
+                self.act(&mut editor, action)?;
+            }
+            actions = &actions[taken.max(1)..];
+        }
+        drop(editor);
+        snapshot::keep(store, active, &lowers, false, self.chain.pretence.source_date_epoch)
+    }
+
+    /// Unpacks the archives at the head of `actions` that share a brush, in one go, and returns how many actions that were.
+    fn unpack_run(&self, editor: &mut Editor, actions: &[Action]) -> Result<usize, Cause> {
+        let mut unpacks: Vec<Unpack> = Vec::new();
+        let mut common: Option<&Brush> = None;
+        let mut taken = 0;
+        for action in actions {
+            let Action::Copy { source, dest, brush } = action else { break };
+            match source {
+                Source::Unpacked { artifact, format } if common.is_none_or(|known| known == brush) => {
+                    common = Some(brush);
+                    let path = self.fetched[&artifact.sha256].clone();
+                    let mut unpack = Unpack::new(path, snapshot::format(*format), PathBuf::from(dest));
+                    unpack.exclude = Patterns::new(&brush.exclude).map_err(Cause::files)?;
+                    unpacks.push(unpack);
+                }
+                // The names of the archive that was just unpacked are had in the same pass.
+                Source::Names { artifact, format } => {
+                    let path = &self.fetched[&artifact.sha256];
+                    let Some(last) = unpacks.last_mut().filter(|last| {
+                        last.names_to.is_none() && last.path == *path && last.format == snapshot::format(*format)
+                    }) else {
+                        break;
+                    };
+                    last.names_to = Some(PathBuf::from(dest));
+                }
+                _ => break,
+            }
+            taken += 1;
+        }
+        if let Some(brush) = common {
+            let attributes = attributes(editor, brush)?;
+            editor.unpack(&unpacks, &attributes).map_err(Cause::files)?;
+        }
+        Ok(taken)
+    }
+
+    fn act(&self, editor: &mut Editor, action: &Action) -> Result<(), Cause> {
+        match action {
+            Action::Put { path, bytes, brush } => {
+                let attributes = attributes(editor, brush)?;
+                editor.put(Path::new(path), bytes, &attributes).map_err(Cause::files)
+            }
+            Action::Mkdir { path, brush } => {
+                let attributes = attributes(editor, brush)?;
+                editor.mkdir(Path::new(path), &attributes).map_err(Cause::files)
+            }
+            Action::Symlink { target, path } => {
+                editor.symlink(Path::new(target), Path::new(path)).map_err(Cause::files)
+            }
+            Action::Remove { path } => editor.remove(Path::new(path)).map_err(Cause::files),
+            Action::Copy { source, dest, brush } => self.copy(editor, source, dest, brush),
+        }
+    }
+
+    fn copy(&self, editor: &mut Editor, source: &Source, dest: &str, brush: &Brush) -> Result<(), Cause> {
+        let attributes = attributes(editor, brush)?;
+        match source {
+            Source::Context { patterns } => {
+                let chosen = self.chain.context.choose(patterns, brush)?;
+                let context = self.chain.context.root();
+                editor.copy(context, &chosen.files, Path::new(dest), &attributes).map_err(Cause::files)
+            }
+            Source::State { vertex, path } => {
+                let files = StateFiles::mount(&self.chain.engine.store, &self.states[vertex])?;
+                let missing =
+                    || Cause::Context { what: format!("there is no `{path}` in the state it is copied from") };
+                let root = files.root().ok_or_else(missing)?;
+                let exclude = Patterns::new(&brush.exclude).map_err(Cause::files)?;
+                let exclude = |path: &Path| exclude.excludes(path);
+                editor.copy_tree(root, Path::new(path), Path::new(dest), &exclude, &attributes).map_err(Cause::files)
+            }
+            Source::Artifact(artifact) => {
+                let dest = file_name_for(dest, &artifact.url);
+                let path = &self.fetched[&artifact.sha256];
+                let bytes = std::fs::read(path).map_err(Cause::doing(format!("cannot read `{}`", path.display())))?;
+                editor.put(&dest, &bytes, &attributes).map_err(Cause::files)
+            }
+            Source::Names { artifact, format } => {
+                let path = &self.fetched[&artifact.sha256];
+                let names = wythe_snapshot::archive_names(path, snapshot::format(*format)).map_err(Cause::files)?;
+                editor.put(Path::new(dest), (names.join("\n") + "\n").as_bytes(), &attributes).map_err(Cause::files)
+            }
+            Source::Unpacked { .. } => Err(Cause::Bug("an archive was not unpacked with its like".to_owned())),
+        }
+    }
+}
+
+/// Returns where a fetched file is written: below a destination that ends in `/`, under the name in its address.
+fn file_name_for(dest: &str, url: &str) -> PathBuf {
+    let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or("file");
+    if dest.ends_with('/') { Path::new(dest).join(name) } else { PathBuf::from(dest) }
+}
+
+fn attributes(editor: &mut Editor, brush: &Brush) -> Result<Attributes, Cause> {
+    let owner =
+        if brush.owner.is_empty() { None } else { Some(editor.resolve_owner(&brush.owner).map_err(Cause::files)?) };
+    Ok(Attributes { owner, mode: brush.mode, time: None })
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the engine is told of the machine it works on. Only the command line looks; here it is a value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use wythe_image::Platform;
+
+/// The machine's plumbing: what a step with a network needs to reach it, and nothing that is kept.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The platform that steps are run on.
+    pub platform: Platform,
+    /// PEM file with the certificate authorities that this machine trusts.
+    pub ca_bundle: Option<PathBuf>,
+    /// Further variables that name that bundle on this machine, and are to name it in a step too.
+    pub ca_variables: Vec<String>,
+    /// Proxy variables, in both cases.
+    pub proxies: BTreeMap<String, String>,
+    /// The resolver's configuration, `/etc/resolv.conf`.
+    pub resolv_conf: PathBuf,
+    /// The table of hosts, `/etc/hosts`.
+    pub hosts: PathBuf,
+    /// How many operations run at once.
+    pub parallel: usize,
+}
+
+/// What a build pretends, so that its result does not depend on when it happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pretence {
+    /// Seconds since 1970 to which time stamps are clamped.
+    pub source_date_epoch: u64,
+    /// The same as RFC 3339.
+    pub created: String,
+    /// The builder version that the definition names.
+    pub builder: String,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The mounts of a command: from what the plan says to what the sandbox is given.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use wythe_image::Image;
+use wythe_plan::{Action, Archive, Artifact, Brush, Files, Label, MountSource, Run, Sharing, Source, Vertex, VertexId};
+use wythe_sandbox::Mount;
+use wythe_store::{Active, CacheError, CacheMount, CacheSharing, LockError};
+use wythe_sys::overlay::Overlay;
+
+use crate::Event;
+use crate::error::Cause;
+use crate::operation::Operation;
+use crate::plumbing::Point;
+use crate::state::{StateFiles, layer_dirs};
+
+/// A mount whose source is at hand.
+pub(crate) struct Laid {
+    target: String,
+    is_file: bool,
+    source: LaidSource,
+}
+
+enum LaidSource {
+    Path { path: PathBuf, read_only: bool },
+    State { lowers: Vec<PathBuf>, path: String },
+    Tmpfs { size: Option<u64> },
+    Cache(CacheMount),
+}
+
+impl Laid {
+    pub(crate) fn point(&self) -> Point<'_> {
+        Point { target: &self.target, is_file: self.is_file }
+    }
+
+    pub(crate) fn mount(&self, active: &Active) -> std::io::Result<Mount> {
+        let source = match &self.source {
+            LaidSource::Path { path, read_only } => {
+                wythe_sandbox::MountSource::Bind { path: path.clone(), subpath: String::new(), read_only: *read_only }
+            }
+            LaidSource::Cache(cache) => {
+                let path = cache.dir().to_owned();
+                wythe_sandbox::MountSource::Bind { path, subpath: String::new(), read_only: false }
+            }
+            LaidSource::Tmpfs { size } => wythe_sandbox::MountSource::Tmpfs { size: *size, mode: 0o1777 },
+            LaidSource::State { lowers, path } if lowers.is_empty() => {
+                // A state without a layer has no file: an empty directory stands for it.
+                let empty = active.dir().join("empty");
+                std::fs::create_dir_all(&empty)?;
+                debug_assert_eq!(path, "/", "a path inside an empty state was refused before");
+                wythe_sandbox::MountSource::Bind { path: empty, subpath: String::new(), read_only: true }
+            }
+            LaidSource::State { lowers, path } => wythe_sandbox::MountSource::Overlay {
+                overlay: Overlay { lowers: lowers.clone(), upper: None, work: None },
+                subpath: path.clone(),
+                read_only: true,
+            },
+        };
+        Ok(Mount { target: self.target.clone(), source })
+    }
+}
+
+/// Brings the sources of all mounts of a run to hand: what has to be fetched is fetched at once.
+pub(crate) async fn lay(operation: &Operation<'_>, run: &Run) -> Result<Vec<Laid>, Cause> {
+    let artifacts: Vec<Artifact> = run
+        .mounts
+        .iter()
+        .filter_map(|mount| match &mount.source {
+            MountSource::Artifact(artifact) => Some(artifact.clone()),
+            _ => None,
+        })
+        .collect();
+    fetch(operation, &artifacts).await?;
+    try_join_all(run.mounts.iter().map(|mount| one(operation, mount))).await
+}
+
+async fn one(operation: &Operation<'_>, mount: &wythe_plan::Mount) -> Result<Laid, Cause> {
+    let store = &operation.chain.engine.store;
+    let (is_file, source) = match &mount.source {
+        MountSource::Artifact(artifact) => {
+            let path = store.blob_path(&artifact.sha256).map_err(Cause::store)?;
+            let path = path.ok_or_else(|| Cause::Bug(format!("blob {} is not there", artifact.sha256)))?;
+            (true, LaidSource::Path { path, read_only: true })
+        }
+        MountSource::Context { path } => {
+            let path = operation.chain.context.path_of(path)?;
+            (path.is_file(), LaidSource::Path { path, read_only: true })
+        }
+        MountSource::State { vertex, path } => state(operation, operation.input(*vertex), path)?,
+        MountSource::Unpacked { artifact, format } => {
+            let image = unpacked(operation, artifact, *format).await?;
+            state(operation, &image, "/")?
+        }
+        MountSource::Tmpfs { size } => (false, LaidSource::Tmpfs { size: *size }),
+        MountSource::Cache { id, sharing } => (false, cache(operation, id, *sharing).await?),
+        MountSource::SecretFile { .. } => return Err(Cause::Unsupported { what: "a secret in a step".to_owned() }),
+        MountSource::Ssh { .. } => return Err(Cause::Unsupported { what: "the ssh agent in a step".to_owned() }),
+        MountSource::Volume { .. } => return Err(Cause::Unsupported { what: "a volume in a step".to_owned() }),
+    };
+    Ok(Laid { target: mount.target.clone(), is_file, source })
+}
+
+fn state(operation: &Operation<'_>, image: &Arc<Image>, path: &str) -> Result<(bool, LaidSource), Cause> {
+    let engine = &operation.chain.engine;
+    let files = StateFiles::mount(&engine.store, image)?;
+    let missing = || Cause::Context { what: format!("there is no `{path}` in the state that is mounted") };
+    let is_file = match files.root() {
+        Some(root) => root.metadata(Path::new(path)).map_err(|_| missing())?.is_file(),
+        None if path == "/" => false,
+        None => return Err(missing()),
+    };
+    Ok((is_file, LaidSource::State { lowers: layer_dirs(&engine.store, image)?, path: path.to_owned() }))
+}
+
+/// Returns the content of an archive as a state: unpacked once, kept like every other result.
+async fn unpacked(operation: &Operation<'_>, artifact: &Artifact, format: Archive) -> Result<Arc<Image>, Cause> {
+    let source = Source::Unpacked { artifact: artifact.clone(), format };
+    let action = Action::Copy { source, dest: "/".to_owned(), brush: Brush::default() };
+    let vertex = Vertex::Files(Files { on: VertexId::BASE, actions: vec![action] });
+    let name = artifact.url.rsplit('/').next().unwrap_or(&artifact.url);
+    let label = Label { text: format!("unpack {name}"), at: None };
+    let scratch = Arc::new(Image::scratch(operation.chain.engine.machine.platform.clone()));
+    let inner = Operation {
+        chain: operation.chain,
+        turn: operation.turn,
+        vertex: &vertex,
+        label: &label,
+        states: [(VertexId::BASE, scratch)].into(),
+    };
+    Box::pin(inner.make_inside()).await.map(Arc::new)
+}
+
+/// Returns the directory of a cache mount, locked as its sharing asks.
+async fn cache(operation: &Operation<'_>, id: &str, sharing: Sharing) -> Result<LaidSource, Cause> {
+    let engine = Arc::clone(&operation.chain.engine);
+    let id = id.to_owned();
+    let sharing = match sharing {
+        Sharing::Shared => CacheSharing::Shared,
+        Sharing::Private => CacheSharing::Private,
+        Sharing::Locked => CacheSharing::Locked,
+    };
+    let lay = move || {
+        let mut on_wait =
+            || if engine.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        match engine.store.cache(&id, sharing, &mut on_wait) {
+            Ok(cache) => Ok(LaidSource::Cache(cache)),
+            Err(CacheError::Lock { source: LockError::Interrupted, .. }) => Err(Cause::Cancelled),
+            Err(error) => Err(Cause::store(error)),
+        }
+    };
+    operation.chain.engine.blocking(lay).await
+}
+
+/// Time between two reports of a download: more often than this nobody reads.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(80);
+
+/// Fetches artifacts on behalf of a step.
+pub(crate) async fn fetch(operation: &Operation<'_>, artifacts: &[Artifact]) -> Result<Vec<PathBuf>, Cause> {
+    let engine = &operation.chain.engine;
+    let label = if artifacts.len() == 1 { "1 file".to_owned() } else { format!("{} files", artifacts.len()) };
+    let told = Mutex::new(Instant::now());
+    let report = |done, total| {
+        let mut told = told.lock().expect("telling does not panic");
+        if told.elapsed() < BETWEEN_REPORTS && done != total {
+            return;
+        }
+        *told = Instant::now();
+        let (step, label) = (operation.turn.step.clone(), label.clone());
+        engine.tell(Event::Progress { step, label, done, total });
+    };
+    tokio::select! {
+        paths = engine.fetcher.all(artifacts, &report) => paths,
+        () = engine.stop.cancelled() => Err(Cause::Cancelled),
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One operation that makes a layer: found by its key, or made, once, whoever else wants it too.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use wythe_image::{Image, LayerRef, to_canonical_json};
+use wythe_plan::{Command, Files, KeyParts, Label, Run, Vertex, VertexId};
+use wythe_store::{LockError, ResultRecord};
+
+use crate::chain::{Chain, Turn};
+use crate::error::Cause;
+use crate::{Event, How, files, run};
+
+/// An operation together with the states that it needs.
+pub(crate) struct Operation<'a> {
+    pub(crate) chain: &'a Arc<Chain>,
+    pub(crate) turn: &'a Arc<Turn>,
+    pub(crate) vertex: &'a Vertex,
+    pub(crate) label: &'a Label,
+    pub(crate) states: BTreeMap<VertexId, Arc<Image>>,
+}
+
+impl Operation<'_> {
+    /// Returns the state of a vertex that the operation names.
+    pub(crate) fn input(&self, id: VertexId) -> &Arc<Image> {
+        &self.states[&id]
+    }
+
+    fn on(&self) -> &Arc<Image> {
+        self.input(self.vertex.on().expect("an operation that makes a layer edits a state"))
+    }
+
+    /// Returns the state that the operation makes.
+    pub(crate) async fn solve(&self) -> Result<Image, Cause> {
+        self.solve_in(Some(&self.chain.engine.slots)).await
+    }
+
+    /// The same for an operation that serves another one, which holds a slot already.
+    pub(crate) async fn make_inside(&self) -> Result<Image, Cause> {
+        self.solve_in(None).await
+    }
+
+    async fn solve_in(&self, slots: Option<&Semaphore>) -> Result<Image, Cause> {
+        let begun = Instant::now();
+        let parts = match self.vertex {
+            Vertex::Files(batch) => files::key_parts(self, batch).await?,
+            Vertex::Run(command) => run::key_parts(self, command).await?,
+            _ => return Err(Cause::Bug("a vertex without a layer was solved as an operation".to_owned())),
+        };
+        let text = describe(self.vertex, self.label);
+        if let Some(layer) = self.known(&parts)? {
+            return Ok(self.done(&text, How::Hit, layer, begun));
+        }
+        self.chain.check_may_run()?;
+        let _lock = self.lock(&parts).await?;
+        // Whoever held the lock before us may have made it.
+        if let Some(layer) = self.known(&parts)? {
+            return Ok(self.done(&text, How::Hit, layer, begun));
+        }
+        let engine = &self.chain.engine;
+        let _slot = match slots {
+            Some(slots) => Some(slots.acquire().await.expect("the semaphore is never closed")),
+            None => None,
+        };
+        engine.tell(Event::OperationStarted { step: self.turn.step.clone(), text: text.clone() });
+        let layer = match self.vertex {
+            Vertex::Files(batch) => files::make(self, batch).await?,
+            Vertex::Run(command) => run::make(self, command, &text).await?,
+            _ => unreachable!("checked above"),
+        };
+        self.keep(&parts, layer, &text)?;
+        Ok(self.done(&text, How::Run, layer, begun))
+    }
+
+    /// Looks the result up: none, or a result that may be "nothing changed".
+    fn known(&self, parts: &KeyParts) -> Result<Option<Option<LayerRef>>, Cause> {
+        if self.turn.force {
+            return Ok(None);
+        }
+        let record = self.chain.engine.store.result(&parts.key().0).map_err(Cause::store)?;
+        Ok(record.map(|record| record.layer))
+    }
+
+    async fn lock(&self, parts: &KeyParts) -> Result<wythe_store::KeyLock, Cause> {
+        let engine = Arc::clone(&self.chain.engine);
+        let key = parts.key().0;
+        self.chain
+            .engine
+            .blocking(move || {
+                let mut on_wait = || {
+                    if engine.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                engine.store.lock_key(&key, &mut on_wait).map_err(|error| match error {
+                    LockError::Interrupted => Cause::Cancelled,
+                    error => Cause::store(error),
+                })
+            })
+            .await
+    }
+
+    fn keep(&self, parts: &KeyParts, layer: Option<LayerRef>, text: &str) -> Result<(), Cause> {
+        let parts_text = String::from_utf8(to_canonical_json(parts)).expect("JSON is UTF-8");
+        let record = ResultRecord {
+            layer,
+            parts: parts_text,
+            definition: self.chain.definition.clone(),
+            step: format!("{} {text}", self.turn.step),
+            created: self.chain.engine.now,
+            log: None,
+        };
+        self.chain.engine.store.put_result(&parts.key().0, &record).map_err(Cause::store)
+    }
+
+    fn done(&self, text: &str, how: How, layer: Option<LayerRef>, begun: Instant) -> Image {
+        let size = layer.map_or(0, |layer| layer.size);
+        self.turn.count(how, size);
+        let time: Duration = begun.elapsed();
+        let (step, text_owned) = (self.turn.step.clone(), text.to_owned());
+        self.chain.engine.tell(Event::OperationDone { step, text: text_owned, how, size, time });
+        let image = Image::clone(self.on());
+        match layer {
+            Some(layer) => image.append(layer, text),
+            None => image.with_note(text),
+        }
+    }
+}
+
+/// Says in a few words what an operation does.
+#[must_use]
+pub fn describe(vertex: &Vertex, label: &Label) -> String {
+    if !label.text.is_empty() {
+        return label.text.clone();
+    }
+    match vertex {
+        Vertex::Run(run) => describe_command(run),
+        Vertex::Files(batch) => describe_files(batch),
+        Vertex::Configure { edit, .. } => crate::chain::describe_edit(edit),
+        Vertex::Image { reference } => format!("image {reference}"),
+        Vertex::Scratch => "scratch".to_owned(),
+        Vertex::Base => "base".to_owned(),
+    }
+}
+
+fn describe_command(run: &Run) -> String {
+    match &run.command {
+        Command::Argv(argv) => argv.join(" "),
+        Command::Shell(script) => script.trim().lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn describe_files(batch: &Files) -> String {
+    use wythe_plan::Action;
+    match &batch.actions[..] {
+        [Action::Copy { dest, .. }] => format!("copy to {dest}"),
+        [Action::Put { path, .. }] => format!("put {path}"),
+        [Action::Mkdir { path, .. }] => format!("mkdir {path}"),
+        [Action::Symlink { path, .. }] => format!("symlink {path}"),
+        [Action::Remove { path }] => format!("remove {path}"),
+        actions => format!("{} file edits", actions.len()),
+    }
+}

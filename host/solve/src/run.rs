@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A command in a sandbox: its key, its mounts, its layer.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use wythe_image::{Image, LayerRef};
+use wythe_plan::{Brush, KeyParts, MountSource, Run};
+use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Stdio};
+use wythe_sys::overlay::Overlay;
+
+use crate::chain::{Chain, Turn};
+use crate::error::Cause;
+use crate::mounts::{self, Laid};
+use crate::operation::Operation;
+use crate::output::Output;
+use crate::state::{StateFiles, layer_dirs};
+use crate::words::{Effective, Words, content_of, run_words};
+use crate::{Stream, snapshot};
+
+/// The host name that every command sees: one name everywhere, so that it cannot tell machines apart.
+const HOSTNAME: &str = "wythe";
+
+/// Returns the parts of a run's key.
+pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<KeyParts, Cause> {
+    let on = operation.input(run.on);
+    let pretence = &operation.chain.pretence;
+    let mut words = Words::new("run", on, pretence);
+    run_words(run, &Effective::of(run, on, pretence), &mut words);
+    for mount in &run.mounts {
+        match &mount.source {
+            MountSource::State { vertex, path } => {
+                words.input(format!("state {path}"), content_of(operation.input(*vertex)));
+            }
+            MountSource::Context { path } => {
+                let (chain, pattern) = (Arc::clone(operation.chain), path.clone());
+                let digest =
+                    move || Ok(chain.context.choose(std::slice::from_ref(&pattern), &Brush::default())?.digest);
+                let digest = operation.chain.engine.blocking(digest).await?;
+                words.input(format!("context {path}"), digest);
+            }
+            _ => {}
+        }
+    }
+    if !run.devices.is_empty() {
+        words.word("devices", json!(run.devices));
+    }
+    Ok(words.finish())
+}
+
+/// Runs the command and keeps what it changed.
+pub(crate) async fn make(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Option<LayerRef>, Cause> {
+    let job = Job::prepare(operation, run, text).await?;
+    let engine = &operation.chain.engine;
+    engine.blocking(move || job.layer()).await
+}
+
+/// Runs the command and returns its standard output; what it changed is thrown away.
+///
+/// A command that ends badly is an answer too: its exit and the last lines of its output.
+pub(crate) async fn output(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Result<Vec<u8>, String>, Cause> {
+    let job = Job::prepare(operation, run, text).await?;
+    let engine = &operation.chain.engine;
+    engine.blocking(move || job.output()).await
+}
+
+/// A run with everything it needs at hand.
+struct Job {
+    chain: Arc<Chain>,
+    turn: Arc<Turn>,
+    on: Arc<Image>,
+    effective: Effective,
+    run: Run,
+    laid: Vec<Laid>,
+    text: String,
+}
+
+/// A run that has ended.
+struct Ended {
+    active: wythe_store::Active,
+    lowers: Vec<std::path::PathBuf>,
+    outcome: RunOutcome,
+    tail: Vec<String>,
+    stdout: Vec<u8>,
+    log: std::path::PathBuf,
+}
+
+impl Job {
+    async fn prepare(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Self, Cause> {
+        refuse_what_is_not_there_yet(run)?;
+        let on = Arc::clone(operation.input(run.on));
+        let effective = Effective::of(run, &on, &operation.chain.pretence);
+        let laid = mounts::lay(operation, run).await?;
+        Ok(Self {
+            chain: Arc::clone(operation.chain),
+            turn: Arc::clone(operation.turn),
+            on,
+            effective,
+            run: run.clone(),
+            laid,
+            text: text.to_owned(),
+        })
+    }
+
+    fn layer(self) -> Result<Option<LayerRef>, Cause> {
+        let ended = self.execute(None)?;
+        if ended.outcome.ending != Ending::Exited(0) {
+            return Err(self.failure(ended));
+        }
+        let epoch = self.chain.pretence.source_date_epoch;
+        snapshot::keep(&self.chain.engine.store, ended.active, &ended.lowers, true, epoch)
+    }
+
+    fn output(self) -> Result<Result<Vec<u8>, String>, Cause> {
+        let ended = self.execute(Some(LARGEST_PROBE))?;
+        match ended.outcome.ending {
+            Ending::Exited(0) => Ok(Ok(ended.stdout)),
+            Ending::Exited(_) => {
+                let how = crate::error::describe_ending(ended.outcome.ending);
+                Ok(Err(format!("{how}\n{}", ended.tail.join("\n"))))
+            }
+            _ => Err(self.failure(ended)),
+        }
+    }
+
+    fn failure(&self, ended: Ended) -> Cause {
+        if ended.outcome.ending == Ending::Cancelled {
+            return Cause::Cancelled;
+        }
+        let Ended { outcome, tail, log, .. } = ended;
+        Cause::Command { command: self.text.clone(), ending: outcome.ending, tail, log }
+    }
+
+    /// Runs the command. With `capture` its standard output is kept, up to that many bytes, and not shown.
+    fn execute(&self, capture: Option<usize>) -> Result<Ended, Cause> {
+        let engine = &self.chain.engine;
+        let lowers = layer_dirs(&engine.store, &self.on)?;
+        let active = snapshot::begin(&engine.store, &lowers)?;
+        let request = self.request(&active, lowers.clone())?;
+        let log = engine.store.log_path(&engine.build_id, &self.turn.step.to_string()).map_err(Cause::store)?;
+        let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
+        let output = Mutex::new(Output::new(&self.turn.step, &*engine.events, Box::new(log_file)));
+        let mut stdout = Vec::new();
+        let mut broken = None;
+        let mut take = |stream, bytes: &[u8]| {
+            let stream = if stream == wythe_sandbox::Stream::Stdout { Stream::Stdout } else { Stream::Stderr };
+            match capture {
+                Some(limit) if stream == Stream::Stdout => {
+                    let room = limit.saturating_sub(stdout.len());
+                    stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                }
+                _ => {
+                    let taken = output.lock().expect("no writer of the log panics").take(stream, bytes);
+                    broken = broken.take().or(taken.err());
+                }
+            }
+        };
+        let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), &engine.cancel);
+        let outcome = outcome.map_err(|source| Cause::Sandbox { command: self.text.clone(), source })?;
+        let ended = output.into_inner().expect("no writer of the log panics").finish();
+        let doing = || Cause::doing(format!("cannot write the log `{}`", log.display()));
+        let tail = ended.map_err(doing())?;
+        broken.map_or(Ok(()), |error| Err(doing()(error)))?;
+        Ok(Ended { active, lowers, outcome, tail, stdout, log })
+    }
+
+    fn request(&self, active: &wythe_store::Active, mut lowers: Vec<std::path::PathBuf>) -> Result<RunRequest, Cause> {
+        let engine = &self.chain.engine;
+        let doing = || Cause::doing("cannot lay out the sandbox");
+        let files = StateFiles::mount(&engine.store, &self.on)?;
+        let points: Vec<_> = self.laid.iter().map(Laid::point).collect();
+        let has_network = self.run.network.is_some();
+        let lent = engine
+            .plumbing
+            .lay(&active.plumbing(), active.dir(), files.root(), &points, has_network)
+            .map_err(doing())?;
+        let epoch = self.chain.pretence.source_date_epoch;
+        snapshot::ensure_directory(active, &lowers, &self.effective.workdir, epoch)?;
+        lowers.push(active.plumbing());
+        let mut env = self.effective.env.clone();
+        for (name, value) in lent.env {
+            env.entry(name).or_insert(value);
+        }
+        let home = || files.home_of(&self.effective.user);
+        env.entry("HOME".to_owned()).or_insert_with(home);
+        let own = self.laid.iter().map(|laid| laid.mount(active)).collect::<Result<Vec<_>, _>>().map_err(doing())?;
+        let root = Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) };
+        Ok(RunRequest {
+            inputs: RunInputs {
+                root,
+                argv: self.effective.argv.clone(),
+                env,
+                workdir: self.effective.workdir.clone(),
+                user: self.effective.user.clone(),
+                stdin: self.run.stdin.clone(),
+                mounts: lent.mounts.into_iter().chain(own).collect(),
+                network: if has_network { wythe_sandbox::Network::Host } else { wythe_sandbox::Network::None },
+                hostname: HOSTNAME.to_owned(),
+                set_id_programs: false,
+            },
+            tuning: RunTuning { timeout: self.turn.timeout },
+        })
+    }
+}
+
+/// Opens a log for appending: the commands of one step follow each other in it.
+fn open_log(path: &std::path::Path) -> std::io::Result<std::io::BufWriter<std::fs::File>> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    Ok(std::io::BufWriter::new(file))
+}
+
+/// Most bytes of standard output that a probe returns.
+const LARGEST_PROBE: usize = 64 << 20;
+
+/// Refuses grants that this version cannot give, instead of running without them.
+fn refuse_what_is_not_there_yet(run: &Run) -> Result<(), Cause> {
+    let what = if !run.devices.is_empty() {
+        "a device in a step"
+    } else if run.insecure {
+        "a step without its sandbox"
+    } else if !run.secret_env.is_empty() {
+        "a secret in a step"
+    } else {
+        return Ok(());
+    };
+    Err(Cause::Unsupported { what: what.to_owned() })
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Between the store and the snapshots: an active directory becomes a layer that is kept.
+
+use std::path::{Path, PathBuf};
+
+use wythe_image::LayerRef;
+use wythe_snapshot::{Attributes, Editor};
+use wythe_store::{Active, Store};
+use wythe_sys::overlay::Overlay;
+
+use crate::error::Cause;
+
+/// Turns what was changed in `active` into a layer, and keeps it. None where nothing has changed.
+pub(crate) fn keep(
+    store: &Store,
+    active: Active,
+    lowers: &[PathBuf],
+    has_plumbing: bool,
+    epoch: u64,
+) -> Result<Option<LayerRef>, Cause> {
+    let below = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
+    let plumbing = has_plumbing.then(|| active.plumbing());
+    let normal =
+        wythe_snapshot::normalise(&active.upper(), &below, plumbing.as_deref(), epoch).map_err(Cause::files)?;
+    let Some(normal) = normal else { return Ok(None) };
+    let layer = LayerRef { diff_id: normal.diff_id, size: normal.size };
+    store.commit_layer(active, &layer).map_err(Cause::store)?;
+    Ok(Some(layer))
+}
+
+/// Begins a change on top of layers: the root of the upper directory looks like the one below.
+pub(crate) fn begin(store: &Store, lowers: &[PathBuf]) -> Result<Active, Cause> {
+    let active = store.begin().map_err(Cause::store)?;
+    let below = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
+    wythe_snapshot::prepare(&active.upper(), &below).map_err(Cause::files)?;
+    Ok(active)
+}
+
+/// Makes sure that a directory is there for a command to run in.
+pub(crate) fn ensure_directory(active: &Active, lowers: &[PathBuf], path: &str, epoch: u64) -> Result<(), Cause> {
+    if path == "/" {
+        return Ok(());
+    }
+    let root =
+        Overlay { lowers: at_least_one(active, lowers)?, upper: Some(active.upper()), work: Some(active.work()) };
+    let mut editor = Editor::open(&root, epoch).map_err(Cause::files)?;
+    editor.mkdir(Path::new(path), &Attributes::default()).map_err(Cause::files)
+}
+
+/// Returns the lower directories of an overlay, which needs one: an empty one stands in where a state has no layer.
+pub(crate) fn at_least_one(active: &Active, lowers: &[PathBuf]) -> Result<Vec<PathBuf>, Cause> {
+    if !lowers.is_empty() {
+        return Ok(lowers.to_vec());
+    }
+    let empty = active.dir().join("empty");
+    let made = std::fs::create_dir_all(&empty);
+    made.map_err(Cause::doing(format!("cannot make `{}`", empty.display())))?;
+    Ok(vec![empty])
+}
+
+/// Returns an archive format in the words of the snapshot room.
+pub(crate) fn format(format: wythe_plan::Archive) -> wythe_snapshot::Archive {
+    match format {
+        wythe_plan::Archive::Tar => wythe_snapshot::Archive::Tar,
+        wythe_plan::Archive::Zip => wythe_snapshot::Archive::Zip,
+        wythe_plan::Archive::DebData => wythe_snapshot::Archive::DebData,
+        wythe_plan::Archive::DebControl => wythe_snapshot::Archive::DebControl,
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The files of a state, read through a mount that nobody else sees.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use wythe_image::Image;
+use wythe_store::Store;
+use wythe_sys::overlay::Overlay;
+use wythe_sys::root::Root;
+
+use crate::error::Cause;
+use crate::words::SEARCH_PATH;
+
+/// The files of a state, read-only.
+#[derive(Debug)]
+pub(crate) struct StateFiles {
+    /// None where the state has no layer, and so no file.
+    root: Option<Root>,
+}
+
+impl StateFiles {
+    /// Mounts the layers of an image. The mount ends with the value.
+    pub(crate) fn mount(store: &Store, image: &Image) -> Result<Self, Cause> {
+        if image.layers().is_empty() {
+            return Ok(Self { root: None });
+        }
+        let lowers = layer_dirs(store, image)?;
+        let mount = Overlay { lowers, upper: None, work: None }.mount();
+        let mount = mount.map_err(|error| Cause::Machine {
+            doing: "cannot mount the layers of the image".to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        Ok(Self { root: Some(Root::from_fd(mount)) })
+    }
+
+    pub(crate) fn root(&self) -> Option<&Root> {
+        self.root.as_ref()
+    }
+
+    /// Reads a file of at most `limit` bytes; the reason why not is for people.
+    pub(crate) fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
+        let root = self.root.as_ref().ok_or_else(|| "no such file".to_owned())?;
+        root.read_bounded(Path::new(path), limit).map_err(|error| reason(&error))
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.root.as_ref().is_some_and(|root| root.metadata(Path::new(path)).is_ok())
+    }
+
+    /// Returns where a program is found, as a shell finds it.
+    pub(crate) fn which(&self, program: &str, path: Option<&str>) -> Option<String> {
+        let root = self.root.as_ref()?;
+        let is_program = |place: &str| {
+            root.metadata(Path::new(place)).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+        };
+        if program.contains('/') {
+            return is_program(program).then(|| program.to_owned());
+        }
+        let places = path.unwrap_or(SEARCH_PATH).split(':').filter(|place| place.starts_with('/'));
+        places.map(|place| format!("{}/{program}", place.trim_end_matches('/'))).find(|place| is_program(place))
+    }
+
+    /// Returns the home directory of a user, as `/etc/passwd` of the state says, else `/`, as containers have it.
+    pub(crate) fn home_of(&self, user: &str) -> String {
+        let name = user.split(':').next().unwrap_or_default();
+        let is_root = matches!(name, "" | "root" | "0");
+        let fallback = || if is_root { "/root".to_owned() } else { "/".to_owned() };
+        let Ok(table) = self.read("/etc/passwd", LARGEST_PASSWD) else { return fallback() };
+        let table = String::from_utf8_lossy(&table);
+        let wanted = if name.is_empty() { "0" } else { name };
+        // passwd(5): name:password:uid:gid:comment:home:shell
+        let lines = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let mut homes = lines.filter_map(|fields| match fields[..] {
+            [name, _, uid, _, _, home, _] if name == wanted || uid == wanted => Some(home.to_owned()),
+            _ => None,
+        });
+        homes.next().filter(|home| !home.is_empty()).unwrap_or_else(fallback)
+    }
+}
+
+/// Largest table of users that is read.
+const LARGEST_PASSWD: u64 = 1 << 20;
+
+/// Returns the directories of an image's layers, the lowest first.
+pub(crate) fn layer_dirs(store: &Store, image: &Image) -> Result<Vec<PathBuf>, Cause> {
+    let dir = |layer: &wythe_image::LayerRef| {
+        store.layer_dir(&layer.diff_id).map_err(Cause::store)?.ok_or_else(|| {
+            Cause::Store(format!("layer {} is named by a result but is not in the store", layer.diff_id).into())
+        })
+    };
+    image.layers().iter().map(dir).collect()
+}
+
+/// Says why a file cannot be read, without naming it again.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}

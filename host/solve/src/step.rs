@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One step of an image: pinned, planned, linked, solved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wythe_image::{Digest, Image};
+use wythe_plan::spec::Step;
+use wythe_plan::{Fact, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, VertexId, plan_core_step};
+
+use crate::chain::{Chain, Turn};
+use crate::error::{BuildError, Cause};
+use crate::trace::PlanTrace;
+use crate::world::StepWorld;
+use crate::{Event, StepId};
+
+/// What becomes of the lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LockUse {
+    /// What it has is used, what it lacks is resolved.
+    #[default]
+    Use,
+    /// It must have everything.
+    Enforce,
+    /// These steps are resolved anew; none named means all.
+    Upgrade(Vec<String>),
+}
+
+impl LockUse {
+    fn renews(&self, step: &Step) -> bool {
+        match self {
+            Self::Upgrade(steps) => steps.is_empty() || steps.contains(&step.id) || steps.contains(&step.kind),
+            Self::Use | Self::Enforce => false,
+        }
+    }
+}
+
+/// The state of an image while its steps are worked through.
+pub(crate) struct Progress {
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) image: Option<String>,
+    pub(crate) lock: Lock,
+    pub(crate) lock_use: LockUse,
+    /// The vertex and the state of the last step; none before the base.
+    pub(crate) head: Option<(VertexId, Option<Arc<Image>>)>,
+}
+
+/// A step that has been planned.
+#[derive(Debug, Clone)]
+pub struct PlannedStep {
+    /// The step.
+    pub step: StepId,
+    /// Its kind.
+    pub kind: String,
+    /// Its plan; none where it depends on a state that is not built.
+    pub fragment: Option<Fragment>,
+}
+
+impl Progress {
+    /// Pins, plans, links and solves a step.
+    pub(crate) async fn take(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<(), BuildError> {
+        let begun = Instant::now();
+        let fail = |cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) };
+        let engine = Arc::clone(&self.chain.engine);
+        engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
+        let fragment = self.plan(turn, step).await.map_err(fail)?;
+        let vertex = self.link(&fragment);
+        let state = self.chain.state(turn, vertex).await.map_err(fail)?;
+        self.head = Some((vertex, Some(state)));
+        let (how, size) = (turn.how(), turn.size());
+        engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
+        Ok(())
+    }
+
+    /// Plans and links a step, and looks up its state without running anything.
+    pub(crate) async fn look(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<PlannedStep, BuildError> {
+        let fail = |cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) };
+        let planned = |fragment| PlannedStep { step: turn.step.clone(), kind: step.kind.clone(), fragment };
+        let unknown = matches!(&self.head, Some((_, None)));
+        let fragment = match self.plan(turn, step).await {
+            Ok(fragment) => fragment,
+            Err(Cause::Plan(PlanError::NotYet)) => {
+                // What stands on an unknown plan cannot be linked; its own plan may still need no fact of it.
+                self.head = self.head.take().map(|(vertex, _)| (vertex, None));
+                return Ok(planned(None));
+            }
+            Err(cause) => return Err(fail(cause)),
+        };
+        let vertex = self.link(&fragment);
+        let state = if unknown { None } else { self.look_up(turn, vertex).await.map_err(fail)? };
+        self.head = Some((vertex, state));
+        Ok(planned(Some(fragment)))
+    }
+
+    async fn look_up(&self, turn: &Arc<Turn>, vertex: VertexId) -> Result<Option<Arc<Image>>, Cause> {
+        match self.chain.state(turn, vertex).await {
+            Ok(state) => Ok(Some(state)),
+            Err(Cause::Plan(PlanError::NotYet)) => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn link(&self, fragment: &Fragment) -> VertexId {
+        let below = self.head.as_ref().map(|(vertex, _)| *vertex);
+        self.chain.with_graph(|graph| graph.link(below, fragment))
+    }
+
+    async fn plan(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<Fragment, Cause> {
+        let base = match &self.head {
+            None => Some(Arc::new(Image::scratch(self.chain.engine.machine.platform.clone()))),
+            Some((_, state)) => state.clone(),
+        };
+        let below = self.head.as_ref().map(|(vertex, _)| *vertex);
+        let world = Arc::new(StepWorld::new(&self.chain, turn, base, below));
+        let kind = self.chain.engine.planner.kinds().iter().find(|kind| kind.name == step.kind).cloned();
+        let mut fragment = match kind {
+            None => self.plan_core(&world, step).await?,
+            Some(kind) => {
+                let lock = self.pin(&world, turn, step, &kind).await?;
+                self.plan_kind(&world, step, &kind, lock).await?
+            }
+        };
+        step.ambient.apply(&mut fragment);
+        Ok(fragment)
+    }
+
+    async fn plan_core(&self, world: &Arc<StepWorld>, step: &Step) -> Result<Fragment, Cause> {
+        let (world, kind, options) = (Arc::clone(world), step.kind.clone(), step.options.clone());
+        let plan = move || {
+            let call = StepCall { kind: &kind, options: &options, lock: None };
+            plan_core_step(call, &*world).map_err(Cause::Plan)
+        };
+        self.chain.engine.blocking(plan).await
+    }
+
+    /// Returns the plan of a plugin's step: the recorded one while its facts stand, else a new one.
+    async fn plan_kind(
+        &self,
+        world: &Arc<StepWorld>,
+        step: &Step,
+        kind: &Kind,
+        lock: Option<String>,
+    ) -> Result<Fragment, Cause> {
+        let (world, kind, options) = (Arc::clone(world), kind.clone(), step.options.clone());
+        let engine = Arc::clone(&self.chain.engine);
+        let plan = move || {
+            let call = StepCall { kind: &kind.name, options: &options, lock: lock.as_deref() };
+            let name = PlanTrace::name(&kind, &call);
+            if let Some((facts, fragment)) = PlanTrace::load(&engine.store, &name)?
+                && world.first_changed(&facts)?.is_none()
+            {
+                return Ok(fragment);
+            }
+            let fragment = engine.planner.plan(call, &*world)?;
+            PlanTrace::save(&engine.store, &name, &world.take_asked(), &fragment)?;
+            Ok(fragment)
+        };
+        self.chain.engine.blocking(plan).await
+    }
+
+    /// Returns the lock entry of a step, resolving it where that is due and allowed.
+    async fn pin(
+        &mut self,
+        world: &Arc<StepWorld>,
+        turn: &Arc<Turn>,
+        step: &Step,
+        kind: &Kind,
+    ) -> Result<Option<String>, Cause> {
+        if !kind.resolves {
+            return Ok(None);
+        }
+        let options_digest = step.options_digest();
+        let present = self.lock.get(self.image.as_deref(), &step.id).filter(|locked| locked.kind == step.kind).cloned();
+        let reason = self.reason_to_resolve(world, step, kind, &options_digest, present.as_ref()).await?;
+        let Some(reason) = reason else {
+            return Ok(present.and_then(|locked| locked.entry).map(|entry| entry.to_string()));
+        };
+        if self.lock_use == LockUse::Enforce {
+            return Err(Cause::Locked { reason });
+        }
+        self.chain.check_may_run()?;
+        self.chain.engine.tell(Event::Resolving { step: turn.step.clone() });
+        let previous = present.and_then(|locked| locked.entry).filter(|_| !self.lock_use.renews(step));
+        let (entry, facts) = self.resolve(world, step, previous).await?;
+        let text = entry.to_string();
+        let locked = LockedStep {
+            kind: step.kind.clone(),
+            plugin: kind.digest,
+            options: options_digest,
+            facts,
+            entry: Some(entry),
+        };
+        self.lock.set(self.image.as_deref(), &step.id, locked);
+        Ok(Some(text))
+    }
+
+    /// Says why the lock's entry cannot be used, or nothing where it can.
+    async fn reason_to_resolve(
+        &self,
+        world: &Arc<StepWorld>,
+        step: &Step,
+        kind: &Kind,
+        options: &Digest,
+        present: Option<&LockedStep>,
+    ) -> Result<Option<String>, Cause> {
+        let Some(locked) = present else { return Ok(Some("it has none".to_owned())) };
+        if self.lock_use.renews(step) {
+            return Ok(Some("it is to be renewed".to_owned()));
+        }
+        if locked.options != *options {
+            return Ok(Some("the options have changed".to_owned()));
+        }
+        if locked.plugin != kind.digest {
+            return Ok(Some("the plugin has changed".to_owned()));
+        }
+        let (world, facts) = (Arc::clone(world), locked.facts.clone());
+        let changed = move || Ok(world.first_changed(&facts)?.map(describe_fact));
+        self.chain.engine.blocking(changed).await
+    }
+
+    async fn resolve(
+        &self,
+        world: &Arc<StepWorld>,
+        step: &Step,
+        previous: Option<serde_json::Value>,
+    ) -> Result<(serde_json::Value, BTreeMap<Fact, Digest>), Cause> {
+        let (world, engine) = (Arc::clone(world), Arc::clone(&self.chain.engine));
+        let (kind, options) = (step.kind.clone(), step.options.clone());
+        let resolve = move || {
+            let previous = previous.map(|entry| entry.to_string());
+            let call = StepCall { kind: &kind, options: &options, lock: previous.as_deref() };
+            world.take_asked();
+            let text = engine.planner.resolve(call, &*world)?;
+            let entry = serde_json::from_str(&text).map_err(|error| {
+                let what = format!("returned a lock entry that is no JSON: {error}");
+                PlanError::Broken { plugin: kind.clone(), what, frames: Vec::new() }
+            })?;
+            Ok((entry, world.take_asked()))
+        };
+        self.chain.engine.blocking(resolve).await
+    }
+}
+
+/// Says what has changed, to follow "because".
+fn describe_fact(fact: &Fact) -> String {
+    match fact {
+        Fact::Platform => "the platform has changed".to_owned(),
+        Fact::BuilderVersion => "the builder version has changed".to_owned(),
+        Fact::SourceDateEpoch => "the time that the build pretends has changed".to_owned(),
+        Fact::Arg(name) => format!("the build argument `{name}` has changed"),
+        Fact::ContextRead(path) => format!("`{path}` has changed"),
+        Fact::ContextExists(path) => format!("`{path}` has come or gone"),
+        Fact::ContextGlob(pattern) => format!("the files that match `{pattern}` have changed"),
+        Fact::BaseConfig => "the configuration of the image below has changed".to_owned(),
+        Fact::BaseRead(path) => format!("`{path}` of the image below has changed"),
+        Fact::BaseExists(path) => format!("`{path}` of the image below has come or gone"),
+        Fact::BaseWhich(program) => format!("the place of `{program}` in the image below has changed"),
+        Fact::Image(reference) => format!("image `{reference}` has changed"),
+    }
+}

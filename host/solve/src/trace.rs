@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Plans that were made before: reused while every fact that they rest on still stands.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wythe_image::{Digest, to_canonical_json};
+use wythe_plan::{Fact, Fragment, Kind, StepCall};
+use wythe_store::Store;
+
+use crate::error::Cause;
+
+/// Version of the recorded form. A change raises it, and every plan is made again.
+const FORMAT: u32 = 1;
+
+/// A plan with the facts that it rests on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PlanTrace {
+    pub(crate) facts: BTreeMap<String, Digest>,
+    pub(crate) fragment: Fragment,
+}
+
+impl PlanTrace {
+    /// Returns the name under which the plan of a call is kept.
+    pub(crate) fn name(kind: &Kind, call: &StepCall<'_>) -> Digest {
+        Digest::of(&to_canonical_json(&(FORMAT, "plan", &kind.digest, call.kind, call.options, call.lock)))
+    }
+
+    pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(BTreeMap<Fact, Digest>, Fragment)>, Cause> {
+        let Some(text) = store.trace(name).map_err(Cause::store)? else { return Ok(None) };
+        // A record that cannot be read is as good as none: the plan is made again and written anew.
+        let Ok(trace) = serde_json::from_str::<Self>(&text) else { return Ok(None) };
+        Ok(facts_from_text(&trace.facts).map(|facts| (facts, trace.fragment)))
+    }
+
+    pub(crate) fn save(
+        store: &Store,
+        name: &Digest,
+        facts: &BTreeMap<Fact, Digest>,
+        fragment: &Fragment,
+    ) -> Result<(), Cause> {
+        let trace = Self { facts: facts_to_text(facts), fragment: fragment.clone() };
+        let text = String::from_utf8(to_canonical_json(&trace)).expect("JSON is UTF-8");
+        store.put_trace(name, &text).map_err(Cause::store)
+    }
+}
+
+/// Facts are written as JSON texts, since a JSON object has only texts as keys.
+pub(crate) fn facts_to_text(facts: &BTreeMap<Fact, Digest>) -> BTreeMap<String, Digest> {
+    let text = |fact: &Fact| String::from_utf8(to_canonical_json(fact)).expect("JSON is UTF-8");
+    facts.iter().map(|(fact, digest)| (text(fact), *digest)).collect()
+}
+
+pub(crate) fn facts_from_text(facts: &BTreeMap<String, Digest>) -> Option<BTreeMap<Fact, Digest>> {
+    facts.iter().map(|(text, digest)| Some((serde_json::from_str(text).ok()?, *digest))).collect()
+}
+
+/// Returns an error with everything that caused it, in one line.
+pub(crate) fn full_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

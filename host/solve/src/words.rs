@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The words of a cache key: an operation with its defaults filled in and its inputs by content.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use wythe_image::{Digest, Image, to_canonical_json};
+use wythe_plan::{Action, Archive, FORMAT_VERSION, KeyParts, MountSource, Network, Run, Source};
+
+use crate::machine::Pretence;
+
+/// Collects the parts of a key.
+#[derive(Debug)]
+pub(crate) struct Words {
+    parts: KeyParts,
+}
+
+impl Words {
+    /// Starts a key for an operation on a parent state.
+    pub(crate) fn new(operation: &str, parent: &Image, pretence: &Pretence) -> Self {
+        Self {
+            parts: KeyParts {
+                format: FORMAT_VERSION,
+                operation: operation.to_owned(),
+                parent: parent.layers().iter().map(|layer| layer.diff_id).collect(),
+                platform: parent.platform().clone(),
+                source_date_epoch: pretence.source_date_epoch,
+                words: BTreeMap::new(),
+                inputs: BTreeMap::new(),
+            },
+        }
+    }
+
+    /// Adds a word.
+    pub(crate) fn word(&mut self, name: &str, value: Value) {
+        self.parts.words.insert(name.to_owned(), value);
+    }
+
+    /// Adds an input by content.
+    pub(crate) fn input(&mut self, name: String, digest: Digest) {
+        self.parts.inputs.insert(name, digest);
+    }
+
+    /// Returns the parts.
+    pub(crate) fn finish(self) -> KeyParts {
+        self.parts
+    }
+}
+
+/// Returns what stands for a state as an input: its layers, from the lowest to the highest.
+pub(crate) fn content_of(image: &Image) -> Digest {
+    let layers: Vec<Digest> = image.layers().iter().map(|layer| layer.diff_id).collect();
+    Digest::of(&to_canonical_json(&layers))
+}
+
+/// The search path where a configuration sets none, as in runc.
+pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What an operation runs with, once the configuration below it and the step's options are laid together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Effective {
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) workdir: String,
+    pub(crate) user: String,
+}
+
+impl Effective {
+    pub(crate) fn of(run: &Run, image: &Image, pretence: &Pretence) -> Self {
+        let config = image.config();
+        let argv = match &run.command {
+            wythe_plan::Command::Argv(argv) => argv.clone(),
+            wythe_plan::Command::Shell(script) => {
+                config.effective_shell().into_iter().chain([script.clone()]).collect()
+            }
+        };
+        let mut env = BTreeMap::from([
+            ("PATH".to_owned(), SEARCH_PATH.to_owned()),
+            ("SOURCE_DATE_EPOCH".to_owned(), pretence.source_date_epoch.to_string()),
+        ]);
+        env.extend(config.env_map());
+        env.extend(run.env.clone());
+        let workdir = config.workdir_joined(run.workdir.as_deref().unwrap_or(""));
+        let workdir = if workdir.len() > 1 { workdir.trim_end_matches('/').to_owned() } else { workdir };
+        let user = run.user.clone().unwrap_or_else(|| config.user.clone());
+        Self { argv, env, workdir, user }
+    }
+}
+
+/// Returns the words of a run.
+pub(crate) fn run_words(run: &Run, effective: &Effective, words: &mut Words) {
+    words.word("argv", json!(effective.argv));
+    words.word("env", json!(effective.env));
+    words.word("workdir", json!(effective.workdir));
+    words.word("user", json!(effective.user));
+    if !run.stdin.is_empty() {
+        words.word("stdin", json!(Digest::of(&run.stdin)));
+    }
+    // A list of hosts is a narrower network, not another result: what is in the key is whether there is one.
+    words.word("network", json!(if run.network == Network::None { "none" } else { "some" }));
+    let mounts: Vec<Value> = run.mounts.iter().map(|m| json!([m.target, mount_word(&m.source)])).collect();
+    words.word("mounts", json!(mounts));
+}
+
+fn mount_word(source: &MountSource) -> Value {
+    match source {
+        MountSource::Cache { id, sharing } => json!({"cache": id, "sharing": sharing}),
+        MountSource::Context { path } => json!({"context": path}),
+        MountSource::State { path, .. } => json!({"state": path}),
+        MountSource::Artifact(artifact) => json!({"artifact": artifact.sha256}),
+        MountSource::Unpacked { artifact, format } => json!({"unpacked": artifact.sha256, "format": format}),
+        MountSource::Tmpfs { size } => json!({"tmpfs": size}),
+        MountSource::SecretFile { id, mode, .. } => json!({"secret": id, "mode": mode}),
+        MountSource::Ssh { id, .. } => json!({"ssh": id}),
+        MountSource::Volume { name } => json!({"volume": name}),
+    }
+}
+
+/// Returns the word of a file action; inputs from elsewhere appear by name and are added as inputs by the caller.
+pub(crate) fn action_word(action: &Action) -> Value {
+    match action {
+        Action::Copy { source, dest, brush } => json!({"copy": source_word(source), "dest": dest, "brush": brush}),
+        Action::Put { path, bytes, brush } => json!({"put": path, "sha256": Digest::of(bytes), "brush": brush}),
+        Action::Mkdir { path, brush } => json!({"mkdir": path, "brush": brush}),
+        Action::Symlink { target, path } => json!({"symlink": path, "target": target}),
+        Action::Remove { path } => json!({"remove": path}),
+    }
+}
+
+fn source_word(source: &Source) -> Value {
+    let unpacked = |word: &str, sha256: &Digest, format: Archive| json!({word: sha256, "format": format});
+    match source {
+        Source::Context { patterns } => json!({"context": patterns}),
+        Source::State { path, .. } => json!({"state": path}),
+        Source::Artifact(artifact) => json!({"artifact": artifact.sha256}),
+        Source::Unpacked { artifact, format } => unpacked("unpacked", &artifact.sha256, *format),
+        Source::Names { artifact, format } => unpacked("names", &artifact.sha256, *format),
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The world as a planner sees it: every question is answered from the build context, the image so far, or the
+//! network, and every answer is written down.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle;
+use wythe_image::{Digest, Image, to_canonical_json};
+use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, VertexId, World};
+
+use crate::chain::{Chain, Turn};
+use crate::error::Cause;
+use crate::fetch::Fetcher;
+use crate::state::StateFiles;
+use crate::{Event, probe};
+
+/// Most bytes of one file that a planner may read, and of one body that it may fetch.
+const LARGEST_ANSWER: u64 = 64 << 20;
+
+/// What a planner sees of one step.
+pub(crate) struct StepWorld {
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) turn: Arc<Turn>,
+    /// The image so far; none while it is not built.
+    pub(crate) base: Option<Arc<Image>>,
+    /// The vertex of that image; none below the base of an image.
+    pub(crate) base_vertex: Option<VertexId>,
+    pub(crate) runtime: Handle,
+    pub(crate) asked: Mutex<BTreeMap<Fact, Digest>>,
+    pub(crate) files: Mutex<Option<Arc<StateFiles>>>,
+}
+
+impl StepWorld {
+    pub(crate) fn new(
+        chain: &Arc<Chain>,
+        turn: &Arc<Turn>,
+        base: Option<Arc<Image>>,
+        base_vertex: Option<VertexId>,
+    ) -> Self {
+        Self {
+            chain: Arc::clone(chain),
+            turn: Arc::clone(turn),
+            base,
+            base_vertex,
+            runtime: Handle::current(),
+            asked: Mutex::default(),
+            files: Mutex::default(),
+        }
+    }
+
+    /// Returns what was asked since the last call.
+    pub(crate) fn take_asked(&self) -> BTreeMap<Fact, Digest> {
+        std::mem::take(&mut *self.asked.lock().expect("no planner panics here"))
+    }
+
+    /// Returns the first fact that does not stand any more.
+    pub(crate) fn first_changed<'f>(&self, facts: &'f BTreeMap<Fact, Digest>) -> Result<Option<&'f Fact>, PlanError> {
+        for (fact, digest) in facts {
+            if answer_digest(&self.answer(fact)?) != *digest {
+                return Ok(Some(fact));
+            }
+        }
+        Ok(None)
+    }
+
+    fn answer(&self, fact: &Fact) -> Result<FactAnswer, PlanError> {
+        let pretence = &self.chain.pretence;
+        let text = |text: &str| Ok(Ok(text.as_bytes().to_vec()));
+        match fact {
+            Fact::Platform => text(&self.chain.engine.machine.platform.to_string()),
+            Fact::BuilderVersion => text(&pretence.builder),
+            Fact::SourceDateEpoch => text(&pretence.source_date_epoch.to_string()),
+            Fact::Arg(name) => text(pretence.args.get(name).map_or("", String::as_str)),
+            Fact::ContextRead(path) => Ok(self.chain.context.read_file(path, LARGEST_ANSWER)),
+            Fact::ContextExists(path) => text(if self.chain.context.exists(path) { "true" } else { "false" }),
+            Fact::ContextGlob(pattern) => Ok(self.chain.context.glob(pattern)),
+            Fact::Image(reference) => Ok(self.image_digest(reference)),
+            Fact::BaseConfig => Ok(Ok(to_canonical_json(self.base()?.config()))),
+            Fact::BaseRead(path) => Ok(self.base_files()?.read(path, LARGEST_ANSWER)),
+            Fact::BaseExists(path) => text(if self.base_files()?.exists(path) { "true" } else { "false" }),
+            Fact::BaseWhich(program) => {
+                let path = self.base()?.config().env_value("PATH").map(str::to_owned);
+                text(&self.base_files()?.which(program, path.as_deref()).unwrap_or_default())
+            }
+        }
+    }
+
+    fn base(&self) -> Result<&Arc<Image>, PlanError> {
+        self.base.as_ref().ok_or(PlanError::NotYet)
+    }
+
+    fn base_files(&self) -> Result<Arc<StateFiles>, PlanError> {
+        let image = self.base()?;
+        let mut files = self.files.lock().expect("no mount panics");
+        if files.is_none() {
+            let mounted = StateFiles::mount(&self.chain.engine.store, image).map_err(|cause| world_error(&cause))?;
+            *files = Some(Arc::new(mounted));
+        }
+        Ok(Arc::clone(files.as_ref().expect("it was just mounted")))
+    }
+
+    fn image_digest(&self, reference: &str) -> FactAnswer {
+        match self.chain.engine.store.image(reference) {
+            Ok(Some(image)) => Ok(image.digest.to_string().into_bytes()),
+            Ok(None) => Err(format!("image `{reference}` is not in the store")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl World for StepWorld {
+    fn fact(&self, fact: &Fact) -> Result<FactAnswer, PlanError> {
+        let answer = self.answer(fact)?;
+        self.asked.lock().expect("no planner panics here").insert(fact.clone(), answer_digest(&answer));
+        Ok(answer)
+    }
+
+    fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError> {
+        let engine = &self.chain.engine;
+        let name = url.rsplit('/').next().unwrap_or(url).to_owned();
+        let get = async {
+            tokio::select! {
+                body = get_body(&engine.fetcher, url) => Some(body),
+                () = engine.stop.cancelled() => None,
+            }
+        };
+        self.log(Severity::Note, &format!("fetch {name}"));
+        match self.runtime.block_on(get) {
+            Some(Ok(body)) => Ok(Ok(body)),
+            Some(Err(cause)) => Ok(Err(crate::trace::full_text(&cause))),
+            None => Err(PlanError::World("stopped".to_owned())),
+        }
+    }
+
+    fn probe(&self, plan: &Fragment, command: VertexId) -> Result<FactAnswer, PlanError> {
+        self.chain.check_may_run().map_err(|_| PlanError::NotYet)?;
+        let (chain, turn, base) = (Arc::clone(&self.chain), Arc::clone(&self.turn), self.base_vertex);
+        let run = probe::output(chain, turn, base, plan, command);
+        match self.runtime.block_on(run) {
+            Ok(answer) => Ok(answer),
+            Err(Cause::Plan(error)) => Err(error),
+            Err(cause) => Err(world_error(&cause)),
+        }
+    }
+
+    fn log(&self, severity: Severity, message: &str) {
+        let (step, text) = (self.turn.step.clone(), message.to_owned());
+        self.chain.engine.tell(Event::Message { step, severity, text });
+    }
+
+    fn progress(&self, label: &str, done: u64, total: u64) {
+        let (step, label) = (self.turn.step.clone(), label.to_owned());
+        self.chain.engine.tell(Event::Progress { step, label, done, total });
+    }
+}
+
+async fn get_body(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, Cause> {
+    let client = fetcher.client().await?;
+    let fail = |source| Cause::Fetch { name: url.to_owned(), source };
+    client.get(url, LARGEST_ANSWER).await.map_err(fail)
+}
+
+fn world_error(cause: &Cause) -> PlanError {
+    PlanError::World(crate::trace::full_text(cause))
+}
+
+/// Returns what is written down of an answer. A value and a reason never have the same digest.
+fn answer_digest(answer: &FactAnswer) -> Digest {
+    let (mark, bytes) = match answer {
+        Ok(value) => (b'+', &value[..]),
+        Err(reason) => (b'-', reason.as_bytes()),
+    };
+    let mut hasher = wythe_image::Hasher::new();
+    hasher.update(&[mark]);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer_digest;
+
+    #[test]
+    fn a_value_is_not_a_reason() {
+        assert_ne!(answer_digest(&Ok(b"missing".to_vec())), answer_digest(&Err("missing".to_owned())));
+        assert_eq!(answer_digest(&Ok(Vec::new())), answer_digest(&Ok(Vec::new())));
+    }
+}
