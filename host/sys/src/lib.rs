@@ -17,8 +17,11 @@
 pub mod cancel;
 pub mod fsync;
 pub mod mount;
+pub mod net;
 pub mod overlay;
+pub mod process;
 pub mod root;
+pub mod seccomp;
 pub mod userns;
 
 mod raw;

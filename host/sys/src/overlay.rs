@@ -184,8 +184,7 @@ fn forget_volatile(work: &Path) -> Result<(), MountError> {
     ];
     for (mark, flags) in marks {
         match rustix::fs::unlinkat(CWD, work.join(mark), flags) {
-            Ok(()) => {}
-            Err(Errno::NOENT | Errno::NOTDIR) => break,
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(source) => return Err(MountError::Directory { path: work.into(), role: WORK, source: source.into() }),
         }
     }

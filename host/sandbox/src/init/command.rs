@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The process that becomes the command: process 1 of its namespace.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit, Signal};
+use rustix::thread::UnshareFlags;
+use wythe_sys::process;
+use wythe_sys::root::Root;
+
+use super::input::Descriptors;
+use super::{confine, mounts, program};
+use crate::wire::{self, Input, Report, Start};
+use crate::{Network, RunInputs, SetupError, SystemError, User};
+
+/// Exit status of a process that did not become the command. The caller does not see it.
+const NOT_THE_COMMAND: i32 = 126;
+
+/// Becomes the command, or says why not and ends.
+pub(super) fn become_command(socket: &OwnedFd, keeper: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> ! {
+    let attempt = catch_unwind(AssertUnwindSafe(|| attempt(socket, keeper, &start.inputs, start.input, input)));
+    if let Ok(Err(error)) = attempt {
+        // If nobody listens, nobody needs to know.
+        drop(wire::send(socket, &Report::Failed(error), None));
+    }
+    // After a panic the caller hears of the end without having heard of readiness.
+    process::exit_now(NOT_THE_COMMAND)
+}
+
+fn attempt(
+    socket: &OwnedFd,
+    keeper: &OwnedFd,
+    inputs: &RunInputs,
+    input: Input,
+    stdin: Option<OwnedFd>,
+) -> Result<Infallible, SetupError> {
+    let (argv, env) = strings(inputs)?;
+    die_with(keeper)?;
+    enter_namespaces(inputs)?;
+    let root = mounts::build(inputs)?;
+    let user = User::find(&inputs.user, &root)?;
+    Descriptors { input, stdin, content: &inputs.stdin, owner: user.uid }.arrange(socket, &root)?;
+    enter_workdir(&root, &inputs.workdir)?;
+    drop(root);
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+    let no_core = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, no_core)
+        .map_err(|error| SetupError::system("forbid core dumps")(error.into()))?;
+    process::reset_signals();
+    process::close_on_exec_beyond_stdio().map_err(SetupError::system("close descriptors"))?;
+    confine::drop_privileges(&user, inputs.set_id_programs)?;
+    // A change of user takes the order back.
+    die_with(keeper)?;
+    program::execute(&inputs.argv[0], &argv, &env, inputs.env.get("PATH").map(String::as_str), || {
+        wire::send(socket, &Report::Ready, None).map_err(SetupError::system("report to the caller"))
+    })
+}
+
+/// The arguments and the environment as the kernel takes them.
+fn strings(inputs: &RunInputs) -> Result<(Vec<CString>, Vec<CString>), SetupError> {
+    if inputs.argv.first().is_none_or(String::is_empty) {
+        return Err(SetupError::NoCommand);
+    }
+    let argv = inputs.argv.iter().map(|argument| {
+        CString::new(argument.as_str()).map_err(|_| SetupError::ZeroByte(format!("the argument `{argument}`")))
+    });
+    let env = inputs.env.iter().map(|(name, value)| {
+        // The value may be a secret; the name says enough.
+        CString::new(format!("{name}={value}")).map_err(|_| SetupError::ZeroByte(format!("the variable `{name}`")))
+    });
+    Ok((argv.collect::<Result<_, _>>()?, env.collect::<Result<_, _>>()?))
+}
+
+/// Asks the kernel to kill this process when the keeper dies, and makes sure that it has not died before.
+fn die_with(keeper: &OwnedFd) -> Result<(), SetupError> {
+    let system = || SetupError::system("follow the caller in death");
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system()(error.into()))?;
+    let mut fds = [PollFd::new(keeper, PollFlags::IN)];
+    let dead = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_err(|error| system()(error.into()))?;
+    if dead == 0 { Ok(()) } else { process::exit_now(NOT_THE_COMMAND) }
+}
+
+fn enter_namespaces(inputs: &RunInputs) -> Result<(), SetupError> {
+    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWUTS | UnshareFlags::NEWIPC | UnshareFlags::NEWCGROUP;
+    namespaces.set(UnshareFlags::NEWNET, inputs.network == Network::None);
+    process::unshare(namespaces).map_err(SetupError::system("create namespaces"))?;
+    let hostname = if inputs.hostname.is_empty() { "localhost" } else { &inputs.hostname };
+    rustix::system::sethostname(hostname.as_bytes())
+        .and_then(|()| rustix::system::setdomainname(b"(none)"))
+        .map_err(|error| SetupError::system(format!("set the host name `{hostname}`"))(error.into()))?;
+    if inputs.network == Network::None {
+        wythe_sys::net::loopback_up().map_err(SetupError::system("turn the loopback interface on"))?;
+    }
+    Ok(())
+}
+
+/// Enters the working directory inside the root. Its name cannot lead through descriptors of ours (CVE-2024-21626).
+fn enter_workdir(root: &Root, path: &str) -> Result<(), SetupError> {
+    let refused = |source: SystemError| SetupError::Workdir { path: path.into(), source };
+    let directory =
+        root.resolve(Path::new(path), OFlags::PATH | OFlags::DIRECTORY).map_err(|error| refused(error.into()))?;
+    rustix::process::fchdir(directory.as_fd()).map_err(|error| refused(error.into()))
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the command may do: its user, its capabilities, its system calls.
+
+use rustix::fs::{Gid, Uid};
+use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+use wythe_sys::seccomp::Filter;
+
+use crate::{SetupError, User, UserError};
+
+/// Docker's default. Device nodes that `MKNOD` makes do not work: every file system of the sandbox says `nodev`.
+const KEPT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::SETFCAP)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::AUDIT_WRITE);
+
+/// Gives up everything that the command is not to have.
+///
+/// The filter comes first, since installing it needs the very privileges that go afterwards; all that follows is among
+/// the calls it allows.
+pub(super) fn drop_privileges(user: &User, set_id_programs: bool) -> Result<(), SetupError> {
+    if !set_id_programs {
+        system("give up new privileges", rustix::thread::set_no_new_privs(true))?;
+    }
+    Filter::of_steps().install().map_err(SetupError::system("filter system calls"))?;
+    system("empty the ambient capabilities", rustix::thread::clear_ambient_capability_set())?;
+    drop_bounding()?;
+    become_user(user)?;
+    keep_capabilities(user)
+}
+
+/// Removes everything else from the set that limits what executing a program can give.
+fn drop_bounding() -> Result<(), SetupError> {
+    for capability in (0..u64::BITS).map(|bit| CapabilitySet::from_bits_retain(1 << bit)) {
+        if KEPT.contains(capability) {
+            continue;
+        }
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // The first one that the kernel does not know; there are none after it.
+            Err(Errno::INVAL) => break,
+            Err(error) => return system("limit the capabilities", Err(error)),
+        }
+    }
+    Ok(())
+}
+
+fn become_user(user: &User) -> Result<(), SetupError> {
+    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+    match rustix::thread::set_thread_groups(&groups) {
+        Ok(()) => {}
+        Err(Errno::INVAL) => return Err(UserError::NotMapped(user.gid).into()),
+        // A user namespace with a single id has no say in the groups; those of its owner mean nothing inside.
+        Err(Errno::PERM) if may_not_set_groups() => {}
+        Err(error) => return system("set the groups", Err(error)),
+    }
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    mapped(user.gid, "set the group", rustix::thread::set_thread_res_gid(gid, gid, gid))?;
+    mapped(user.uid, "set the user", rustix::thread::set_thread_res_uid(uid, uid, uid))
+}
+
+fn may_not_set_groups() -> bool {
+    wythe_sys::userns::groups_are_fixed()
+}
+
+fn mapped(id: u32, what: &str, result: Result<(), Errno>) -> Result<(), SetupError> {
+    match result {
+        Err(Errno::INVAL) => Err(UserError::NotMapped(id).into()),
+        result => system(what, result),
+    }
+}
+
+/// Keeps what root is to have, and nothing for anybody else; nothing is inheritable (CVE-2022-29162).
+fn keep_capabilities(user: &User) -> Result<(), SetupError> {
+    let had = system("read the capabilities", rustix::thread::capabilities(None))?.permitted;
+    let kept = if user.uid == 0 { had & KEPT } else { CapabilitySet::empty() };
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    system("drop the capabilities", rustix::thread::set_capabilities(None, sets))
+}
+
+fn system<T>(what: &str, result: Result<T, Errno>) -> Result<T, SetupError> {
+    result.map_err(|error| SetupError::system(what)(error.into()))
+}

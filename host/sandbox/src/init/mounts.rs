@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The tree of mounts that the command sees.
+//!
+//! Everything is made detached, attached to a place that was found inside the root, and never named by a path of the
+//! machine after that. The root is attached over the machine's `/` in a namespace of our own, so that no directory is
+//! needed for it, and becomes `/` with the old one detached.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, StatxFlags};
+use rustix::mount::{UnmountFlags, unmount};
+use wythe_sys::mount::{self, Restrictions};
+use wythe_sys::overlay::{MountError, Overlay};
+use wythe_sys::root::Root;
+
+use super::{devices, system};
+use crate::{Mount, MountSource, RunInputs, SetupError};
+
+/// What no mount of a request may bring in: working device nodes and set-id programs.
+const OF_REQUESTS: Restrictions = Restrictions { read_only: false, no_dev: true, no_suid: true, no_exec: false };
+
+/// Builds the tree, makes it the root directory of this process, and returns it.
+pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
+    let machine = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| SetupError::system("open the root directory")(error.into()))?;
+    mount::make_private(&machine).map_err(SetupError::system("make mounts private"))?;
+    let mut sources = Vec::with_capacity(inputs.mounts.len());
+    for request in &inputs.mounts {
+        sources.push((request, source(request, &machine)?));
+    }
+    // An outer mount would hide what was mounted inside its target before.
+    sources.sort_by_key(|(request, _)| Path::new(&request.target).components().count());
+
+    let tree = overlay(&inputs.root)?;
+    mount::attach(&tree, &machine).map_err(SetupError::system("attach the root file system"))?;
+    let root = Root::from_fd(tree);
+    system::mount_proc(&root)?;
+    system::mount_sys(&root)?;
+    let devices = devices::mount(&root)?;
+    for (request, tree) in sources {
+        match &request.source {
+            MountSource::Device { .. } => devices.add(&request.target, &tree)?,
+            _ => attach(&root, request, &tree, &devices)?,
+        }
+    }
+    pivot(&root).map_err(|error| SetupError::system("change the root directory")(error.into()))?;
+    Ok(root)
+}
+
+fn overlay(overlay: &Overlay) -> Result<OwnedFd, SetupError> {
+    overlay.mount().map_err(|error| SetupError::Overlay(chain(&error)))
+}
+
+/// An error and its causes in one line: the caller gets a value, not a chain.
+fn chain(error: &MountError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// What a request wants to see, detached.
+fn source(request: &Mount, machine: &OwnedFd) -> Result<OwnedFd, SetupError> {
+    let refused = |path: &Path| {
+        let (target, path) = (request.target.clone(), path.to_owned());
+        move |error: std::io::Error| SetupError::MountSource { target, path, source: error.into() }
+    };
+    match &request.source {
+        MountSource::Bind { path, subpath, read_only } => {
+            let clone = || {
+                let tree = if subpath.is_empty() {
+                    mount::clone_path(path, true)?
+                } else {
+                    mount::clone_tree(Root::open(path)?.locate(Path::new(subpath))?, Path::new(""), true)?
+                };
+                mount::restrict(&tree, Restrictions { read_only: *read_only, ..OF_REQUESTS })?;
+                Ok(tree)
+            };
+            clone().map_err(refused(&path.join(subpath.trim_start_matches('/'))))
+        }
+        MountSource::Overlay { overlay: layers, subpath, read_only } => {
+            let tree = overlay(layers)?;
+            let part = || {
+                let tree = if subpath.is_empty() { tree } else { part_of(tree, subpath, machine)? };
+                mount::restrict(&tree, Restrictions { read_only: *read_only, ..OF_REQUESTS })?;
+                Ok(tree)
+            };
+            part().map_err(refused(Path::new(subpath)))
+        }
+        MountSource::Tmpfs { size, mode } => {
+            let (mode, size) = (format!("{mode:o}"), size.map(|size| size.to_string()));
+            let mut options = vec![("mode", mode.as_str())];
+            options.extend(size.as_deref().map(|size| ("size", size)));
+            mount::new_file_system("tmpfs", &options, OF_REQUESTS).map_err(refused(Path::new("tmpfs")))
+        }
+        MountSource::Device { path } => devices::node(path).map_err(refused(path)),
+    }
+}
+
+/// A view of a part of a detached tree. Older kernels give one only of what is attached, so it is, for a moment.
+fn part_of(tree: OwnedFd, subpath: &str, machine: &OwnedFd) -> std::io::Result<OwnedFd> {
+    mount::attach(&tree, machine)?;
+    let root = Root::from_fd(tree);
+    let part = root.locate(Path::new(subpath)).and_then(|part| mount::clone_tree(part, Path::new(""), false));
+    unmount(mount::name_of(&root), UnmountFlags::DETACH)?;
+    part
+}
+
+/// Attaches what a request wants to where it wants it.
+fn attach(root: &Root, request: &Mount, tree: &OwnedFd, devices: &devices::Devices) -> Result<(), SetupError> {
+    let refused =
+        |error: std::io::Error| SetupError::MountTarget { target: request.target.clone(), source: error.into() };
+    let place = root.locate(Path::new(&request.target)).map_err(refused)?;
+    if let Some(reason) = forbidden(root, &place, devices).map_err(refused)? {
+        return Err(SetupError::MountForbidden { target: request.target.clone(), reason: reason.into() });
+    }
+    mount::attach(tree, &place).map_err(refused)
+}
+
+/// Why nothing may be mounted at `place`. It is asked of what was found there, not of its name: links may have led
+/// anywhere inside the root (CVE-2019-19921 and its kind).
+fn forbidden(root: &Root, place: &OwnedFd, devices: &devices::Devices) -> std::io::Result<Option<&'static str>> {
+    const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+    const SYSFS_MAGIC: i64 = 0x6265_6572;
+    let magic: i64 = rustix::fs::fstatfs(place)?.f_type;
+    let status = rustix::fs::fstat(place)?;
+    let (mount, of_root) = (mount_id(place)?, mount_id(root)?);
+    let top = rustix::fs::fstat(root)?;
+    Ok(match FileType::from_raw_mode(status.st_mode) {
+        _ if magic == PROC_SUPER_MAGIC => Some("it is in /proc"),
+        _ if magic == SYSFS_MAGIC => Some("it is in /sys"),
+        _ if devices.contains(mount) => Some("it is in /dev"),
+        _ if mount == of_root && (status.st_dev, status.st_ino) == (top.st_dev, top.st_ino) => Some("it is the root"),
+        FileType::Directory | FileType::RegularFile => None,
+        _ => Some("it is neither a file nor a directory"),
+    })
+}
+
+/// The number of the mount that a descriptor is on.
+pub(super) fn mount_id(fd: impl AsFd) -> std::io::Result<u64> {
+    let flags = rustix::fs::AtFlags::EMPTY_PATH;
+    Ok(rustix::fs::statx(fd, "", flags, StatxFlags::MNT_ID)?.stx_mnt_id)
+}
+
+/// Makes `root` the root directory, and the machine's unreachable.
+fn pivot(root: &Root) -> rustix::io::Result<()> {
+    rustix::process::fchdir(root)?;
+    rustix::process::pivot_root(".", ".")?;
+    // What is at `.` now is the old root, lying over the new one.
+    unmount(".", UnmountFlags::DETACH)?;
+    rustix::process::chdir("/")?;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The driver that needs nothing but the kernel: it executes its own binary again.
+
+use std::borrow::Cow;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio as Descriptor};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use wythe_sys::cancel::Cancel;
+use wythe_sys::mount::{self, Restrictions};
+
+use crate::wire::{self, Heard, Input, Receiver, Report, Start};
+use crate::{Ending, INIT_ARGUMENT, RunError, RunOutcome, RunRequest, Sandbox, SetupError, Stdio, Usage};
+
+mod captured;
+mod terminal;
+
+/// Runs commands in namespaces of the kernel.
+#[derive(Debug)]
+pub struct Native {
+    program: PathBuf,
+    protected: OnceLock<Option<OwnedFd>>,
+}
+
+impl Native {
+    /// A driver that executes `program` with [`INIT_ARGUMENT`] for each run; `program` must then call
+    /// [`crate::init_main`]. Usually it is `/proc/self/exe`.
+    #[must_use]
+    pub const fn new(program: PathBuf) -> Self {
+        Self { program, protected: OnceLock::new() }
+    }
+
+    /// The program by a name through which it cannot be changed: a command that is told to execute `/proc/self/exe`
+    /// as its interpreter would otherwise hold a writable reference to our binary (CVE-2019-5736).
+    fn program(&self) -> PathBuf {
+        let view = || {
+            let tree = mount::clone_path(&self.program, false)?;
+            mount::restrict(&tree, Restrictions { read_only: true, no_dev: true, no_suid: true, no_exec: false })?;
+            io::Result::Ok(tree)
+        };
+        // Without the right to mount, the run itself is about to say so.
+        match self.protected.get_or_init(|| view().ok()) {
+            Some(tree) => mount::name_of(tree).into(),
+            None => self.program.clone(),
+        }
+    }
+
+    fn spawn(&self, output: [Descriptor; 2]) -> Result<Running, RunError> {
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(|error| start("create a socket")(error.into()))?;
+        let [stdout, stderr] = output;
+        let keeper = Command::new(self.program())
+            .arg0("wythe")
+            .arg(INIT_ARGUMENT)
+            .env_clear()
+            .stdin(theirs)
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .map_err(start("execute the program that sets it up"))?;
+        Ok(Running { keeper, socket: ours, receiver: Receiver::default(), heard: Reports::default(), stopped: None })
+    }
+}
+
+impl Sandbox for Native {
+    fn run(&self, request: &RunRequest, stdio: Stdio<'_>, cancel: &Cancel) -> Result<RunOutcome, RunError> {
+        let began = Instant::now();
+        if cancel.is_cancelled() {
+            return Ok(RunOutcome { ending: Ending::Cancelled, usage: Usage::default() });
+        }
+        // A timeout too long for the clock is none.
+        let deadline = request.tuning.timeout.and_then(|timeout| began.checked_add(timeout));
+        let limits = Limits { deadline, cancel };
+        let running = match stdio {
+            Stdio::Captured(sink) => captured::run(self, request, sink, &limits)?,
+            Stdio::Inherited => terminal::run(self, request, &limits)?,
+        };
+        running.outcome(began)
+    }
+}
+
+/// What ends a run early.
+struct Limits<'a> {
+    deadline: Option<Instant>,
+    cancel: &'a Cancel,
+}
+
+impl Limits<'_> {
+    /// Why the run must end now.
+    fn reached(&self) -> Option<Ending> {
+        if self.cancel.is_cancelled() {
+            Some(Ending::Cancelled)
+        } else if self.remaining() == Some(Duration::ZERO) {
+            Some(Ending::TimedOut)
+        } else {
+            None
+        }
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// A run that has been started. Dropping it ends it.
+#[derive(Debug)]
+struct Running {
+    keeper: Child,
+    socket: OwnedFd,
+    receiver: Receiver,
+    heard: Reports,
+    stopped: Option<Ending>,
+}
+
+/// What the sandbox has said so far.
+#[derive(Debug, Default)]
+struct Reports {
+    ready: bool,
+    failed: Option<SetupError>,
+    ended: Option<(Option<i32>, Option<i32>, Usage)>,
+    terminal: Option<OwnedFd>,
+}
+
+impl Running {
+    fn send(&self, request: &RunRequest, input: Input, stdin: Option<BorrowedFd<'_>>) -> Result<(), RunError> {
+        let message = Start { inputs: Cow::Borrowed(&request.inputs), input };
+        wire::send(&self.socket, &message, stdin).map_err(start("send the request"))
+    }
+
+    /// Takes what the sandbox has to say. False when it has said all.
+    fn hear(&mut self) -> Result<bool, RunError> {
+        let heard = self.receiver.hear(&self.socket).map_err(start("hear of the command"))?;
+        while let Some(report) = self.receiver.next().map_err(start("understand what became of the command"))? {
+            match report {
+                Report::Terminal => self.heard.terminal = self.receiver.take_fd(),
+                Report::Ready => self.heard.ready = true,
+                Report::Failed(error) => self.heard.failed = Some(error),
+                Report::Ended { code, signal, user, system, max_rss } => {
+                    let usage = Usage { user, system, max_rss, wall: Duration::ZERO };
+                    self.heard.ended = Some((code, signal, usage));
+                }
+            }
+        }
+        Ok(heard != Heard::End)
+    }
+
+    /// Hangs up, upon which the keeper kills the command.
+    fn stop(&mut self, why: Ending) -> Result<(), RunError> {
+        if self.stopped.is_none() {
+            self.stopped = Some(why);
+            match rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write) {
+                // Not connected: the keeper is gone, and the command with it.
+                Ok(()) | Err(rustix::io::Errno::NOTCONN) => {}
+                Err(error) => return Err(start("stop the command")(error.into())),
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome(mut self, began: Instant) -> Result<RunOutcome, RunError> {
+        self.keeper.wait().map_err(start("wait for the end"))?;
+        let reports = std::mem::take(&mut self.heard);
+        let usage = |usage: Usage| Usage { wall: began.elapsed(), ..usage };
+        match (reports.ended, self.stopped, reports.failed) {
+            // A command that ended by itself just before it was to be killed did end by itself.
+            (Some((Some(code), _, used)), _, None) if reports.ready => {
+                Ok(RunOutcome { ending: Ending::Exited(code), usage: usage(used) })
+            }
+            (ended, Some(stopped), _) => {
+                let used = ended.map(|ended| ended.2).unwrap_or_default();
+                Ok(RunOutcome { ending: stopped, usage: usage(used) })
+            }
+            (_, None, Some(error)) => Err(error.into()),
+            (Some((_, Some(signal), used)), None, None) if reports.ready => {
+                Ok(RunOutcome { ending: Ending::Signaled(signal), usage: usage(used) })
+            }
+            _ => Err(RunError::Lost),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // After an orderly end all of this does nothing.
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        drop(self.keeper.wait());
+    }
+}
+
+fn start(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
+    move |source| RunError::Start { what, source }
+}
+
+/// A pause for `poll`; `None` waits for ever.
+fn pause(duration: Option<Duration>) -> Option<rustix::event::Timespec> {
+    // Rounded up, so that a deadline has passed when the pause is over.
+    duration.and_then(|duration| (duration + Duration::from_micros(1)).try_into().ok())
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What to run, as a value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wythe_sys::overlay::Overlay;
+
+/// One run. What can change its result is apart from what can only change how it gets there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// What can change the result.
+    pub inputs: RunInputs,
+    /// What cannot.
+    pub tuning: RunTuning,
+}
+
+/// Everything of a run that can change its result.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInputs {
+    /// The root file system. `/proc`, `/sys` and `/dev` must be directories in it, and not links.
+    pub root: Overlay,
+    /// The program and its arguments. A program without a slash is looked for on the `PATH` of `env`.
+    pub argv: Vec<String>,
+    /// The whole environment; nothing is added.
+    pub env: BTreeMap<String, String>,
+    /// Where it starts, inside the root. It must exist; empty means `/`.
+    pub workdir: String,
+    /// Who it is: empty for root, or `name`, `uid`, `name:group`, `uid:gid` and the mixtures, resolved in the root.
+    pub user: String,
+    /// What it reads; empty means that it reads nothing.
+    pub stdin: Vec<u8>,
+    /// What is mounted into the root. Outer targets come first, whatever the order here.
+    pub mounts: Vec<Mount>,
+    /// Which network it has.
+    pub network: Network,
+    /// The name of the machine it sees; empty means `localhost`.
+    pub hostname: String,
+    /// Whether set-id programs such as `sudo` gain what their bits say. Off, nothing gains anything, which is
+    /// stricter than Docker's default.
+    #[serde(default)]
+    pub set_id_programs: bool,
+}
+
+/// Everything of a run that cannot change its result.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunTuning {
+    /// How long it may take; `None` means as long as it wants.
+    pub timeout: Option<Duration>,
+}
+
+/// Which network a run has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// A loopback interface of its own, and no way out.
+    #[default]
+    None,
+    /// That of the machine.
+    Host,
+}
+
+/// A file or directory that appears in the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Where, as an absolute path inside the root. It must exist, and lie neither in `/proc` nor in `/sys`, nor in
+    /// `/dev` but for `/dev/shm` (a device makes its own place).
+    pub target: String,
+    /// What.
+    pub source: MountSource,
+}
+
+/// What a mount shows. Device nodes and set-id bits in it mean nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MountSource {
+    /// A file or directory of the machine.
+    Bind {
+        /// Where it is.
+        path: PathBuf,
+        /// What below `path`, as if `path` were `/`: links cannot lead out. Empty for `path` itself.
+        subpath: String,
+        /// Whether it can be changed.
+        read_only: bool,
+    },
+    /// A part of another file system.
+    Overlay {
+        /// The file system.
+        overlay: Overlay,
+        /// What of it; empty for all.
+        subpath: String,
+        /// Whether it can be changed.
+        read_only: bool,
+    },
+    /// An empty file system in memory.
+    Tmpfs {
+        /// How many bytes it holds at most; half of the machine's memory if `None`.
+        size: Option<u64>,
+        /// The permissions of its root.
+        mode: u32,
+    },
+    /// A device node of the machine, which works as one. Its target lies in `/dev` and need not exist.
+    Device {
+        /// Where the node is.
+        path: PathBuf,
+    },
+}

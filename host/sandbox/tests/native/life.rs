@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Beginning and end: what is not executed, what is killed, what is left.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use wythe_sandbox::{Ending, RunError};
+use wythe_sys::cancel::Cancel;
+
+use crate::support::Sand;
+
+crate::tests![
+    a_missing_program_is_said_to_be_missing,
+    a_program_that_cannot_run_says_why,
+    the_first_program_on_the_path_runs,
+    a_missing_working_directory_is_said_to_be_missing,
+    time_that_is_up_ends_a_run,
+    cancelling_kills_a_daemon_in_a_session_of_its_own,
+    a_cancelled_run_does_not_start,
+    daemons_die_with_the_command,
+    a_stopped_command_can_be_cancelled,
+    the_caller_s_death_is_the_command_s,
+    a_sink_that_panics_leaves_nothing_behind,
+];
+
+/// How many processes of the machine have `mark` among their arguments.
+fn census(mark: &str) -> usize {
+    let has_mark = |entry: std::fs::DirEntry| {
+        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|entry| entry.file_name().to_string_lossy() != std::process::id().to_string())
+        .map(has_mark)
+        .filter(|is| *is)
+        .count()
+}
+
+fn a_missing_program_is_said_to_be_missing() {
+    let cases = [
+        ("foo", "no such program `foo` on the path `/bin`"),
+        ("/bin/foo", "no such program `/bin/foo`"),
+        ("./foo/bar", "no such program `./foo/bar`"),
+        ("", "the command is empty"),
+    ];
+    for (program, expected) in cases {
+        let refusal = Sand::new(&[program]).refusal();
+        assert_eq!(refusal, format!("cannot set up the sandbox: {expected}"));
+    }
+    assert_eq!(Sand::new(&[]).refusal(), "cannot set up the sandbox: the command is empty");
+    let zero = Sand::new(&["echo", "a\0b"]).refusal();
+    assert_eq!(zero, "cannot set up the sandbox: a zero byte in the argument `a\0b`");
+}
+
+fn a_program_that_cannot_run_says_why() {
+    let script = "echo hello > /srv/plain; chmod 755 /srv/plain; echo > /srv/denied; mkdir /srv/dir
+        printf '#!/no/such/interpreter\n' > /srv/orphan; chmod 755 /srv/orphan";
+    let sand = Sand::sh(script);
+    sand.prints();
+    let cases = [
+        ("/srv/plain", "`/srv/plain` is not a program of this machine, nor a script that begins with `#!`"),
+        ("/srv/denied", "permission to execute `/srv/denied` is denied"),
+        ("/srv/dir", "permission to execute `/srv/dir` is denied"),
+        ("/srv/orphan", "the interpreter or dynamic loader of `/srv/orphan` is missing"),
+    ];
+    let mut request = sand;
+    for (program, expected) in cases {
+        request = request.with(|inputs| inputs.argv = vec![program.into()]);
+        assert_eq!(request.refusal(), format!("cannot set up the sandbox: {expected}"));
+    }
+}
+
+fn the_first_program_on_the_path_runs() {
+    let script = "mkdir /srv/a /srv/b; for d in a b; do printf '#!/bin/sh\necho '$d > /srv/$d/tool; done
+        chmod 755 /srv/b/tool; chmod 644 /srv/a/tool";
+    let sand = Sand::sh(script);
+    sand.prints();
+    let sand = sand.with(|inputs| {
+        inputs.argv = vec!["tool".into()];
+        inputs.env.insert("PATH".into(), "/nowhere:/srv/a:/srv/b:/bin".into());
+    });
+    assert_eq!(sand.prints(), "b\n");
+}
+
+fn a_missing_working_directory_is_said_to_be_missing() {
+    assert_eq!(Sand::sh("pwd").with(|inputs| inputs.workdir = "/home/app".into()).prints(), "/home/app\n");
+    let cases = ["/nowhere", "/etc/passwd", "/proc/self/fd/7", "/proc/1/cwd", "/proc/self/root"];
+    for path in cases {
+        let refusal = Sand::sh("pwd").with(|inputs| inputs.workdir = path.into()).refusal();
+        let expected = format!("cannot set up the sandbox: cannot enter the working directory `{path}`: ");
+        assert!(refusal.starts_with(&expected), "{refusal}");
+    }
+}
+
+fn time_that_is_up_ends_a_run() {
+    let mut sand = Sand::sh("echo begun; sleep 1000");
+    sand.request.tuning.timeout = Some(Duration::from_millis(300));
+    let began = Instant::now();
+    let ran = sand.run().unwrap();
+    assert_eq!((ran.ending, ran.stdout.as_str()), (Ending::TimedOut, "begun\n"));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(ran.outcome.usage.wall >= Duration::from_millis(300));
+}
+
+fn cancelling_kills_a_daemon_in_a_session_of_its_own() {
+    let mark = "998877.1";
+    let script = format!("trap '' TERM INT HUP; (setsid sh -c 'trap \"\" TERM; sleep {mark} & wait' &) & sleep {mark}");
+    let cancel = Cancel::new().unwrap();
+    let sand = Sand::sh(&format!(
+        "({script}) & while ! pgrep -f setsid.sh >/dev/null && ! pgrep sleep >/dev/null; do :; done; echo up; wait; sleep 1000"
+    ));
+    let ran = sand.run_until(&cancel.clone(), &mut |_, _| cancel.cancel()).unwrap();
+    assert_eq!((ran.ending, census(mark)), (Ending::Cancelled, 0));
+}
+
+fn a_cancelled_run_does_not_start() {
+    let cancel = Cancel::new().unwrap();
+    cancel.cancel();
+    let sand = Sand::sh("echo hello > /srv/written");
+    let ran = sand.run_until(&cancel, &mut |_, _| ()).unwrap();
+    assert_eq!((ran.ending, sand.path("upper/srv").exists()), (Ending::Cancelled, false));
+}
+
+fn daemons_die_with_the_command() {
+    let mark = "998877.2";
+    let script = format!("(setsid sleep {mark} </dev/null >/dev/null 2>&1 &) ; (sleep {mark} &) ; exit 3");
+    let ran = Sand::sh(&script).run().unwrap();
+    assert_eq!((ran.ending, census(mark)), (Ending::Exited(3), 0));
+}
+
+fn a_stopped_command_can_be_cancelled() {
+    let cancel = Cancel::new().unwrap();
+    let sand = Sand::sh("sh -c 'echo up; kill -STOP $$'; sleep 1000");
+    let ran = sand.run_until(&cancel.clone(), &mut |_, _| cancel.cancel()).unwrap();
+    assert_eq!(ran.ending, Ending::Cancelled);
+}
+
+/// The suite kills a copy of itself that waits for a run.
+fn the_caller_s_death_is_the_command_s() {
+    let mark = "998877.3";
+    if std::env::var_os("WYTHE_TEST_DIE").is_some() {
+        let sand = Sand::sh(&format!("echo up; sleep {mark}"));
+        drop(sand.run_until(&Cancel::new().unwrap(), &mut |_, _| {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+        }));
+        return;
+    }
+    let status = Command::new("/proc/self/exe")
+        .args(["--exact", "native::life::the_caller_s_death_is_the_command_s"])
+        .env("WYTHE_TEST_DIE", "1")
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while census(mark) > 0 {
+        assert!(Instant::now() < deadline, "the command outlived its caller");
+        std::thread::yield_now();
+    }
+}
+
+fn a_sink_that_panics_leaves_nothing_behind() {
+    let mark = "998877.4";
+    let sand = Sand::sh(&format!("echo up; sleep {mark}"));
+    let run = || -> Result<_, RunError> { sand.run_until(&Cancel::new().unwrap(), &mut |_, _| panic!("full")) };
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    assert!(panicked.is_err());
+    assert_eq!(census(mark), 0);
+}
