@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Measures what plugins cost: loading, the first plan of a process, and plans after that.
+//!
+//! `cargo run -p wythe-plugin --example plan_time -- COMPONENT KIND OPTIONS [CACHE]`; the world is empty, so the kind must plan without facts
+//! that matter.
+#![allow(clippy::print_stdout, reason = "its output is the point")]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, StepPlanner as _, VertexId, World};
+use wythe_plugin::{ExtraPlugin, PluginOptions, Plugins};
+
+struct Empty;
+
+impl World for Empty {
+    fn fact(&self, fact: &Fact) -> Result<FactAnswer, PlanError> {
+        Ok(match fact {
+            Fact::Platform => Ok(b"linux/amd64".to_vec()),
+            Fact::BuilderVersion => Ok(b"2026.11".to_vec()),
+            Fact::SourceDateEpoch => Ok(b"1700000000".to_vec()),
+            Fact::BaseConfig => Ok(b"{}".to_vec()),
+            Fact::BaseExists(_) | Fact::ContextExists(_) => Ok(b"false".to_vec()),
+            Fact::Arg(_) | Fact::BaseWhich(_) | Fact::ContextGlob(_) => Ok(Vec::new()),
+            _ => Err("there is nothing".to_owned()),
+        })
+    }
+
+    fn fetch(&self, _url: &str) -> Result<FactAnswer, PlanError> {
+        Ok(Err("there is nothing".to_owned()))
+    }
+
+    fn probe(&self, _plan: &Fragment, _command: VertexId) -> Result<FactAnswer, PlanError> {
+        Ok(Err("there is nothing".to_owned()))
+    }
+
+    fn log(&self, _severity: Severity, _message: &str) {}
+
+    fn progress(&self, _label: &str, _done: u64, _total: u64) {}
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [component, kind, options, rest @ ..] = &arguments[..] else {
+        return Err("usage: plan_time COMPONENT KIND OPTIONS [CACHE]".into());
+    };
+    let options: serde_json::Value = serde_json::from_str(options)?;
+    let call = StepCall { kind, options: &options, lock: None };
+
+    let start = Instant::now();
+    let bundled = Plugins::load(PluginOptions::default())?;
+    println!("load, bundled only    {:>9.1?}  ({} kinds)", start.elapsed(), bundled.kinds().len());
+
+    let start = Instant::now();
+    let plugins = Plugins::load(PluginOptions {
+        compiled_cache: rest.first().map(PathBuf::from),
+        extra: vec![ExtraPlugin::from(PathBuf::from(component))],
+        ..PluginOptions::default()
+    })?;
+    println!("load, with COMPONENT  {:>9.1?}", start.elapsed());
+
+    let start = Instant::now();
+    let first = plugins.plan(call, &Empty);
+    println!("first plan            {:>9.1?}  ({})", start.elapsed(), outcome(&first));
+
+    let mut times: Vec<Duration> = (0..2000)
+        .map(|_| {
+            let start = Instant::now();
+            std::hint::black_box(plugins.plan(call, &Empty).is_ok());
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    println!("later plans           {:>9.1?}  (median of 2000; least {:.1?})", times[1000], times[0]);
+    Ok(())
+}
+
+fn outcome(answer: &Result<Fragment, PlanError>) -> String {
+    match answer {
+        Ok(fragment) => format!("{} vertices", fragment.vertices().len()),
+        Err(error) => error.to_string(),
+    }
+}

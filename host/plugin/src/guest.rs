@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A running plugin as the host sees it: what it may do, what it has said so far, and why it ended.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wythe_plan::{Fact, FactAnswer, PlanError, Severity};
+
+use crate::draft::Draft;
+use crate::meter::{Ended, Meter};
+use crate::surroundings::SURROUNDINGS;
+use crate::{Limits, untrusted};
+
+/// How much of what a plugin wrote to its standard error is kept for the message about its end.
+const LAST_WORDS: usize = 2048;
+
+/// Which of its functions a plugin is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `plan`: facts only.
+    Plan,
+    /// `resolve`: fetches and probes too.
+    Resolve,
+}
+
+/// The state of one call; lives in the store of wasmtime.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub plugin: Arc<str>,
+    pub phase: Phase,
+    /// Hosts that it was granted.
+    pub hosts: Arc<[String]>,
+    pub draft: Draft,
+    pub meter: Meter,
+    /// Where it panicked and what it said, by its own account.
+    pub panicked: Option<String>,
+    last_words: String,
+    ended: Option<PlanError>,
+}
+
+impl Guest {
+    pub(crate) fn new(plugin: Arc<str>, hosts: Arc<[String]>, phase: Phase, limits: Arc<Limits>) -> Self {
+        Self {
+            plugin,
+            phase,
+            hosts,
+            draft: Draft::new(),
+            meter: Meter::new(limits),
+            panicked: None,
+            last_words: String::new(),
+            ended: None,
+        }
+    }
+
+    /// Ends the guest with an error that reaches the caller of the planner as it is.
+    pub(crate) fn end(&mut self, error: PlanError) -> wasmtime::Error {
+        self.ended.get_or_insert(error);
+        Ended.into()
+    }
+
+    /// Ends the guest because it broke the contract of the interface; `what` follows its name.
+    pub(crate) fn break_off(&mut self, what: impl Into<String>) -> wasmtime::Error {
+        let plugin = self.plugin.to_string();
+        self.end(PlanError::Broken { plugin, what: what.into(), frames: Vec::new() })
+    }
+
+    /// Ends the guest where a call was given something impossible.
+    pub(crate) fn demand<T>(&mut self, call: &str, checked: Result<T, String>) -> wasmtime::Result<T> {
+        checked.map_err(|why| self.break_off(format!("called `{call}` with {why}")))
+    }
+
+    /// Ends the guest where a power is used outside of resolving.
+    pub(crate) fn demand_resolving(&mut self, call: &str) -> wasmtime::Result<()> {
+        if self.phase == Phase::Resolve {
+            return Ok(());
+        }
+        Err(self.break_off(format!("called `{call}` while planning; only `resolve` may")))
+    }
+
+    /// Asks the world a question and charges the answer.
+    pub(crate) fn fact(&mut self, fact: &Fact) -> wasmtime::Result<FactAnswer> {
+        self.ask(|surroundings| surroundings.world.fact(fact))
+    }
+
+    /// Asks for a fact that is text, as the host's own answers are.
+    pub(crate) fn text_fact(&mut self, fact: &Fact) -> wasmtime::Result<Result<String, String>> {
+        match self.fact(fact)? {
+            Err(why) => Ok(Err(why)),
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Ok(text)),
+                Err(_) => Err(self.end(PlanError::World(format!("the answer to {fact:?} is not UTF-8")))),
+            },
+        }
+    }
+
+    /// Asks for a fact that always has an answer.
+    pub(crate) fn sure_fact(&mut self, fact: &Fact) -> wasmtime::Result<String> {
+        self.text_fact(fact)?.map_err(|why| self.end(PlanError::World(why)))
+    }
+
+    /// Waits for the world. The guest's clock stands still meanwhile.
+    pub(crate) fn ask(
+        &mut self,
+        question: impl FnOnce(crate::surroundings::Surroundings<'_>) -> Result<FactAnswer, PlanError>,
+    ) -> wasmtime::Result<FactAnswer> {
+        let before = Instant::now();
+        let answer = SURROUNDINGS.with(question);
+        self.meter.leave_out(before.elapsed());
+        let answer = answer.map_err(|error| self.end(error))?;
+        self.meter.answer(answer.as_ref().map_or_else(String::len, Vec::len))?;
+        Ok(answer)
+    }
+
+    /// Passes lines on to the person, made harmless for a terminal.
+    pub(crate) fn log(&mut self, severity: Severity, message: &str) -> wasmtime::Result<()> {
+        self.meter.log(message.len())?;
+        let lines: Vec<String> = message.lines().map(untrusted::line).filter(|line| !line.trim().is_empty()).collect();
+        SURROUNDINGS.with(|surroundings| lines.iter().for_each(|line| surroundings.world.log(severity, line)));
+        Ok(())
+    }
+
+    /// Takes what the guest wrote to an output stream: into the log, and its end for the message about its own.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
+        let text = String::from_utf8_lossy(bytes);
+        self.last_words.push_str(&text);
+        if self.last_words.len() > LAST_WORDS {
+            let cut = self.last_words.ceil_char_boundary(self.last_words.len() - LAST_WORDS);
+            self.last_words.drain(..cut);
+        }
+        self.meter.take(bytes.len())?;
+        self.log(Severity::Note, &text)
+    }
+
+    /// Why the host ended it, where it did.
+    pub(crate) fn verdict(&mut self) -> Option<PlanError> {
+        let plugin = self.plugin.to_string();
+        let excess = self.meter.excess().map(|what| PlanError::Broken { plugin, what, frames: Vec::new() });
+        self.ended.take().or(excess)
+    }
+
+    /// What it said last: its panic, or what it wrote to its standard error.
+    pub(crate) fn said(&self) -> Option<String> {
+        let is_said = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: run with");
+        let written = || self.last_words.lines().filter(is_said).map(untrusted::line).collect::<Vec<_>>().join(" ");
+        self.panicked.clone().or_else(|| Some(written()).filter(|words| !words.is_empty()))
+    }
+}

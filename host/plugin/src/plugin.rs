@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One plugin: its code, what it says of itself, and its compiled form once it is needed.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use wasmtime::component::{Component, InstancePre};
+use wythe_image::Digest;
+use wythe_plan::Kind;
+
+use crate::anatomy::{AnatomyError, dissect};
+use crate::guest::Guest;
+use crate::machine::Machine;
+use crate::metadata::{Metadata, MetadataError};
+use crate::offer::{self, ImportError};
+use crate::v0_1::Exports;
+
+const PLUGIN_EXPORT: &str = "wythe:step/plugin@0.1.";
+const RESOLVER_EXPORT: &str = "wythe:step/resolver@0.1.";
+
+/// A plugin that passed all checks that need no compiler.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    pub name: Arc<str>,
+    /// Hosts that it may fetch from.
+    pub hosts: Arc<[String]>,
+    /// Whether options carry the name of the kind, because there are several.
+    pub names_kind: bool,
+    code: Cow<'static, [u8]>,
+    resolves: bool,
+    prepared: OnceLock<Result<Prepared, String>>,
+}
+
+/// Ready to be instantiated.
+pub(crate) struct Prepared {
+    pub component: InstancePre<Guest>,
+    pub exports: Exports,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").finish_non_exhaustive()
+    }
+}
+
+/// Why a component is not accepted as a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// Not a component, or one without metadata.
+    #[error("{0}")]
+    Anatomy(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// Its metadata is not as agreed.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// It asks for what it cannot be given.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// It exports no plan.
+    #[error("it exports no `wythe:step/{0}` of version 0.1")]
+    NoExport(&'static str),
+    /// It is too large to be compiled.
+    #[error("it has {length} bytes, and {most} are allowed (limit `component-bytes`)")]
+    TooLarge {
+        /// Its length.
+        length: u64,
+        /// The limit.
+        most: u64,
+    },
+}
+
+impl From<AnatomyError> for ComponentError {
+    fn from(error: AnatomyError) -> Self {
+        let text = error.to_string();
+        match error {
+            AnatomyError::Invalid(source) => Self::Anatomy(text, Some(source.into())),
+            _ => Self::Anatomy(text, None),
+        }
+    }
+}
+
+impl Plugin {
+    /// Takes a component apart, checks it, and returns it with its kinds.
+    pub(crate) fn open(code: Vec<u8>) -> Result<(Self, Vec<Kind>), ComponentError> {
+        let anatomy = dissect(&code)?;
+        let metadata = Metadata::parse(&anatomy.metadata)?;
+        offer::check(&anatomy.imports)?;
+        let resolves = metadata.kinds.iter().any(|kind| kind.resolves);
+        let is_exported = |name: &str| anatomy.exports.iter().any(|export| export.starts_with(name));
+        if !is_exported(PLUGIN_EXPORT) {
+            return Err(ComponentError::NoExport("plugin"));
+        }
+        if resolves && !is_exported(RESOLVER_EXPORT) {
+            return Err(ComponentError::NoExport("resolver"));
+        }
+        let imports: Vec<&str> = anatomy.imports.iter().map(|import| import.name.as_str()).collect();
+        let digest = Digest::of(&code);
+        Ok(Self::checked(Cow::Owned(code), digest, metadata, &imports))
+    }
+
+    /// Makes a plugin of what was checked before: now, or when wythe was compiled.
+    pub(crate) fn checked(
+        code: Cow<'static, [u8]>,
+        digest: Digest,
+        metadata: Metadata,
+        imports: &[&str],
+    ) -> (Self, Vec<Kind>) {
+        let resolves = metadata.kinds.iter().any(|kind| kind.resolves);
+        let names_kind = metadata.kinds.len() > 1;
+        let Metadata { name, version, kinds, hosts, .. } = metadata;
+        let kinds = kinds
+            .into_iter()
+            .map(|kind| Kind {
+                name: kind.name,
+                summary: kind.summary,
+                plugin: name.clone(),
+                version: version.clone(),
+                digest,
+                is_base: kind.base,
+                resolves: kind.resolves,
+                hosts: hosts.clone(),
+                imports: imports.iter().map(|import| (*import).to_owned()).collect(),
+                schema: kind.schema,
+            })
+            .collect();
+        let plugin = Self {
+            name: name.into(),
+            hosts: hosts.into(),
+            names_kind,
+            code,
+            resolves,
+            prepared: OnceLock::new(),
+        };
+        (plugin, kinds)
+    }
+
+    /// Compiles the plugin, or finds its compiled form; once.
+    pub(crate) fn prepared(&self, machine: &Machine) -> Result<&Prepared, String> {
+        let prepare = || self.prepare(machine).map_err(|error| format!("{error:#}"));
+        self.prepared.get_or_init(prepare).as_ref().map_err(Clone::clone)
+    }
+
+    fn prepare(&self, machine: &Machine) -> wasmtime::Result<Prepared> {
+        let component = Component::from_binary(&machine.engine, &self.code)?;
+        let component = machine.linker.instantiate_pre(&component)?;
+        let exports = Exports::find(&component, self.resolves)?;
+        Ok(Prepared { component, exports })
+    }
+}

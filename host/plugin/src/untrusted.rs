@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Checks of what a plugin hands over. Each returns what is wrong with a value, in words that follow "with".
+
+/// Longest path, name or other short text. Linux takes no longer path.
+const MOST_BYTES: usize = 4096;
+
+/// Longest URL; more is refused by servers anyway.
+const MOST_URL_BYTES: usize = 8192;
+
+/// Longest label of an operation: it has to fit a line on a screen.
+const MOST_LABEL_CHARS: usize = 200;
+
+type Checked = Result<(), String>;
+
+fn quote(text: &str) -> String {
+    const MOST: usize = 80;
+    let short: String = line(text).chars().take(MOST).collect();
+    if text.chars().nth(MOST).is_some() { format!("`{short}…`") } else { format!("`{short}`") }
+}
+
+/// Makes a line harmless for a terminal: control characters, escapes and marks that reorder text are replaced.
+pub(crate) fn line(text: &str) -> String {
+    let is_harmful = |c: char| {
+        (c.is_control() && c != '\t')
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A label: one harmless line, cut where it would fill a screen.
+pub(crate) fn label(text: &str) -> String {
+    line(text).chars().take(MOST_LABEL_CHARS).collect()
+}
+
+/// A short text without NUL.
+pub(crate) fn text(what: &str, value: &str) -> Checked {
+    if value.contains('\0') {
+        return Err(format!("the {what} {}, which has a NUL in it", quote(value)));
+    }
+    if value.len() > MOST_BYTES {
+        return Err(format!("the {what} {}, which is longer than {MOST_BYTES} bytes", quote(value)));
+    }
+    Ok(())
+}
+
+/// As [`text`], and not empty.
+pub(crate) fn some_text(what: &str, value: &str) -> Checked {
+    if value.is_empty() {
+        return Err(format!("an empty {what}"));
+    }
+    text(what, value)
+}
+
+/// As [`some_text`], without control characters: it becomes part of a message or of a file name.
+pub(crate) fn name(what: &str, value: &str) -> Checked {
+    some_text(what, value)?;
+    if value.chars().any(char::is_control) {
+        return Err(format!("the {what} {}, which has control characters in it", quote(value)));
+    }
+    Ok(())
+}
+
+/// An absolute path of a state.
+pub(crate) fn absolute(what: &str, path: &str) -> Checked {
+    some_text(what, path)?;
+    if !path.starts_with('/') {
+        return Err(format!("the {what} {}, which is not absolute", quote(path)));
+    }
+    Ok(())
+}
+
+/// A path of a file to be made: absolute and not the root or a directory.
+pub(crate) fn file(what: &str, path: &str) -> Checked {
+    absolute(what, path)?;
+    if path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..") {
+        return Err(format!("the {what} {}, which names a directory", quote(path)));
+    }
+    Ok(())
+}
+
+/// The name of an environment variable.
+pub(crate) fn variable(value: &str) -> Checked {
+    some_text("variable", value)?;
+    if value.contains('=') {
+        return Err(format!("the variable {}, which has a `=` in it", quote(value)));
+    }
+    Ok(())
+}
+
+/// Any text that becomes a C string: a variable's value, an argument.
+pub(crate) fn c_string(what: &str, value: &str) -> Checked {
+    if value.contains('\0') {
+        return Err(format!("the {what} {}, which has a NUL in it", quote(value)));
+    }
+    Ok(())
+}
+
+/// Arguments; empty only where that is a meaning of its own.
+pub(crate) fn argv(argv: &[String], may_be_empty: bool) -> Checked {
+    if !may_be_empty && argv.first().is_none_or(String::is_empty) {
+        return Err("an empty command".to_owned());
+    }
+    argv.iter().try_for_each(|argument| c_string("argument", argument))
+}
+
+/// `name`, `uid`, `name:group`, `uid:gid`, or nothing.
+pub(crate) fn user(what: &str, value: &str) -> Checked {
+    text(what, value)?;
+    if value.matches(':').count() > 1 || value.chars().any(|c| c.is_control() || c.is_whitespace() || c == '/') {
+        return Err(format!("the {what} {}, which is not `user` or `user:group`", quote(value)));
+    }
+    Ok(())
+}
+
+/// Mode bits.
+pub(crate) fn mode(value: u32) -> Checked {
+    if value > 0o7777 {
+        return Err(format!("the mode {value:#o}, which has more than permission bits"));
+    }
+    Ok(())
+}
+
+/// A lower-case SHA-256.
+pub(crate) fn sha256(value: &str) -> Result<wythe_image::Digest, String> {
+    wythe_image::Digest::from_hex(value)
+        .map_err(|_| format!("the digest {}, which is not 64 lower-case hexadecimal digits", quote(value)))
+}
+
+/// An address on the network. Returns its host.
+pub(crate) fn url(value: &str) -> Result<String, String> {
+    let refuse = |why: &str| Err(format!("the address {}, which {why}", quote(value)));
+    if value.len() > MOST_URL_BYTES {
+        return refuse("is longer than 8192 bytes");
+    }
+    if value.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        return refuse("has blanks, control characters or backslashes in it");
+    }
+    let Some(rest) = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://")) else {
+        return refuse("is neither https:// nor http://");
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host_and_port.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host_and_port.split(':').next().unwrap_or_default(),
+    };
+    if host.is_empty() {
+        return refuse("has no host");
+    }
+    // An escaped or international host would be read in another way by who connects than by who grants.
+    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
+        return refuse("has a host that is not written in plain letters, digits, `-` and `.`");
+    }
+    Ok(host.to_ascii_lowercase())
+}
+
+/// A host that a command wants to reach.
+pub(crate) fn host(value: &str) -> Checked {
+    name("host", value)?;
+    if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:*[]".contains(&byte)) {
+        return Err(format!("the host {}, which is not a host name or address", quote(value)));
+    }
+    Ok(())
+}
+
+/// A device by its CDI name, `vendor/class=name`.
+pub(crate) fn device(value: &str) -> Checked {
+    name("device", value)?;
+    let parts = value.split_once('=').and_then(|(kind, device)| Some((kind.split_once('/')?, device)));
+    match parts {
+        Some(((vendor, class), device)) if ![vendor, class, device].contains(&"") && !class.contains('/') => Ok(()),
+        _ => Err(format!("the device {}, which is not of the form vendor/class=name", quote(value))),
+    }
+}
+
+/// A port, as `80`, `80/tcp` or `53/udp`.
+pub(crate) fn port(value: &str) -> Checked {
+    let (number, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u16>().is_ok_and(|port| port > 0);
+    if is_number && ["tcp", "udp", "sctp"].contains(&protocol) {
+        return Ok(());
+    }
+    Err(format!("the port {}, which is not of the form 80, 80/tcp or 53/udp", quote(value)))
+}
+
+/// A signal by name or number.
+pub(crate) fn signal(value: &str) -> Checked {
+    name("signal", value)?;
+    if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'-') {
+        return Ok(());
+    }
+    Err(format!("the signal {}, which is neither a name nor a number", quote(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{absolute, argv, device, file, host, line, mode, port, sha256, signal, text, url, user, variable};
+
+    #[test]
+    fn what_is_meant_passes() {
+        for checked in [
+            absolute("target", "/a b/é"),
+            file("path", "/etc/hosts"),
+            variable("PATH"),
+            user("user", ""),
+            user("user", "1000:staff"),
+            mode(0o4755),
+            port("80"),
+            port("53/udp"),
+            signal("SIGRTMIN+3"),
+            signal("9"),
+            device("nvidia.com/gpu=all"),
+            host("[::1]:8080"),
+            argv(&[], true),
+            argv(&["echo".to_owned(), String::new()], false),
+        ] {
+            assert_eq!(checked, Ok(()));
+        }
+        for (address, expected) in [
+            ("https://deb.debian.org/debian", "deb.debian.org"),
+            ("http://user:word@Host.Example:8080?x", "host.example"),
+            ("https://[2001:db8::1]:443/", "2001:db8::1"),
+            ("https://granted.example@evil.example/", "evil.example"),
+        ] {
+            assert_eq!(url(address).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_not_meant_is_named() {
+        let long = "x".repeat(4097);
+        for (checked, expected) in [
+            (absolute("target", "data"), "the target `data`, which is not absolute"),
+            (absolute("target", ""), "an empty target"),
+            (absolute("target", "/a\0"), "the target `/a\u{fffd}`, which has a NUL in it"),
+            (file("path", "/etc/"), "the path `/etc/`, which names a directory"),
+            (variable("A=B"), "the variable `A=B`, which has a `=` in it"),
+            (variable(""), "an empty variable"),
+            (user("owner", "a:b:c"), "the owner `a:b:c`, which is not `user` or `user:group`"),
+            (mode(0o10000), "the mode 0o10000, which has more than permission bits"),
+            (port("http"), "the port `http`, which is not of the form 80, 80/tcp or 53/udp"),
+            (port("0"), "the port `0`, which is not of the form 80, 80/tcp or 53/udp"),
+            (port("+80"), "the port `+80`, which is not of the form 80, 80/tcp or 53/udp"),
+            (signal("SIG TERM"), "the signal `SIG TERM`, which is neither a name nor a number"),
+            (device("gpu"), "the device `gpu`, which is not of the form vendor/class=name"),
+            (host("a/b"), "the host `a/b`, which is not a host name or address"),
+            (argv(&[], false), "an empty command"),
+            (argv(&["a".to_owned(), "b\0".to_owned()], false), "the argument `b\u{fffd}`, which has a NUL in it"),
+            (sha256("ABC").map(drop), "the digest `ABC`, which is not 64 lower-case hexadecimal digits"),
+            (url("ftp://a/").map(drop), "the address `ftp://a/`, which is neither https:// nor http://"),
+            (
+                url("https://evil.example%2f.debian.org/").map(drop),
+                "the address `https://evil.example%2f.debian.org/`, which has a host that is not written in plain letters, \
+                 digits, `-` and `.`",
+            ),
+            (url("https:///x").map(drop), "the address `https:///x`, which has no host"),
+            (
+                url("https://a/\r\nX: y").map(drop),
+                "the address `https://a/\u{fffd}\u{fffd}X: y`, which has blanks, control characters or backslashes in it",
+            ),
+            (
+                text("name", &long),
+                &format!("the name `{}…`, which is longer than 4096 bytes", &long[..80]),
+            ),
+        ] {
+            assert_eq!(checked, Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_line_cannot_drive_a_terminal() {
+        assert_eq!(line("a\x1b[2J\rb\u{202e}c\td"), "a\u{fffd}[2J\u{fffd}b\u{fffd}c\td");
+    }
+}

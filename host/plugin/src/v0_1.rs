@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Version 0.1 of the step interface, adapted to the types of `wythe-plan`: bindings, calls, and what comes back.
+
+use wasmtime::Store;
+use wasmtime::component::{HasSelf, InstancePre, Linker, Resource};
+use wythe_plan::{PlanError, Problem, Severity, VertexId};
+
+use crate::draft::State;
+use crate::guest::Guest;
+use crate::untrusted;
+
+#[allow(missing_docs, reason = "generated; the documentation is in the WIT")]
+#[allow(clippy::all, unreachable_pub, missing_debug_implementations, reason = "generated")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package wythe:host;
+            world everything {
+                include wythe:step/resolving-step@0.1.0;
+                include wythe:step/composite-step@0.1.0;
+            }
+        ",
+        imports: { default: trappable },
+        with: {
+            "wythe:step/graph.state": crate::draft::State,
+            "wythe:step/graph.artifact": crate::draft::ArtifactHandle,
+            "wythe:step/graph.files": crate::draft::Batch,
+            "wythe:step/graph.command": crate::draft::OpenCommand,
+        },
+    });
+}
+
+use bindings::exports::wythe::step::{plugin, resolver};
+use bindings::wythe::step::types;
+pub(crate) use bindings::wythe::step::{build, fetch, graph, probe, report, steps, types::Failure};
+
+impl types::Host for Guest {}
+impl graph::Host for Guest {}
+
+/// Gives a linker all interfaces of this version. Which of them a component may import is decided before.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    report::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    build::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    types::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    graph::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    fetch::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    probe::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    steps::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+}
+
+/// Where a component's exports are.
+pub(crate) struct Exports {
+    plugin: plugin::GuestIndices,
+    resolver: Option<resolver::GuestIndices>,
+}
+
+impl Exports {
+    /// Finds them. A plugin that resolves nothing exports no `resolver`.
+    pub(crate) fn find(component: &InstancePre<Guest>, resolves: bool) -> wasmtime::Result<Self> {
+        Ok(Self {
+            plugin: plugin::GuestIndices::new(component)?,
+            resolver: resolves.then(|| resolver::GuestIndices::new(component)).transpose()?,
+        })
+    }
+
+    /// Calls `plan`. The head of the guest's plan is set where it answers one.
+    pub(crate) fn plan(
+        &self,
+        store: &mut Store<Guest>,
+        component: &InstancePre<Guest>,
+        options: &str,
+        lock: Option<&str>,
+    ) -> wasmtime::Result<Result<(), Failure>> {
+        let instance = component.instantiate(&mut *store)?;
+        let plugin = self.plugin.load(&mut *store, &instance)?;
+        let answer = plugin.call_plan(&mut *store, base(), options, lock)?;
+        Ok(answer.map(|head| store.data_mut().draft.fragment.set_head(VertexId(head.rep()))))
+    }
+
+    /// Calls `resolve`.
+    pub(crate) fn resolve(
+        &self,
+        store: &mut Store<Guest>,
+        component: &InstancePre<Guest>,
+        options: &str,
+        previous: Option<&str>,
+    ) -> wasmtime::Result<Result<String, Failure>> {
+        let resolver = self.resolver.as_ref().expect("only kinds that resolve are resolved");
+        let instance = component.instantiate(&mut *store)?;
+        resolver.load(&mut *store, &instance)?.call_resolve(&mut *store, base(), options, previous)
+    }
+}
+
+/// The state that the step is given: lent, not given away.
+fn base() -> Resource<State> {
+    Resource::new_borrow(VertexId::BASE.0)
+}
+
+/// Turns a plugin's refusal into the planner's.
+pub(crate) fn error_of(failure: Failure) -> PlanError {
+    match failure {
+        Failure::Options(problems) => PlanError::Declined(problems.into_iter().map(problem).collect()),
+        Failure::Failed(why) => PlanError::Failed(lines(&why)),
+    }
+}
+
+fn problem(problem: types::Problem) -> Problem {
+    Problem {
+        severity: match problem.severity {
+            types::Severity::Error => Severity::Error,
+            types::Severity::Warning => Severity::Warning,
+            types::Severity::Note => Severity::Note,
+        },
+        path: untrusted::line(&problem.path),
+        message: lines(&problem.message),
+        hint: problem.hint.as_deref().map(lines),
+    }
+}
+
+/// Turns a planner's refusal into a plugin's, for a plugin that asked for another step. What is no refusal stays an error.
+pub(crate) fn failure_of(error: PlanError) -> Result<Failure, PlanError> {
+    match error {
+        PlanError::Failed(why) => Ok(Failure::Failed(why)),
+        PlanError::Declined(problems) => Ok(Failure::Options(
+            problems
+                .into_iter()
+                .map(|problem| types::Problem {
+                    severity: match problem.severity {
+                        Severity::Error => types::Severity::Error,
+                        Severity::Warning => types::Severity::Warning,
+                        Severity::Note => types::Severity::Note,
+                    },
+                    path: problem.path,
+                    message: problem.message,
+                    hint: problem.hint,
+                })
+                .collect(),
+        )),
+        other => Err(other),
+    }
+}
+
+/// Text of a plugin for a person: its lines, each harmless.
+fn lines(text: &str) -> String {
+    text.lines().map(untrusted::line).collect::<Vec<_>>().join("\n")
+}
