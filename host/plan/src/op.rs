@@ -81,9 +81,9 @@ pub struct Brush {
     /// Mode bits; none for those of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
-    /// Patterns of source paths that are left out, relative to the root of the source (of the context, say, not of the
-    /// directory that is copied). A pattern that matches a directory matches everything in it; the last one that
-    /// matches decides; one that begins with `!` brings back.
+    /// Patterns of source paths that are left out, relative to the directory (or file) that is copied. A pattern that
+    /// matches a directory matches everything in it; the last one that matches decides; one that begins with `!`
+    /// brings back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
     /// Whether links of the context are replaced by what they point to.

@@ -2,6 +2,7 @@
 //! Definitions and what becomes of them: each `bad/*.toml` beside what is said of it, each `good/*.toml` beside its spec.
 //!
 //! `BLESS=1` rewrites the expected files.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The pages of `docs/formats` say what the code does: their examples are read from them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Laws of the ground floor, tried on generated values.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

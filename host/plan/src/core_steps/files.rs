@@ -34,7 +34,7 @@ pub(super) fn plan(options: Options, world: &dyn World) -> Result<Fragment, Plan
     let dest = destination(&options.to, world)?;
     let label = Label { text: format!("files {from} → {}", options.to), at: None };
     let mode = options.mode.as_deref().and_then(|digits| u32::from_str_radix(digits, 8).ok());
-    let exclude = exclusions(&from, &options.include, &options.exclude);
+    let exclude = exclusions(options.include, options.exclude);
     let brush = Brush { mode, exclude, owner: options.owner, ..Brush::default() };
     let source = Source::Context { patterns: vec![globset::escape(&from)] };
     let actions = vec![Action::Copy { source, dest, brush }];
@@ -49,17 +49,10 @@ fn missing(from: &str, reason: &str) -> PlanError {
     PlanError::Declined(vec![hinted("/from", message, "paths are relative to the directory of the definition")])
 }
 
-/// A brush leaves out paths of the whole context, the options speak of what is below `from`. `include` is said in the
-/// language of exclusions: all is left out, except that.
-fn exclusions(from: &str, include: &[String], exclude: &[String]) -> Vec<String> {
-    let root = if from == "." { String::new() } else { format!("{}/", globset::escape(from)) };
-    let below = |pattern: &String| match pattern.strip_prefix('!') {
-        Some(kept) => format!("!{root}{kept}"),
-        None => format!("{root}{pattern}"),
-    };
-    let all = (!include.is_empty()).then(|| format!("{root}**"));
-    let kept = include.iter().map(|pattern| format!("!{root}{pattern}"));
-    all.into_iter().chain(kept).chain(exclude.iter().map(below)).collect()
+/// `include` is said in the language of exclusions: all is left out, except that.
+fn exclusions(include: Vec<String>, exclude: Vec<String>) -> Vec<String> {
+    let all = (!include.is_empty()).then(|| "**".to_owned());
+    all.into_iter().chain(include.into_iter().map(|pattern| format!("!{pattern}"))).chain(exclude).collect()
 }
 
 fn destination(to: &str, world: &dyn World) -> Result<String, PlanError> {

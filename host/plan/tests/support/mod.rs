@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Kinds to parse with, and a plain rendering of what is wrong.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 use wythe_image::Digest;
 use wythe_plan::Kind;
@@ -92,14 +94,14 @@ fn render_one(one: &Diagnostic, source: &SourceText) -> String {
         let first = source.text()[span.clone()].lines().next().unwrap_or_default();
         let carets = "^".repeat(first.chars().count().max(1));
         let gutter = " ".repeat(format!("{line} | ").len() + column - 1);
-        text += &format!("  --> {}:{line}:{column}\n{line} | {shown}\n", source.name());
-        text += format!("{gutter}{carets} {}", one.label).trim_end();
-        text += "\n";
+        write!(text, "  --> {}:{line}:{column}\n{line} | {shown}\n", source.name()).unwrap();
+        text.push_str(format!("{gutter}{carets} {}", one.label).trim_end());
+        text.push('\n');
     } else if !one.label.is_empty() {
-        text += &format!("  ({})\n", one.label);
+        writeln!(text, "  ({})", one.label).unwrap();
     }
     for hint in &one.hints {
-        text += &format!("hint: {hint}\n");
+        writeln!(text, "hint: {hint}").unwrap();
     }
     text
 }

@@ -53,7 +53,7 @@ impl Check<'_> {
             let word = branch.iter().find(|error| error.instance_path().as_str() == here)?;
             match word.kind() {
                 Keyword::Constant { expected_value } => {
-                    words.extend(choices(&Value::Array(vec![(**expected_value).clone()])))
+                    words.extend(choices(&Value::Array(vec![(**expected_value).clone()])));
                 }
                 Keyword::Enum { options } => words.extend(choices(options)),
                 _ => return None,
