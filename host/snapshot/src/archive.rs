@@ -49,6 +49,9 @@ pub enum ArchiveError {
     /// The file could not be opened or read.
     #[error("cannot open it")]
     Open(#[source] io::Error),
+    /// It is damaged, or compressed in a way that asks for too much memory.
+    #[error("cannot decompress it")]
+    Decompress(#[source] io::Error),
     /// It is no such package.
     #[error("not a usable package")]
     Deb(#[source] DebError),

@@ -31,6 +31,8 @@ use write::Looks;
 pub struct Editor {
     tree: Union,
     epoch: i64,
+    /// Time of directories that nobody asked for.
+    parent_time: i64,
     /// Times of directories, set when nothing more is put into them.
     times: BTreeMap<Vec<u8>, i64>,
     buffer: Vec<u8>,
@@ -89,7 +91,8 @@ impl Editor {
         }
         let below = open_below(overlay).map_err(EditError::Open)?;
         let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
-        Ok(Self { tree: Union::new(upper, below), epoch, times: BTreeMap::new(), buffer: vec![0; write::BUFFER] })
+        let tree = Union::new(upper, below);
+        Ok(Self { tree, epoch, parent_time: epoch, times: BTreeMap::new(), buffer: vec![0; write::BUFFER] })
     }
 
     /// Writes a small file, mode 0644 and owner 0:0 unless `attributes` says otherwise. Replaces a file or link.
@@ -99,7 +102,7 @@ impl Editor {
     /// When it cannot be written, for example because a directory is in its place.
     pub fn put(&mut self, path: &Path, bytes: &[u8], attributes: &Attributes) -> Result<(), EditError> {
         let looks = self.looks(attributes, 0o644);
-        self.edit(path, |editor, place, name| {
+        self.edit(path, Missing::Make, |editor, place, name| {
             editor.write_file(place, name, &mut &bytes[..], bytes.len() as u64, &looks)
         })
     }
@@ -117,11 +120,12 @@ impl Editor {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(failed(error)),
         };
-        let place = self.tree.directory(bytes, Missing::Make).map_err(failed)?;
-        let looks = self.looks(attributes, PARENT_MODE);
         if is_there {
+            let place = self.tree.directory(bytes, Missing::Fail).map_err(failed)?;
             return write::adjust(&place, attributes).map_err(failed);
         }
+        let place = self.tree.directory(bytes, Missing::Make).map_err(failed)?;
+        let looks = self.looks(attributes, PARENT_MODE);
         self.dress(&place, &looks).map_err(failed)?;
         self.settle().map_err(failed)
     }
@@ -133,7 +137,9 @@ impl Editor {
     /// When it cannot be made, for example because a directory is in its place.
     pub fn symlink(&mut self, target: &Path, path: &Path) -> Result<(), EditError> {
         let looks = self.looks(&Attributes::default(), 0o777);
-        self.edit(path, |editor, place, name| editor.write_link(place, name, target.as_os_str().as_bytes(), &looks))
+        self.edit(path, Missing::Make, |editor, place, name| {
+            editor.write_link(place, name, target.as_os_str().as_bytes(), &looks)
+        })
     }
 
     /// Removes a file, a link or a tree. Nothing there is fine.
@@ -142,12 +148,12 @@ impl Editor {
     ///
     /// When it cannot be removed.
     pub fn remove(&mut self, path: &Path) -> Result<(), EditError> {
-        let result = self.edit(path, |editor, place, name| {
+        let result = self.edit(path, Missing::Fail, |editor, place, name| {
             editor.tree.forget();
             place.remove(name).map(|_| ())
         });
         match result {
-            Err(EditError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(EditError::Write { source, .. }) if is_absent(&source) => Ok(()),
             result => result,
         }
     }
@@ -165,9 +171,35 @@ impl Editor {
         }
     }
 
+    /// Opens an empty layer directory by itself.
+    pub(crate) fn of_layer(path: &Path) -> Result<Self, EditError> {
+        let overlay = Overlay { lowers: Vec::new(), upper: Some(path.into()), work: None };
+        let mut editor = Self::open(&overlay, u64::MAX)?;
+        editor.parent_time = 0;
+        editor.times.insert(Vec::new(), 0);
+        Ok(editor)
+    }
+
+    /// Returns the directory that a path names, links followed.
+    pub(crate) fn directory(&mut self, path: &[u8], missing: Missing) -> io::Result<Place> {
+        self.tree.directory(path, missing)
+    }
+
+    /// Marks a name of a layer as gone. What the layer itself has there stays, and hides what is below.
+    pub(crate) fn set_mark(&mut self, parent: &[u8], name: &[u8]) -> io::Result<()> {
+        let place = self.tree.directory(parent, Missing::Make)?;
+        match place.look(name)? {
+            Found::Directory(inner) => crate::xattrs::set_opaque(inner.upper()?),
+            Found::Other(_) => Ok(()),
+            Found::Nothing if place.is_marked(name)? => Ok(()),
+            Found::Nothing => disk::make_whiteout(place.upper()?, name),
+        }
+    }
+
     fn edit(
         &mut self,
         path: &Path,
+        missing: Missing,
         change: impl FnOnce(&mut Self, &Place, &[u8]) -> io::Result<()>,
     ) -> Result<(), EditError> {
         let bytes = path.as_os_str().as_bytes();
@@ -175,9 +207,8 @@ impl Editor {
             return Err(EditError::Root { path: path.into() });
         }
         let failed = |source| EditError::Write { path: path.into(), source };
-        let missing = Missing::Make;
         let (place, name) = self.tree.parent(bytes, missing).map_err(failed)?;
-        change(self, &place, name).map_err(failed)
+        change(self, &place, name).and_then(|()| self.settle()).map_err(failed)
     }
 
     /// Reads a file of the tree, links followed; none where there is none.

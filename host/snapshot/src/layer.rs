@@ -10,11 +10,13 @@ use wythe_image::Digest;
 use crate::disk;
 use crate::tar::stream::Stream;
 
+pub(crate) mod apply;
 pub(crate) mod emit;
 pub(crate) mod node;
 pub(crate) mod prune;
 pub(crate) mod survey;
 
+pub use apply::{Applied, ApplyError, apply_layer};
 use emit::{EmitError, Emitter, Manner};
 
 /// Why a layer's archive was not written.

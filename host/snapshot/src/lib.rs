@@ -14,7 +14,7 @@ mod xattrs;
 
 pub use archive::{Archive, ArchiveError, DebError, ListError, NameError, TarError, ZipError, archive_names};
 pub use editor::{Attributes, CopyError, EditError, Editor, OwnerError, Unpack, UnpackError, Unpacked};
-pub use layer::{WriteTarError, layer_digest, write_tar};
+pub use layer::{Applied, ApplyError, WriteTarError, apply_layer, layer_digest, write_tar};
 pub use normalise::{LeftOut, NormaliseError, Normalised, normalise, prepare};
 pub use tree::{
     Choice, Coverage, DigestError, FORMAT_VERSION, Leaf, LeafKind, PatternError, Patterns, SelectError, Selection,

@@ -138,6 +138,7 @@ pub fn normalise(
         upper: dir.as_fd(),
         below: below.as_ref().map(AsFd::as_fd),
         plumbing: plumbing.as_ref().map(AsFd::as_fd),
+        is_hidden: false,
     };
     let mut tree = survey.root(place)?;
     let mut prune = Prune::new(epoch, &survey.groups);
@@ -189,7 +190,10 @@ pub(crate) fn open_below(below: &Overlay) -> Result<Option<OwnedFd>, NormaliseEr
         [only] => open(only).map(Some),
         lowers => {
             let view = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
-            view.mount().map(Some).map_err(NormaliseError::Below)
+            let mount = view.mount().map_err(NormaliseError::Below)?;
+            // The mount is a place to start from and cannot be read itself. What is opened in it keeps it.
+            let root = disk::open_dir(&mount, b".");
+            root.map(Some).map_err(|source| NormaliseError::Read { path: PathBuf::new(), source })
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) const PARENT_MODE: u32 = 0o755;
 #[derive(Debug)]
 pub(crate) struct Union {
     root: Place,
+    /// Directories that were made only because something was put into them.
+    made: Vec<Vec<u8>>,
     /// Where the last look went. Most names come from the directory of the name before.
     last: Option<Last>,
 }
@@ -82,11 +84,16 @@ pub(crate) enum Missing {
 impl Union {
     pub(crate) fn new(upper: OwnedFd, below: Option<OwnedFd>) -> Self {
         let root = Level { name: Vec::new(), upper: OnceLock::from(upper), below };
-        Self { root: Place(vec![Arc::new(root)]), last: None }
+        Self { root: Place(vec![Arc::new(root)]), made: Vec::new(), last: None }
     }
 
     pub(crate) fn root(&self) -> &Place {
         &self.root
+    }
+
+    /// Returns the directories that were made since the last call only because something was put into them.
+    pub(crate) fn take_made(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.made)
     }
 
     /// Forgets where names led, because a directory or link has gone.
@@ -100,7 +107,7 @@ impl Union {
             return Ok(last.place.clone());
         }
         let (start, rest) = self.known_beginning(path);
-        let mut walk = Walk { place: start, todo: components(rest), links: 0 };
+        let mut walk = Walk { place: start, todo: components(rest), links: 0, made: &mut self.made };
         while let Some(name) = walk.todo.pop_front() {
             walk.step(&self.root, &name, missing)?;
         }
@@ -149,7 +156,7 @@ impl Union {
                 return Ok((place, name, found));
             }
             let target = disk::read_link(place.side(*is_upper)?, &name)?;
-            let mut walk = Walk { place, todo: components(&target), links: 0 };
+            let mut walk = Walk { place, todo: components(&target), links: 0, made: &mut self.made };
             if target.starts_with(b"/") {
                 walk.place = self.root.clone();
             }
@@ -166,13 +173,14 @@ impl Union {
 }
 
 /// A way through the tree.
-struct Walk {
+struct Walk<'a> {
     place: Place,
     todo: VecDeque<Vec<u8>>,
     links: u32,
+    made: &'a mut Vec<Vec<u8>>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn step(&mut self, root: &Place, name: &[u8], missing: Missing) -> io::Result<()> {
         if name == b".." {
             if self.place.0.len() > 1 {
@@ -182,7 +190,10 @@ impl Walk {
         }
         match self.place.look(name)? {
             Found::Directory(inner) => self.place = inner,
-            Found::Nothing if missing == Missing::Make => self.place = self.place.make_directory(name, PARENT_MODE)?,
+            Found::Nothing if missing == Missing::Make => {
+                self.place = self.place.make_directory(name, PARENT_MODE)?;
+                self.made.push(self.place.path());
+            }
             Found::Nothing => return Err(Errno::NOENT.into()),
             Found::Other(Other { stat, is_upper }) if disk::kind(&stat) == FileType::Symlink => {
                 self.links += 1;

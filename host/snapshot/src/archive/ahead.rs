@@ -100,7 +100,7 @@ fn decompress(job: &Job<'_>) {
 fn send_all(plain: &mut dyn Read, job: &Job<'_>) -> Result<(), ArchiveError> {
     loop {
         let mut chunk = Vec::with_capacity(CHUNK);
-        let count = plain.take(CHUNK as u64).read_to_end(&mut chunk).map_err(ArchiveError::Open)?;
+        let count = plain.take(CHUNK as u64).read_to_end(&mut chunk).map_err(ArchiveError::Decompress)?;
         if count == 0 || job.to.send(Ok(chunk)).is_err() {
             return Ok(());
         }

@@ -88,11 +88,18 @@ impl Unpack {
 /// One archive on its way into the tree.
 struct Job<'a> {
     unpack: &'a Unpack,
-    attributes: &'a Attributes,
-    /// Where the archive's root is; `dest` was made for it if there was none.
-    base: Vec<u8>,
-    is_base_new: bool,
+    target: Target<'a>,
     names: Vec<String>,
+}
+
+/// Where members go, and how.
+struct Target<'a> {
+    attributes: &'a Attributes,
+    /// Where the archive's root is.
+    base: Vec<u8>,
+    /// Whether it was made for the archive.
+    is_base_new: bool,
+    is_package: bool,
 }
 
 /// What the batch may still take.
@@ -144,7 +151,8 @@ impl Editor {
             Err(error) => return Err(failed(error)),
         };
         let base = self.tree.directory(dest, Missing::Make).map_err(failed)?.path();
-        Ok(Job { unpack, attributes, base, is_base_new, names: Vec::new() })
+        let target = Target { attributes, base, is_base_new, is_package: unpack.format.is_package() };
+        Ok(Job { unpack, target, names: Vec::new() })
     }
 
     fn untar(
@@ -213,19 +221,26 @@ impl Editor {
             report.left_out.push(LeftOut { path: disk::path_of(&name), kind: "device" });
             return Ok(());
         }
-        self.apply(job, member, &name, content).map_err(|source| UnpackError::Member {
+        self.apply(&job.target, member, &name, content).map_err(|source| UnpackError::Member {
             archive: archive(),
             member: disk::path_of(&name),
             source,
         })
     }
 
-    fn apply(&mut self, job: &Job<'_>, member: &Member, name: &[u8], content: &mut dyn Read) -> io::Result<()> {
-        let looks = self.member_looks(job, member);
-        let path = below(&job.base, name);
+    /// Applies a member of a layer's own archive.
+    pub(crate) fn apply_member(&mut self, member: &Member, name: &[u8], content: &mut dyn Read) -> io::Result<()> {
+        let attributes = &Attributes::default();
+        let target = Target { attributes, base: Vec::new(), is_base_new: true, is_package: false };
+        self.apply(&target, member, name, content)
+    }
+
+    fn apply(&mut self, target: &Target<'_>, member: &Member, name: &[u8], content: &mut dyn Read) -> io::Result<()> {
+        let looks = self.member_looks(target, member);
+        let path = below(&target.base, name);
         if name.is_empty() {
             return match member.kind {
-                MemberKind::Directory if job.is_base_new => {
+                MemberKind::Directory if target.is_base_new => {
                     let place = self.tree.directory(&path, Missing::Fail)?;
                     self.dress(&place, &looks)
                 }
@@ -235,26 +250,26 @@ impl Editor {
         }
         let (place, last) = self.tree.parent(&path, Missing::Make)?;
         match &member.kind {
-            MemberKind::Directory => self.apply_directory(job, &place, last, &looks),
+            MemberKind::Directory => self.apply_directory(target, &place, last, &looks),
             MemberKind::File => self.write_file(&place, last, content, member.size, &looks),
-            MemberKind::Symlink(target) => {
-                let is_kept = job.unpack.format.is_package() && matches!(place.look(last)?, Found::Directory(_));
-                if is_kept { Ok(()) } else { self.write_link(&place, last, target, &looks) }
+            MemberKind::Symlink(text) => {
+                let is_kept = target.is_package && matches!(place.look(last)?, Found::Directory(_));
+                if is_kept { Ok(()) } else { self.write_link(&place, last, text, &looks) }
             }
             MemberKind::HardLink(untrusted) => {
-                let target = inside::parse(untrusted).map_err(io::Error::other)?;
-                let target = below(&job.base, &target);
-                let (from, target) = self.tree.parent(&target, Missing::Fail)?;
-                place.make_hard_link(last, &from, target)
+                let first = inside::parse(untrusted).map_err(io::Error::other)?;
+                let first = below(&target.base, &first);
+                let (from, first) = self.tree.parent(&first, Missing::Fail)?;
+                place.make_hard_link(last, &from, first)
             }
             MemberKind::Fifo => self.write_fifo(&place, last, &looks),
             MemberKind::Device => Ok(()),
         }
     }
 
-    fn apply_directory(&mut self, job: &Job<'_>, place: &Place, name: &[u8], looks: &Looks) -> io::Result<()> {
+    fn apply_directory(&mut self, target: &Target<'_>, place: &Place, name: &[u8], looks: &Looks) -> io::Result<()> {
         match place.look(name)? {
-            Found::Directory(_) if job.unpack.format.is_package() => Ok(()),
+            Found::Directory(_) if target.is_package => Ok(()),
             Found::Directory(inner) => self.dress(&inner, looks),
             Found::Other(other) => {
                 let path = below(&place.path(), name);
@@ -273,11 +288,11 @@ impl Editor {
         }
     }
 
-    fn member_looks(&self, job: &Job<'_>, member: &Member) -> Looks {
-        let time = job.attributes.time.map_or(member.mtime, |time| i64::try_from(time).unwrap_or(i64::MAX));
+    fn member_looks(&self, target: &Target<'_>, member: &Member) -> Looks {
+        let time = target.attributes.time.map_or(member.mtime, |time| i64::try_from(time).unwrap_or(i64::MAX));
         Looks {
-            owner: job.attributes.owner.unwrap_or(member.owner),
-            mode: job.attributes.mode.unwrap_or(member.mode),
+            owner: target.attributes.owner.unwrap_or(member.owner),
+            mode: target.attributes.mode.unwrap_or(member.mode),
             time: self.clamp(time),
             xattrs: member.xattrs.clone(),
         }

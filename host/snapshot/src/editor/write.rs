@@ -79,7 +79,10 @@ impl Editor {
     }
 
     /// Sets the times of the directories that were written to.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        for path in self.tree.take_made() {
+            self.times.entry(path).or_insert(self.parent_time);
+        }
         for (path, time) in std::mem::take(&mut self.times) {
             match self.tree.directory(&path, Missing::Fail) {
                 Ok(place) => disk::set_time(place.upper()?, time)?,

@@ -26,6 +26,8 @@ pub(crate) struct Place<'a> {
     pub(crate) below: Option<BorrowedFd<'a>>,
     /// What the host lent.
     pub(crate) plumbing: Option<BorrowedFd<'a>>,
+    /// Whether an opaque directory hides what is below, here or further out.
+    pub(crate) is_hidden: bool,
 }
 
 /// The names of one file in the upper directory, and whether they can be dropped together.
@@ -63,12 +65,13 @@ impl Survey {
         Ok(node)
     }
 
-    fn directory(&mut self, place: Place<'_>, depth: usize) -> Result<Directory, NormaliseError> {
+    fn directory(&mut self, mut place: Place<'_>, depth: usize) -> Result<Directory, NormaliseError> {
         disk::check_depth(depth).map_err(|source| self.unread(source))?;
         let xattrs = xattrs::read(place.upper).map_err(|source| self.unread(source))?;
         if xattrs.marks.redirected {
             return Err(NormaliseError::Redirected { path: disk::path_of(&self.path) });
         }
+        place.is_hidden |= xattrs.marks.opaque;
         let mut children = Vec::new();
         for name in disk::names(place.upper).map_err(|source| self.unread(source))? {
             let length = enter(&mut self.path, &name);
@@ -79,7 +82,7 @@ impl Survey {
             children.push(child);
             self.path.truncate(length);
         }
-        if let (true, Some(below)) = (xattrs.marks.opaque, place.below) {
+        if let (true, Some(below)) = (place.is_hidden, place.below) {
             add_whiteouts(&mut children, below).map_err(|source| self.unread(source))?;
         }
         Ok(Directory { children, xattrs, opaque: false })
@@ -140,6 +143,7 @@ impl Survey {
         let below_dir = open(place.below, &below).map_err(|source| self.unread(source))?;
         let plumbing_dir = open(place.plumbing, &plumbing).map_err(|source| self.unread(source))?;
         let place = Place {
+            is_hidden: place.is_hidden,
             upper: upper.as_fd(),
             below: below_dir.as_ref().map(AsFd::as_fd),
             plumbing: plumbing_dir.as_ref().map(AsFd::as_fd),

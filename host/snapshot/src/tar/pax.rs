@@ -65,7 +65,7 @@ mod tests {
             "",
             "11",
             "11 path=abc",
-            "12 path=abc\n",
+            "13 path=abc\n",
             "10 path=abc\n",
             "-1 a=b\n",
             "99999999999999999999 a=b\n",

@@ -20,19 +20,31 @@ impl Place {
         Ok(stat.map(|stat| disk::kind(&stat)))
     }
 
+    /// Returns whether a name is marked as gone.
+    pub(crate) fn is_marked(&self, name: &[u8]) -> io::Result<bool> {
+        let Some(upper) = self.level().upper.get() else { return Ok(false) };
+        Ok(disk::look(upper, name)?.is_some_and(|stat| disk::is_whiteout(&stat)))
+    }
+
     /// Makes a directory that is not there, owned by root.
     pub(crate) fn make_directory(&self, name: &[u8], mode: u32) -> io::Result<Self> {
         let upper = self.upper()?;
+        let mut was_marked = false;
         match rustix::fs::mkdirat(upper, name, Mode::RWXU) {
-            // The mark that a directory of this name is gone.
-            Err(Errno::EXIST) if self.hidden(name)?.is_some() => {
+            Err(Errno::EXIST) if self.is_marked(name)? => {
+                was_marked = true;
                 disk::unlink(upper, name)?;
                 rustix::fs::mkdirat(upper, name, Mode::RWXU)?;
             }
             result => result?,
         }
         let made = disk::open_dir(upper, name)?;
-        if self.hidden(name)? == Some(FileType::Directory) {
+        let hides = match self.level().below {
+            Some(_) => self.hidden(name)? == Some(FileType::Directory),
+            // A layer by itself does not know what its mark was for.
+            None => was_marked,
+        };
+        if hides {
             xattrs::set_opaque(&made)?;
         }
         // A directory with the set-group-id bit hands its group and that bit down.
