@@ -7,9 +7,9 @@ struct Guest;
 
 impl Misbehave for Guest {
     fn plan(base: &State, options: String) -> Result<State, Failure> {
+        // No tail call, and nothing that an accumulator could stand for.
         fn deeper(depth: u64) -> u64 {
-            let frame = std::hint::black_box([depth; 64]);
-            if depth == u64::MAX { 0 } else { deeper(depth + 1) + frame[1] }
+            if depth == u64::MAX { 0 } else { deeper(depth + 1).rotate_left(3) ^ depth }
         }
         Ok(base.env("DEPTH", &(deeper(0) + options.len() as u64).to_string()))
     }

@@ -30,6 +30,8 @@ fn cause(guest: &Guest, error: &wasmtime::Error) -> String {
             Some(said) => said,
             None => "stopped itself without saying why".to_owned(),
         },
+        // The stack of a compiled language lies at the low end of its memory, so that it runs out of it when full.
+        Some(Trap::MemoryOutOfBounds) => "touched memory that it does not have, as a full stack does".to_owned(),
         Some(trap) => format!("trapped: {}", trap.to_string().trim_start_matches("wasm trap: ")),
         None => format!("broke the rules of the interface: {}", untrusted::line(&error.root_cause().to_string())),
     }

@@ -9,6 +9,9 @@ use wasmtime::ResourceLimiter;
 use crate::Limits;
 use crate::limits::in_words;
 
+/// What a line costs besides its text: an empty line is a line, and a flood of them ends too.
+const LINE_BYTES: u64 = 16;
+
 /// Ends a guest. What it means is kept beside it (in [`Meter::excess`] or [`crate::guest::Guest`]), never in its text.
 #[derive(Debug, thiserror::Error)]
 #[error("ended by the host")]
@@ -81,8 +84,7 @@ impl Meter {
 
     /// Counts bytes that go to the log.
     pub(crate) fn log(&mut self, bytes: usize) -> Result<(), Ended> {
-        // An empty line is a line: it costs a byte, so that a flood of them ends too.
-        self.logged = self.logged.saturating_add(bytes as u64 + 1);
+        self.logged = self.logged.saturating_add(bytes as u64 + LINE_BYTES);
         let most = self.limits.log_bytes;
         if self.logged <= most {
             return Ok(());

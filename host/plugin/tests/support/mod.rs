@@ -58,7 +58,8 @@ pub(crate) fn low() -> Limits {
 /// Loads guests, and nothing else.
 pub(crate) fn load(guests: &[&str], limits: Limits) -> Plugins {
     let extra = guests.iter().map(|name| ExtraPlugin::from(guest(name))).collect();
-    Plugins::load(PluginOptions { limits, extra, no_bundled: true, ..PluginOptions::default() }).expect("good plugins")
+    let compiled_cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
+    Plugins::load(PluginOptions { limits, extra, no_bundled: true, compiled_cache }).expect("good plugins")
 }
 
 /// Plans a step of the guest's kind with a text as its options.
