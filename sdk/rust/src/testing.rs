@@ -241,15 +241,19 @@ pub struct Record {
     pub facts: Vec<String>,
     /// Fetched addresses.
     pub fetched: Vec<String>,
-    /// Commands that were probed, each with the operations that it stands on.
+    /// Commands that were probed.
     pub probed: Vec<Value>,
+    /// The operations that a probe stands on, the base first; empty where all stand on the base.
+    pub below: Vec<Value>,
     /// Lines for the person who waits.
     pub log: Vec<String>,
 }
 
 impl Record {
     fn of(world: World) -> Self {
-        Self { facts: world.facts, fetched: world.fetched, probed: world.probed, log: world.log }
+        let World { facts, fetched, probed, log, vertices, .. } = world;
+        let below = if probed.iter().any(|probe| probe["run"]["on"] != 0) { vertices } else { Vec::new() };
+        Self { facts, fetched, probed, below, log }
     }
 
     fn to_json(&self) -> Value {
@@ -257,6 +261,7 @@ impl Record {
             ("facts", json!(self.facts)),
             ("fetched", json!(self.fetched)),
             ("probed", json!(self.probed)),
+            ("below", json!(self.below)),
             ("log", json!(self.log)),
         ])
     }
