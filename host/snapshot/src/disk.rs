@@ -4,9 +4,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
+use wythe_sys::userns::{Standing, standing};
 
 /// Mode bits that `chmod` can set.
 pub(crate) const MODE_BITS: u32 = 0o7777;
@@ -118,13 +120,22 @@ pub(crate) fn set_time(file: impl AsFd, seconds: i64) -> io::Result<()> {
 
 /// Sets the owner of an open file or directory.
 pub(crate) fn set_owner(file: impl AsFd, (uid, gid): (u32, u32)) -> io::Result<()> {
-    Ok(rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?)
+    pardon(rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))))
+}
+
+/// Passes over that an owner does not exist, where root is the only user there is: then every file belongs to root.
+fn pardon(result: rustix::io::Result<()>) -> io::Result<()> {
+    static ONLY_ROOT: LazyLock<bool> = LazyLock::new(|| standing() == Standing::SingleId);
+    match result {
+        Err(Errno::INVAL) if *ONLY_ROOT => Ok(()),
+        result => Ok(result?),
+    }
 }
 
 /// Sets the owner of `name` of `dir`, of the link itself where it is one.
 pub(crate) fn set_owner_at(dir: impl AsFd, name: &[u8], (uid, gid): (u32, u32)) -> io::Result<()> {
     let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-    Ok(rustix::fs::chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?)
+    pardon(rustix::fs::chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW))
 }
 
 /// Sets the mode bits of an open file or directory.

@@ -40,17 +40,18 @@ pub enum CopyError {
     Edit(#[source] EditError),
 }
 
-/// What is kept of the source beside content, mode and time.
+/// What is kept of the source beside content and mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
-    /// Nothing: a build context's owners and extended attributes say something about the machine.
+    /// Nothing: a build context's owners, times and extended attributes say something about the machine.
     Content,
-    /// Owners, extended attributes and hard links: the source is a state.
+    /// Owners, times, extended attributes and hard links: the source is a state.
     All,
 }
 
 impl Editor {
-    /// Copies chosen files of a build context. Owner 0:0 and no extended attributes, unless `attributes` says otherwise.
+    /// Copies chosen files of a build context. Owner 0:0, the build's time and no extended attributes, unless `attributes`
+    /// says otherwise: nothing is copied but what [`tree_digest`](crate::tree_digest) covers.
     ///
     /// `dest` is the new name of a single file, unless it ends in `/` or is a directory; otherwise it is a directory, which
     /// is made (mode 0755) where it is missing. Directories in it that are there get the attributes of the source's.
@@ -168,7 +169,8 @@ impl Editor {
     fn leaf_looks(&self, one: &One<'_>, file: Option<&std::fs::File>) -> Looks {
         let owner = if one.keep == Keep::All { one.leaf.owner } else { (0, 0) };
         let seconds = i64::try_from(one.leaf.stamp.modified.div_euclid(1_000_000_000)).unwrap_or(0);
-        let time = one.attributes.time.map_or(seconds, |time| i64::try_from(time).unwrap_or(i64::MAX));
+        let own = if one.keep == Keep::All { seconds } else { self.epoch };
+        let time = one.attributes.time.map_or(own, |time| i64::try_from(time).unwrap_or(i64::MAX));
         let xattrs = match (one.keep, file) {
             (Keep::All, Some(file)) => xattrs::read(file.as_fd()).map(|found| found.carried).unwrap_or_default(),
             _ => Vec::new(),

@@ -81,10 +81,12 @@ impl<'a> Prune<'a> {
                 disk::make_whiteout(dir, &node.name).map_err(|source| self.unchanged(source))?;
                 return Ok(true);
             }
-            Kind::File(File { link: Some(id), .. }) if matches!(node.standing, Standing::Equal(_)) => {
-                if !self.groups.get(&id).is_some_and(Group::is_equal) {
-                    return self.keep(dir, node);
-                }
+            // A name of a file that has another name which is a change.
+            Kind::File(File { link: Some(id), .. })
+                if matches!(node.standing, Standing::Equal(_))
+                    && !self.groups.get(&id).is_some_and(Group::is_equal) =>
+            {
+                return self.keep(dir, node);
             }
             _ => {}
         }

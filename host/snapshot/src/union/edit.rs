@@ -72,10 +72,10 @@ impl Place {
 
     /// Removes what is in the way of something that is no directory.
     fn clear(&self, name: &[u8]) -> io::Result<()> {
-        if let Found::Directory(inner) = self.look(name)? {
-            if !inner.names()?.is_empty() {
-                return Err(Errno::ISDIR.into());
-            }
+        if let Found::Directory(inner) = self.look(name)?
+            && !inner.names()?.is_empty()
+        {
+            return Err(Errno::ISDIR.into());
         }
         match disk::remove_tree(self.upper()?, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
