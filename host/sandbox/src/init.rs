@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use rustix::thread::UnshareFlags;
 use wythe_sys::process::{self, Fork};
@@ -44,6 +46,9 @@ pub fn init_main() -> ExitCode {
 /// An error means that the caller does not listen: all others have been told to it.
 fn keep() -> io::Result<()> {
     let socket = take_socket()?;
+    // The command inherits it, and an ignored end of a child could not be waited for.
+    process::reset_signals();
+    rustix::thread::set_name(c"wythe-sandbox")?;
     // Signals of the caller's terminal are for the caller, who hangs up if it wants to.
     rustix::process::setsid()?;
     let mut receiver = Receiver::default();
@@ -55,7 +60,7 @@ fn keep() -> io::Result<()> {
         }
     };
     match begin(&socket, start, receiver.take_fd()) {
-        Ok((command, life)) => watch(&socket, command, &life),
+        Ok(command) => command.watch(&socket),
         Err(error) => wire::send(&socket, &Report::Failed(error), None),
     }
 }
@@ -68,15 +73,27 @@ fn take_socket() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// The process that is to become the command, seen from the keeper.
+struct Command {
+    pid: Pid,
+    life: OwnedFd,
+    /// Holds a byte if it became the command. Nobody is woken up for that.
+    ready: OwnedFd,
+}
+
 /// Forks the command. In the command's process this does not return.
-fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<(Pid, OwnedFd), SetupError> {
+fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<Command, SetupError> {
     let keeper = pidfd(getpid()).map_err(SetupError::system("open a descriptor of a process"))?;
+    let (ready, tell_ready) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+        .map_err(|error| SetupError::system("create a pipe")(error.into()))?;
     process::unshare(UnshareFlags::NEWPID).map_err(SetupError::system("create a process id namespace"))?;
     match process::fork().map_err(SetupError::system("create a process"))? {
-        Fork::Child => command::become_command(socket, &keeper, start, input),
-        Fork::Parent(child) => {
-            let life = pidfd(child).map_err(SetupError::system("open a descriptor of a process"))?;
-            Ok((child, life))
+        Fork::Child => {
+            command::become_command(command::Lines { socket, keeper: &keeper, ready: &tell_ready }, start, input)
+        }
+        Fork::Parent(pid) => {
+            let life = pidfd(pid).map_err(SetupError::system("open a descriptor of a process"))?;
+            Ok(Command { pid, life, ready })
         }
     }
 }
@@ -85,28 +102,27 @@ fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-/// Waits for the end of the command, or brings it about when the caller hangs up.
-fn watch(socket: &OwnedFd, command: Pid, life: &OwnedFd) -> io::Result<()> {
-    loop {
-        let mut fds = [PollFd::new(life, PollFlags::IN), PollFd::new(socket, PollFlags::IN | PollFlags::RDHUP)];
-        match poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+impl Command {
+    /// Waits for the end, or brings it about when the caller hangs up.
+    fn watch(self, socket: &OwnedFd) -> io::Result<()> {
+        let interest = PollFlags::IN | PollFlags::RDHUP;
+        let mut fds = [PollFd::new(&self.life, PollFlags::IN), PollFd::new(socket, interest)];
+        while fds.iter().all(|fd| fd.revents().is_empty()) {
+            match poll(&mut fds, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let hung_up = !fds[1].revents().is_empty();
-        let ended = !fds[0].revents().is_empty();
-        if hung_up && !ended {
-            // Already dead is dead enough.
-            pidfd_send_signal(life, Signal::KILL).or_else(|error| match error {
-                rustix::io::Errno::SRCH => Ok(()),
-                error => Err(error),
-            })?;
+        if fds[0].revents().is_empty() {
+            match pidfd_send_signal(&self.life, Signal::KILL) {
+                // Already dead is dead enough.
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        if hung_up || ended {
-            break;
-        }
+        // The kernel delivers the end of process 1 when all other processes of its namespace are gone.
+        let ended = process::wait(self.pid)?;
+        let ready = rustix::io::read(&self.ready, &mut [0; 1]) == Ok(1);
+        wire::send(socket, &Report::ended(ended, ready), None)
     }
-    // The kernel delivers the end of process 1 when all other processes of its namespace are gone.
-    let ended = process::wait(command)?;
-    wire::send(socket, &Report::from(ended), None)
 }

@@ -138,15 +138,15 @@ impl Running {
         while let Some(report) = self.receiver.next().map_err(start("understand what became of the command"))? {
             match report {
                 Report::Terminal => self.heard.terminal = self.receiver.take_fd(),
-                Report::Ready => self.heard.ready = true,
                 Report::Failed(error) => self.heard.failed = Some(error),
-                Report::Ended { code, signal, user, system, max_rss } => {
+                Report::Ended { ready, code, signal, user, system, max_rss } => {
                     let usage = Usage { user, system, max_rss, wall: Duration::ZERO };
+                    self.heard.ready = ready;
                     self.heard.ended = Some((code, signal, usage));
                 }
             }
         }
-        Ok(heard != Heard::End)
+        Ok(heard != Heard::End && self.heard.ended.is_none())
     }
 
     /// Hangs up, upon which the keeper kills the command.

@@ -40,18 +40,24 @@ pub(crate) enum Input {
 pub(crate) enum Report {
     /// The other end of the terminal comes along.
     Terminal,
-    /// All is set up; the next thing is the command.
-    Ready,
     /// The command was not executed.
     Failed(SetupError),
-    /// The command has ended, and all that it left behind.
-    Ended { code: Option<i32>, signal: Option<i32>, user: Duration, system: Duration, max_rss: u64 },
+    /// The process has ended, and all that it left behind. This is the last word.
+    Ended {
+        /// Whether it had become the command, or was about to.
+        ready: bool,
+        code: Option<i32>,
+        signal: Option<i32>,
+        user: Duration,
+        system: Duration,
+        max_rss: u64,
+    },
 }
 
-impl From<Ended> for Report {
-    fn from(ended: Ended) -> Self {
+impl Report {
+    pub(crate) fn ended(ended: Ended, ready: bool) -> Self {
         let Ended { code, signal, user, system, max_rss } = ended;
-        Self::Ended { code, signal, user, system, max_rss }
+        Self::Ended { ready, code, signal, user, system, max_rss }
     }
 }
 

@@ -22,43 +22,53 @@ use crate::{Network, RunInputs, SetupError, SystemError, User};
 /// Exit status of a process that did not become the command. The caller does not see it.
 const NOT_THE_COMMAND: i32 = 126;
 
+/// How to reach the others.
+#[derive(Clone, Copy)]
+pub(super) struct Lines<'a> {
+    /// To the caller.
+    pub(super) socket: &'a OwnedFd,
+    /// The keeper's life.
+    pub(super) keeper: &'a OwnedFd,
+    /// To the keeper: a byte says that the command is next.
+    pub(super) ready: &'a OwnedFd,
+}
+
 /// Becomes the command, or says why not and ends.
-pub(super) fn become_command(socket: &OwnedFd, keeper: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> ! {
-    let attempt = catch_unwind(AssertUnwindSafe(|| attempt(socket, keeper, &start.inputs, start.input, input)));
+pub(super) fn become_command(lines: Lines<'_>, start: Start<'_>, input: Option<OwnedFd>) -> ! {
+    let attempt = catch_unwind(AssertUnwindSafe(|| attempt(lines, &start.inputs, start.input, input)));
     if let Ok(Err(error)) = attempt {
         // If nobody listens, nobody needs to know.
-        drop(wire::send(socket, &Report::Failed(error), None));
+        drop(wire::send(lines.socket, &Report::Failed(error), None));
     }
-    // After a panic the caller hears of the end without having heard of readiness.
+    // After a panic the caller hears of an end before anything was ready.
     process::exit_now(NOT_THE_COMMAND)
 }
 
 fn attempt(
-    socket: &OwnedFd,
-    keeper: &OwnedFd,
+    lines: Lines<'_>,
     inputs: &RunInputs,
     input: Input,
     stdin: Option<OwnedFd>,
 ) -> Result<Infallible, SetupError> {
     let (argv, env) = strings(inputs)?;
-    die_with(keeper)?;
+    die_with(lines.keeper)?;
     enter_namespaces(inputs)?;
     let root = mounts::build(inputs)?;
     let user = User::find(&inputs.user, &root)?;
-    Descriptors { input, stdin, content: &inputs.stdin, owner: user.uid }.arrange(socket, &root)?;
+    Descriptors { input, stdin, content: &inputs.stdin, owner: user.uid }.arrange(lines.socket, &root)?;
     enter_workdir(&root, &inputs.workdir)?;
     drop(root);
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, no_core)
         .map_err(|error| SetupError::system("forbid core dumps")(error.into()))?;
-    process::reset_signals();
     process::close_on_exec_beyond_stdio().map_err(SetupError::system("close descriptors"))?;
-    confine::drop_privileges(&user, inputs.set_id_programs)?;
+    confine::drop_privileges(&user, inputs)?;
     // A change of user takes the order back.
-    die_with(keeper)?;
+    die_with(lines.keeper)?;
     program::execute(&inputs.argv[0], &argv, &env, inputs.env.get("PATH").map(String::as_str), || {
-        wire::send(socket, &Report::Ready, None).map_err(SetupError::system("report to the caller"))
+        let told = rustix::io::write(lines.ready, &[1]);
+        told.map(drop).map_err(|error| SetupError::system("report to the keeper")(error.into()))
     })
 }
 

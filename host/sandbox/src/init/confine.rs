@@ -4,9 +4,10 @@
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets};
+use wythe_sys::landlock;
 use wythe_sys::seccomp::Filter;
 
-use crate::{SetupError, User, UserError};
+use crate::{Network, RunInputs, SetupError, User, UserError};
 
 /// Docker's default. Device nodes that `MKNOD` makes do not work: every file system of the sandbox says `nodev`.
 const KEPT: CapabilitySet = CapabilitySet::CHOWN
@@ -28,9 +29,13 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
 ///
 /// The filter comes first, since installing it needs the very privileges that go afterwards; all that follows is among
 /// the calls it allows.
-pub(super) fn drop_privileges(user: &User, set_id_programs: bool) -> Result<(), SetupError> {
-    if !set_id_programs {
+pub(super) fn drop_privileges(user: &User, inputs: &RunInputs) -> Result<(), SetupError> {
+    if !inputs.set_id_programs {
         system("give up new privileges", rustix::thread::set_no_new_privs(true))?;
+    }
+    if inputs.network == Network::Host {
+        // An older kernel leaves these sockets open; that they are is part of having the machine's network.
+        landlock::scope_abstract_sockets().map_err(SetupError::system("cut off the machine's abstract sockets"))?;
     }
     Filter::of_steps().install().map_err(SetupError::system("filter system calls"))?;
     system("empty the ambient capabilities", rustix::thread::clear_ambient_capability_set())?;

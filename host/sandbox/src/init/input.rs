@@ -27,15 +27,15 @@ impl Descriptors<'_> {
     pub(super) fn arrange(self, socket: &OwnedFd, root: &Root) -> Result<(), SetupError> {
         rustix::process::setsid().map_err(|error| SetupError::system("begin a session")(error.into()))?;
         match self.input {
-            Input::Request => self.from_request().map_err(SetupError::system("prepare the command's input")),
-            Input::Descriptor => self.from_descriptor().map_err(SetupError::system("pass the input on")),
+            Input::Request => self.take_request().map_err(SetupError::system("prepare the command's input")),
+            Input::Descriptor => self.take_descriptor().map_err(SetupError::system("pass the input on")),
             Input::Terminal { rows, columns } => {
-                self.from_terminal(socket, root, rows, columns).map_err(SetupError::system("make a terminal"))
+                self.take_terminal(socket, root, rows, columns).map_err(SetupError::system("make a terminal"))
             }
         }
     }
 
-    fn from_request(self) -> io::Result<()> {
+    fn take_request(self) -> io::Result<()> {
         if !self.content.is_empty() {
             let mut content = File::from(rustix::fs::memfd_create("stdin", MemfdFlags::CLOEXEC)?);
             content.write_all(self.content)?;
@@ -50,14 +50,14 @@ impl Descriptors<'_> {
         Ok(())
     }
 
-    fn from_descriptor(self) -> io::Result<()> {
+    fn take_descriptor(self) -> io::Result<()> {
         match self.stdin {
             Some(stdin) => replace(0, stdin.as_fd()),
             None => Ok(()),
         }
     }
 
-    fn from_terminal(self, socket: &OwnedFd, root: &Root, rows: u16, columns: u16) -> io::Result<()> {
+    fn take_terminal(self, socket: &OwnedFd, root: &Root, rows: u16, columns: u16) -> io::Result<()> {
         let master = root.resolve(Path::new("/dev/pts/ptmx"), OFlags::RDWR | OFlags::NOCTTY)?;
         rustix::pty::unlockpt(&master)?;
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;

@@ -35,8 +35,9 @@ pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
     let tree = overlay(&inputs.root)?;
     mount::attach(&tree, &machine).map_err(SetupError::system("attach the root file system"))?;
     let root = Root::from_fd(tree);
-    system::mount_proc(&root)?;
-    system::mount_sys(&root)?;
+    let mut nothing = system::Nothing::default();
+    system::mount_proc(&root, &mut nothing)?;
+    system::mount_sys(&root, &mut nothing)?;
     let devices = devices::mount(&root)?;
     for (request, tree) in sources {
         match &request.source {

@@ -35,13 +35,13 @@ const MASKED_IN_SYS: &[&str] = &["firmware", "devices/virtual/powercap", "fs/cgr
 const READ_ONLY: Restrictions = Restrictions { read_only: true, ..Restrictions::INERT };
 
 /// Mounts `/proc` of this process id namespace.
-pub(super) fn mount_proc(root: &Root) -> Result<(), SetupError> {
+pub(super) fn mount_proc(root: &Root, nothing: &mut Nothing) -> Result<(), SetupError> {
     let fresh = mount::new_file_system("proc", &[], Restrictions::INERT)
         .map_err(SetupError::system("mount /proc; if this is itself a container, it hides parts of its own /proc"))?;
     place(root, "proc", &fresh)?;
     let proc = Root::from_fd(fresh);
     for name in MASKED_IN_PROC {
-        mask(&proc, name).map_err(SetupError::system(format!("mask /proc/{name}")))?;
+        nothing.mask(&proc, name).map_err(SetupError::system(format!("mask /proc/{name}")))?;
     }
     for name in READ_ONLY_IN_PROC {
         protect(&proc, name).map_err(SetupError::system(format!("protect /proc/{name}")))?;
@@ -50,7 +50,7 @@ pub(super) fn mount_proc(root: &Root) -> Result<(), SetupError> {
 }
 
 /// Mounts `/sys`, of the network namespace of this process where its owner may do that.
-pub(super) fn mount_sys(root: &Root) -> Result<(), SetupError> {
+pub(super) fn mount_sys(root: &Root, nothing: &mut Nothing) -> Result<(), SetupError> {
     let tree = mount::new_file_system("sysfs", &[], READ_ONLY).or_else(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => {
             let machine = mount::clone_path(Path::new("/sys"), true)?;
@@ -63,7 +63,7 @@ pub(super) fn mount_sys(root: &Root) -> Result<(), SetupError> {
     place(root, "sys", &tree)?;
     let sys = Root::from_fd(tree);
     for name in MASKED_IN_SYS {
-        mask(&sys, name).map_err(SetupError::system(format!("mask /sys/{name}")))?;
+        nothing.mask(&sys, name).map_err(SetupError::system(format!("mask /sys/{name}")))?;
     }
     Ok(())
 }
@@ -78,16 +78,25 @@ pub(super) fn place(root: &Root, name: &str, tree: &OwnedFd) -> Result<(), Setup
     mount::attach(tree, target).map_err(refused)
 }
 
-/// Lays something empty over a file or directory, if it is there.
-fn mask(system: &Root, name: &str) -> io::Result<()> {
-    let Some(target) = present(system, name)? else { return Ok(()) };
-    let is_directory = FileType::from_raw_mode(rustix::fs::fstat(&target)?.st_mode) == FileType::Directory;
-    let nothing = if is_directory {
-        mount::new_file_system("tmpfs", &[("size", "0"), ("nr_inodes", "1")], READ_ONLY)?
-    } else {
-        super::devices::node(Path::new("/dev/null"))?
-    };
-    mount::attach(nothing, target)
+/// An empty directory that lies over others, once it lies over one.
+#[derive(Default)]
+pub(super) struct Nothing(Option<OwnedFd>);
+
+impl Nothing {
+    /// Lays something empty over a file or directory, if it is there.
+    fn mask(&mut self, system: &Root, name: &str) -> io::Result<()> {
+        let Some(target) = present(system, name)? else { return Ok(()) };
+        if FileType::from_raw_mode(rustix::fs::fstat(&target)?.st_mode) != FileType::Directory {
+            return mount::attach(super::devices::node(Path::new("/dev/null"))?, target);
+        }
+        let directory = match &self.0 {
+            Some(attached) => mount::clone_tree(attached, Path::new(""), false)?,
+            None => mount::new_file_system("tmpfs", &[("size", "0"), ("nr_inodes", "1")], READ_ONLY)?,
+        };
+        mount::attach(&directory, target)?;
+        self.0 = Some(directory);
+        Ok(())
+    }
 }
 
 /// Lays a read-only view of a file or directory over itself, if it is there.

@@ -11,6 +11,7 @@ crate::tests![
     there_is_no_controlling_terminal,
     no_network_is_a_loopback_of_its_own,
     the_machine_s_network_is_there_on_request,
+    abstract_sockets_of_the_machine_are_out_of_reach,
     the_machine_s_files_are_not_there,
     the_kernel_s_secrets_read_as_empty,
     devices_are_the_six_that_everybody_has,
@@ -60,6 +61,25 @@ fn the_machine_s_network_is_there_on_request() {
     assert_eq!(there.trim(), here.to_string_lossy());
     let other = Sand::sh("readlink /proc/self/ns/net").prints();
     assert_ne!(other.trim(), here.to_string_lossy());
+}
+
+/// CVE-2020-15257.
+fn abstract_sockets_of_the_machine_are_out_of_reach() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+    let name = format!("wythe-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let ask = || Sand::ask("abstract").with(|inputs| inputs.argv.push(name.clone()));
+    let _listener = UnixListener::bind_addr(&address).unwrap();
+    let alone = ask().prints();
+    assert!(alone.starts_with("Err(Os { code: 111"), "{alone}");
+    let shared = ask().host_network().prints();
+    // A kernel before 6.12 cannot tell these sockets apart.
+    let version = rustix::system::uname().release().to_string_lossy().into_owned();
+    let numbers: Vec<u32> = version.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
+    if numbers >= vec![6, 12] {
+        assert!(shared.starts_with("Err(Os { code: 1,"), "{shared}");
+    }
 }
 
 fn the_machine_s_files_are_not_there() {

@@ -3,6 +3,8 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::ExitCode;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
@@ -70,6 +72,10 @@ pub(crate) fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
             std::process::abort();
         }
         Some("ids") => println!("{} {}", rustix::process::getuid(), rustix::process::geteuid()),
+        Some("abstract") => {
+            let address = SocketAddr::from_abstract_name(arguments.next().unwrap()).unwrap();
+            println!("{:?}", UnixStream::connect_addr(&address).map(drop));
+        }
         Some("terminal") => {
             let tty = rustix::fs::open("/dev/tty", OFlags::RDWR, Mode::empty()).map(drop);
             println!("{tty:?} {}", rustix::termios::isatty(io::stdin()));

@@ -3,7 +3,7 @@
 //!
 //! This binary is three things: the suite, the program that the driver executes again, and (copied into the root file
 //! system of a run) the program that looks around from inside.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -24,6 +24,7 @@ mod life;
 mod output;
 mod rootless;
 mod support;
+mod terminal;
 mod users;
 
 /// Set in the environment of a suite that is to enter a user namespace first.
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref() {
         Some(wythe_sandbox::INIT_ARGUMENT) => return wythe_sandbox::init_main(),
         Some(inside::ARGUMENT) => return inside::main(arguments),
+        Some(terminal::ARGUMENT) => return terminal::main(arguments),
         _ => {}
     }
     if std::env::var_os(ENTER).is_some() && standing() == Standing::Ordinary {
@@ -57,7 +59,7 @@ fn trials() -> Vec<Trial> {
         eprintln!("skipped as an ordinary user: set {ENTER}=1 to run the suite in a user namespace");
         return trials;
     }
-    for suite in [output::TESTS, life::TESTS, users::TESTS, confinement::TESTS, files::TESTS] {
+    for suite in [output::TESTS, life::TESTS, users::TESTS, confinement::TESTS, files::TESTS, terminal::TESTS] {
         suite.iter().copied().for_each(&mut add);
     }
     if standing() == Standing::Root {
