@@ -1,1 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What end-to-end tests share: the real binary, stores, definitions in temporary directories, other tools.
+//!
+//! The Debian mirror is the product's default; `WYTHE_TEST_MIRROR` names another one.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// Returns the checkout.
+#[must_use]
+pub fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout").to_owned()
+}
+
+/// Returns the binary under test: the one that was built with the tests. It is built where it is missing.
+#[must_use]
+pub fn binary() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build_binary).clone()
+}
+
+/// The directory of cargo's outputs that this test was built into: `target/debug`, say.
+fn output_dir() -> PathBuf {
+    let test = std::env::current_exe().expect("a process has a program");
+    test.parent().and_then(Path::parent).expect("tests are built into deps/").to_owned()
+}
+
+fn build_binary() -> PathBuf {
+    let binary = output_dir().join("wythe");
+    if !binary.exists() {
+        let built = Command::new(env!("CARGO")).args(["build", "--package", "wythe-cli"]).current_dir(top()).status();
+        assert!(built.expect("cargo can be started").success(), "the binary cannot be built");
+    }
+    binary
+}
+
+/// How a program ended and what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Exit status; none where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Ended {
+    /// Returns standard output of a program that ended well.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it did not.
+    #[must_use]
+    #[track_caller]
+    pub fn stdout(self) -> String {
+        assert_eq!(self.code, Some(0), "standard error:\n{}\nstandard output:\n{}", self.stderr, self.stdout);
+        self.stdout
+    }
+}
+
+/// Runs another program, which must be there.
+///
+/// # Panics
+///
+/// Panics where it cannot be started.
+#[track_caller]
+pub fn run<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Ended {
+    let output = Command::new(program).args(args).output();
+    output.unwrap_or_else(|error| panic!("{program} cannot be started: {error}")).into()
+}
+
+/// Returns whether another program is installed. A test that needs one that is not says so and is counted as passed
+/// by the runner, so the reason is printed.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+    let is_there = found.is_ok_and(|status| status.success());
+    if !is_there {
+        eprintln!("skipped: {program} is not installed");
+    }
+    is_there
+}
+
+/// A directory to work in and a store to build into.
+#[derive(Debug)]
+pub struct Bench {
+    dir: TempDir,
+    store: PathBuf,
+}
+
+impl Bench {
+    /// A bench with a store of its own.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the machine lets no directory be made.
+    #[must_use]
+    pub fn new() -> Self {
+        let dir = TempDir::new_in(scratch()).expect("a directory can be made");
+        let store = dir.path().join("store");
+        Self { dir, store }
+    }
+
+    /// A bench whose store is shared by all tests, so that a base is bootstrapped once. Builds of other tests go on in
+    /// it at the same time: that is what a store promises.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self { store: scratch().join("shared-store"), ..Self::new() }
+    }
+
+    /// Returns the directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Returns the store.
+    #[must_use]
+    pub fn store(&self) -> &Path {
+        &self.store
+    }
+
+    /// Writes a file, and the directories it lies in.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it cannot be written.
+    pub fn file(&self, path: &str, text: &str) -> &Self {
+        let path = self.dir().join(path);
+        fs::create_dir_all(path.parent().expect("a file lies in a directory")).expect("directories can be made");
+        fs::write(path, text).expect("a file can be written");
+        self
+    }
+
+    /// Writes the definition of an image.
+    pub fn definition(&self, text: &str) -> &Self {
+        self.file("wythe.toml", &format!("builder = \"2026.11\"\n{text}"))
+    }
+
+    /// Returns the command line with this store, to be run in this directory.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(args).current_dir(self.dir()).env("WYTHE_HOME", &self.store).env_remove("SOURCE_DATE_EPOCH");
+        command
+    }
+
+    /// Runs the command line.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it cannot be started.
+    #[track_caller]
+    pub fn wythe(&self, args: &[&str]) -> Ended {
+        self.command(args).output().expect("the binary can be started").into()
+    }
+
+    /// Starts the command line and returns while it runs.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it cannot be started.
+    #[must_use]
+    pub fn start(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the binary can be started")
+    }
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Returns where tests may write. It lies in the target directory, on a file system that overlay can use.
+///
+/// # Panics
+///
+/// Panics where it cannot be made.
+#[must_use]
+pub fn scratch() -> PathBuf {
+    let dir = output_dir().parent().expect("a profile lies in the target directory").join("tmp/e2e");
+    fs::create_dir_all(&dir).expect("the target directory can be written to");
+    dir
+}
+
+/// Returns the `base` line of a small Debian, from the mirror that the tests are told of.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "tests take the mirror from the environment")]
+pub fn debian(options: &str) -> String {
+    let mirror =
+        std::env::var("WYTHE_TEST_MIRROR").map(|mirror| format!(", mirror = \"{mirror}\"")).unwrap_or_default();
+    format!("base = {{ kind = \"debian-slim\", release = \"bookworm\"{options}{mirror} }}\n")
+}

@@ -143,7 +143,11 @@ impl Chain {
 
     /// Reads an image of the store.
     pub(crate) fn stored_image(&self, reference: &str) -> Result<Image, Cause> {
-        let name = reference.parse::<Reference>().map_or_else(|_| reference.to_owned(), |known| known.to_string());
+        // A digest says more than the name beside it.
+        let name = match reference.parse::<Reference>() {
+            Ok(known) => known.digest().map_or_else(|| known.to_string(), |digest| digest.to_string()),
+            Err(_) => reference.to_owned(),
+        };
         let stored = self.engine.store.image(&name).map_err(Cause::store)?;
         let stored = stored.ok_or_else(|| Cause::NoImage { reference: reference.to_owned() })?;
         Image::unpack(&stored.manifest, &stored.config).map_err(Cause::store)

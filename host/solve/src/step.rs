@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use wythe_image::{Digest, Image};
 use wythe_plan::spec::Step;
-use wythe_plan::{Fact, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, VertexId, plan_core_step};
+use wythe_plan::{CORE_KINDS, Fact, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, VertexId, plan_core_step};
 
 use crate::chain::{Chain, Turn};
 use crate::error::{BuildError, Cause};
@@ -113,7 +113,10 @@ impl Progress {
         };
         let below = self.head.as_ref().map(|(vertex, _)| *vertex);
         let world = Arc::new(StepWorld::new(&self.chain, turn, base, below));
-        let kind = self.chain.engine.planner.kinds().iter().find(|kind| kind.name == step.kind).cloned();
+        // A core kind wins over a plugin's kind of the same name, as it does when the definition is read.
+        let is_core = CORE_KINDS.iter().any(|kind| kind.name == step.kind);
+        let kinds = self.chain.engine.planner.kinds();
+        let kind = kinds.iter().find(|kind| !is_core && kind.name == step.kind).cloned();
         let mut fragment = match kind {
             None => self.plan_core(&world, step).await?,
             Some(kind) => {

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The command line: names, options, help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wythe_export::Compression;
+
+/// Build container images from a base and a chain of steps, each planned by a sandboxed plugin.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wythe",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  wythe build                        build ./wythe.toml
+  wythe build examples/quickstart -t app
+  wythe run app                      run a program in it
+  wythe plan --json                  print what a build would do
+
+Exit codes: 0 done, 1 definition or argument, 2 usage, 3 a step's command, 4 a plugin,
+5 kernel, disk or network, 70 a bug in wythe, 130 interrupted."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where images, layers and caches are kept [default: $XDG_DATA_HOME/wythe or ~/.local/share/wythe]
+    #[arg(long, global = true, env = "WYTHE_HOME", value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: When,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build the images of a definition
+    Build(Build),
+    /// Print what a build would do, without running anything
+    Plan(Plan),
+    /// Pin what floats in a definition, without building it
+    Lock(Lock),
+    /// Run a program in an image
+    Run(Run),
+    /// Open a shell in an image
+    Shell(Shell),
+    /// List images
+    Images(Images),
+    /// Print everything that is known of an image, as JSON
+    Inspect(OneImage),
+    /// Print how an image came about, layer by layer
+    History(History),
+    /// Give an image another name
+    Tag(Tag),
+    /// Remove names of images
+    Rm(Remove),
+    /// Write an image to an OCI layout or an archive
+    Save(Save),
+    /// Look at the plugins that provide step kinds
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Look after the store
+    #[command(subcommand)]
+    Store(Store),
+    /// Say what this machine can do, and what to do where it cannot
+    Doctor(Doctor),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  wythe completions bash > /etc/bash_completion.d/wythe")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where a definition is.
+#[derive(Debug, Args)]
+pub(crate) struct Definition {
+    /// A directory with a wythe.toml, or the file itself
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub(crate) path: PathBuf,
+    /// Build arguments that plugins may ask for
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    pub(crate) args: Vec<String>,
+    /// Only these images of a definition with several
+    #[arg(long = "image", value_name = "NAME")]
+    pub(crate) images: Vec<String>,
+}
+
+/// Arguments of `wythe build`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Standard output holds the digest of the image and nothing else (one line an image: NAME DIGEST, where
+the definition has several). Progress goes to standard error.
+
+Examples:
+  wythe build -t app:1.4
+  wythe build . --locked --progress plain
+  wythe build --rebuild pip          run the pip step again even where its result is known")]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) definition: Definition,
+    /// Names for the image; with several images, the part before `/` or `:` is not added: one image only
+    #[arg(short, long = "tag", value_name = "NAME")]
+    pub(crate) tags: Vec<String>,
+    /// Fail instead of resolving what wythe.lock does not have
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// Run this step again even where its result is known (name or kind)
+    #[arg(long, value_name = "STEP")]
+    pub(crate) rebuild: Vec<String>,
+    /// Run every step again
+    #[arg(long, env = "WYTHE_FORCE_BUILD", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) rebuild_all: bool,
+    /// How progress is shown
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) progress: Progress,
+    /// Print a JSON object with names, digests and sizes instead of the digest
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A live tree on a terminal, plain lines elsewhere.
+    Auto,
+    /// A live tree.
+    Tty,
+    /// A line an event.
+    Plain,
+    /// A JSON object an event.
+    Json,
+    /// Nothing but errors.
+    Quiet,
+}
+
+/// Arguments of `wythe plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) definition: Definition,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wythe lock`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  wythe lock                 pin what is not pinned yet\n  wythe lock --upgrade       pin everything anew\n  wythe lock --upgrade uv    pin the uv step anew"
+)]
+pub(crate) struct Lock {
+    #[command(flatten)]
+    pub(crate) definition: Definition,
+    /// Pin these steps anew (name or kind); without a name, all of them
+    #[arg(long, value_name = "STEP", num_args = 0..)]
+    pub(crate) upgrade: Option<Vec<String>>,
+    /// Fail if wythe.lock would change
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How progress is shown
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) progress: Progress,
+}
+
+/// Arguments of `wythe run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What the program writes into the image's files is thrown away when it ends. The exit status is the program's.
+
+Examples:
+  wythe run app
+  wythe run app -- python -V
+  wythe run --env DEBUG=1 --network none app -- env")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) inside: Inside,
+    /// The image: a name, a digest, or the beginning of a digest
+    pub(crate) image: String,
+    /// The command, in place of the image's own
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// How a program is run in an image.
+#[derive(Debug, Args)]
+pub(crate) struct Inside {
+    /// Environment variables
+    #[arg(short, long = "env", value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Working directory, in place of the image's own
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<String>,
+    /// User, in place of the image's own
+    #[arg(short, long)]
+    pub(crate) user: Option<String>,
+    /// The network: all of the machine's, or none
+    #[arg(long, default_value = "host")]
+    pub(crate) network: NetworkMode,
+    /// Run this program in place of the image's entry point
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entrypoint: Option<String>,
+}
+
+/// The network of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkMode {
+    /// All of the machine's.
+    Host,
+    /// None at all.
+    None,
+}
+
+/// Arguments of `wythe shell`.
+#[derive(Debug, Args)]
+pub(crate) struct Shell {
+    #[command(flatten)]
+    pub(crate) inside: Inside,
+    /// The image: a name, a digest, or the beginning of a digest
+    pub(crate) image: String,
+}
+
+/// Arguments of `wythe images`.
+#[derive(Debug, Args)]
+pub(crate) struct Images {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print digests only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// An image.
+#[derive(Debug, Args)]
+pub(crate) struct OneImage {
+    /// The image: a name, a digest, or the beginning of a digest
+    pub(crate) image: String,
+}
+
+/// Arguments of `wythe history`.
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The image: a name, a digest, or the beginning of a digest
+    pub(crate) image: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wythe tag`.
+#[derive(Debug, Args)]
+pub(crate) struct Tag {
+    /// The image: a name, a digest, or the beginning of a digest
+    pub(crate) image: String,
+    /// Its new name
+    #[arg(required = true)]
+    pub(crate) names: Vec<String>,
+}
+
+/// Arguments of `wythe rm`.
+#[derive(Debug, Args)]
+#[command(after_help = "What no name keeps any more is freed by `wythe store gc`.")]
+pub(crate) struct Remove {
+    /// Names of images, or digests (which remove all their names)
+    #[arg(required = true)]
+    pub(crate) images: Vec<String>,
+}
+
+/// Arguments of `wythe save`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wythe save app -o app.oci.tar                   an OCI archive
+  wythe save app --format oci-dir -o layout       an OCI layout directory
+  wythe save app --format docker -o app.tar       for docker load
+  wythe save app --compression zstd -o app.oci.tar")]
+pub(crate) struct Save {
+    /// The image: a name, a digest, or the beginning of a digest
+    pub(crate) image: String,
+    /// Where to
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: PathBuf,
+    /// What to write
+    #[arg(long, default_value = "oci")]
+    pub(crate) format: Format,
+    /// How layers are compressed: none, gzip[:LEVEL] or zstd[:LEVEL]; `none` keeps the image's own digest
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    pub(crate) compression: Compression,
+    /// Names under which the image is written [default: its names in the store]
+    #[arg(short, long = "tag", value_name = "NAME")]
+    pub(crate) tags: Vec<String>,
+}
+
+/// What an image is saved as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// An OCI image layout in a tar archive.
+    Oci,
+    /// An OCI image layout in a directory.
+    OciDir,
+    /// An archive for `docker load`.
+    Docker,
+}
+
+/// `wythe plugin`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// List the step kinds
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a kind takes and what its plugin may do
+    Show {
+        /// The kind
+        kind: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `wythe store`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Say what takes how much room
+    Du {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Free what no image needs
+    Gc(Collect),
+    /// Check every byte
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `wythe store gc`.
+#[derive(Debug, Args)]
+pub(crate) struct Collect {
+    /// Also results of steps that are this many days old or older; 0 means all
+    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    pub(crate) older_than: u32,
+    /// Also everything that steps share between builds (downloads, cache mounts)
+    #[arg(long)]
+    pub(crate) caches: bool,
+    /// Say what would be freed and free nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wythe doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What each word of the command line does.
+
+pub(crate) mod build;
+pub(crate) mod doctor;
+pub(crate) mod images;
+pub(crate) mod lock;
+pub(crate) mod plan;
+pub(crate) mod plugin;
+pub(crate) mod run;
+pub(crate) mod save;
+pub(crate) mod store;
+
+use clap::CommandFactory as _;
+
+use crate::arguments::Arguments;
+
+/// Prints completions for a shell.
+pub(crate) fn completions(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Arguments::command(), "wythe", &mut std::io::stdout());
+}
+
+/// Runs asynchronous work to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a machine that starts processes starts two threads").block_on(work)
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `wythe build`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+use wythe_solve::{BuildError, Built, Force, LockUse, Outcome};
+use wythe_store::Store;
+
+use crate::arguments::{Build, Progress};
+use crate::commands::block_on;
+use crate::definition::Definition;
+use crate::diagnostic::{Report, explain};
+use crate::exit::Exit;
+use crate::print;
+use crate::render::{Tally, bytes, plural, sink, time};
+use crate::workshop::{Stops, Workshop, all_kinds, full_name, store_failed};
+
+/// Builds the images of a definition.
+pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
+    let begun = Instant::now();
+    let store = workshop.store()?;
+    let plugins = Arc::new(workshop.plugins(Some(&store))?);
+    let definition = Definition::read(workshop, &build.definition, &all_kinds(&plugins))?;
+    check_names(build, &definition)?;
+    let lock_use = if build.locked { LockUse::Enforce } else { LockUse::Use };
+    let force = Force { all: build.rebuild_all, steps: build.rebuild.clone() };
+    check_steps(&force.steps, "--rebuild", &definition)?;
+    let order = definition.order(workshop, lock_use, force)?;
+    let tally = Tally::over(sink(build.progress, workshop.is_terminal));
+    let outcome: Outcome = block_on(async {
+        let stops = Stops::listen()?;
+        let engine = workshop.engine(&store, plugins, Arc::<Tally>::clone(&tally), &stops);
+        Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
+    })?;
+    // What was resolved before a failure is worth keeping: the next build starts from the same versions.
+    if !build.locked {
+        definition.write_lock(&outcome.lock)?;
+    }
+    let built = all_built(outcome.images, &definition)?;
+    for image in &built {
+        keep(&store, image, &build.tags)?;
+    }
+    print_result(build, &built);
+    if build.progress != Progress::Quiet && build.progress != Progress::Json {
+        print::to_stderr(&summary(&tally, &built, &build.tags, begun));
+    }
+    Ok(())
+}
+
+fn check_names(build: &Build, definition: &Definition) -> Result<(), Report> {
+    if !build.tags.is_empty() && definition.spec.images.len() > 1 {
+        let report = Report::new(Exit::Usage, "`--tag` names one image, and the definition has several");
+        return Err(report.hint("choose one with `--image NAME`; without `--tag` each gets its own name"));
+    }
+    build.tags.iter().try_for_each(|tag| check_name(tag))
+}
+
+/// Refuses names that no registry would take (OCI distribution-spec, "Pulling manifests").
+pub(crate) fn check_name(name: &str) -> Result<(), Report> {
+    name.parse::<wythe_image::Reference>().map(drop).map_err(|error| {
+        Report::new(Exit::Usage, format!("`{name}` is not a name for an image")).note(error.to_string())
+    })
+}
+
+/// Refuses names of steps that no image has.
+pub(crate) fn check_steps(wanted: &[String], option: &str, definition: &Definition) -> Result<(), Report> {
+    let steps = || definition.spec.images.iter().flat_map(|image| std::iter::once(&image.base).chain(&image.steps));
+    for name in wanted {
+        if !steps().any(|step| step.id == *name || step.kind == *name) {
+            let known: std::collections::BTreeSet<&str> = steps().map(|step| step.id.as_str()).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            let report = Report::new(Exit::Usage, format!("`{option} {name}`: there is no such step"));
+            return Err(report.hint(format!("the steps are: {}", known.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+fn all_built(images: Vec<Result<Built, BuildError>>, definition: &Definition) -> Result<Vec<Built>, Report> {
+    let (mut built, mut failed): (Vec<Built>, Option<Report>) = (Vec::new(), None);
+    for image in images {
+        match image {
+            Ok(image) => built.push(image),
+            Err(error) => {
+                let report = explain(&error, &definition.spec);
+                failed = Some(match failed.take() {
+                    Some(first) => first.join(report),
+                    None => report,
+                });
+            }
+        }
+    }
+    failed.map_or(Ok(built), Err)
+}
+
+/// Acknowledges an image: once this returns, it is durable.
+fn keep(store: &Store, image: &Built, tags: &[String]) -> Result<(), Report> {
+    let names: Vec<String> = tags.iter().map(String::as_str).chain(image.name.as_deref()).map(full_name).collect();
+    store.save_image(&image.packed, &names).map_err(|error| store_failed(&error))
+}
+
+fn print_result(build: &Build, built: &[Built]) {
+    if build.json {
+        let one = |image: &Built| {
+            json!({
+                "name": image.name,
+                "tags": build.tags.iter().map(|tag| full_name(tag)).collect::<Vec<_>>(),
+                "digest": image.packed.digest,
+                "config": image.packed.config_digest,
+                "layers": image.image.layers(),
+            })
+        };
+        return print::json(&built.iter().map(one).collect::<Vec<_>>());
+    }
+    for image in built {
+        match &image.name {
+            Some(name) if built.len() > 1 => print::to_stdout(&format!("{name} {}", image.packed.digest)),
+            _ => print::to_stdout(&image.packed.digest.to_string()),
+        }
+    }
+}
+
+fn summary(tally: &Tally, built: &[Built], tags: &[String], begun: Instant) -> String {
+    let layers = || built.iter().flat_map(|image| image.image.layers());
+    let size = bytes(layers().map(|layer| layer.size).sum());
+    let what = match (tags, built) {
+        ([tag, ..], _) => full_name(tag),
+        ([], [image]) => image.name.clone().unwrap_or_else(|| image.packed.digest.short()),
+        _ => plural(built.len(), "image"),
+    };
+    let verb = if tally.is_unchanged() { "unchanged" } else { "built" };
+    let layer_count = plural(layers().count(), "layer");
+    format!("{verb} {what} in {}: {}; {layer_count}, {size}", time(begun.elapsed()), tally.words())
+}

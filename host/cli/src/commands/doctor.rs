@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `wythe doctor`: what this machine can do, and what to do where it cannot.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use wythe_sandbox::{Network, RunError, RunInputs, RunRequest, RunTuning, Sandbox as _, SetupError, Stdio};
+use wythe_sys::cancel::Cancel;
+use wythe_sys::overlay::Overlay;
+use wythe_sys::userns::{Standing, SubordinateIds, mapping_tools, obstacle, standing};
+
+use crate::arguments::Doctor;
+use crate::diagnostic::Report;
+use crate::exit::Exit;
+use crate::print;
+use crate::workshop::Workshop;
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    is_good: bool,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, is_good: true, found: found.into(), advice: None }
+    }
+
+    fn bad(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, is_good: false, found: found.into(), advice: Some(advice.into()) }
+    }
+}
+
+/// Looks at the machine and prints what was found; the exit status is 5 where something does not work.
+pub(crate) fn run(workshop: &Workshop, doctor: &Doctor) -> Result<ExitCode, Report> {
+    let mut findings = vec![privilege()];
+    let may_build = standing() != Standing::Ordinary;
+    if may_build {
+        findings.push(store(workshop));
+        findings.extend(sandbox(workshop));
+    }
+    findings.push(authorities(workshop));
+    findings.extend(proxies(workshop));
+    if doctor.json {
+        print::json(&findings);
+    } else {
+        print_findings(&findings);
+    }
+    Ok(if findings.iter().all(|finding| finding.is_good) { Exit::Done } else { Exit::World }.into())
+}
+
+fn print_findings(findings: &[Finding]) {
+    for finding in findings {
+        let mark = if finding.is_good { "ok " } else { "BAD" };
+        print::to_stdout(&format!("{mark}  {}: {}", finding.what, finding.found));
+        if let Some(advice) = &finding.advice {
+            print::to_stdout(&format!("     {advice}"));
+        }
+    }
+}
+
+fn privilege() -> Finding {
+    const WHAT: &str = "privilege";
+    match standing() {
+        Standing::Root => Finding::good(WHAT, "root of the machine"),
+        Standing::Mapped { ids } => Finding::good(WHAT, format!("an ordinary user with {ids} ids in a user namespace")),
+        Standing::SingleId => Finding::bad(WHAT, "an ordinary user with a single id", sub_id_advice()),
+        Standing::Ordinary => {
+            let advice = obstacle().map_or_else(
+                || "allow user namespaces for ordinary users, or run wythe as root".to_owned(),
+                |found| {
+                    format!("set {} to {} (it is {}), or run wythe as root", found.setting, found.wanted, found.value)
+                },
+            );
+            Finding::bad(WHAT, "this machine does not let ordinary users create user namespaces", advice)
+        }
+    }
+}
+
+/// What an ordinary user is to do to have more than one id: packages that change owners need them.
+fn sub_id_advice() -> String {
+    let tools =
+        if mapping_tools().is_some() { "" } else { "install `newuidmap` and `newgidmap` (package uidmap), and " };
+    let ids = SubordinateIds::of_this_user();
+    let ranges = if ids.suffice() {
+        ""
+    } else {
+        "give yourself ids: `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER`"
+    };
+    format!("steps that change owners (most packages) fail; {tools}{ranges}")
+        .trim_end_matches([' ', ','])
+        .trim_end_matches(" and")
+        .to_owned()
+}
+
+fn store(workshop: &Workshop) -> Finding {
+    const WHAT: &str = "store";
+    match workshop.store() {
+        Ok(store) => Finding::good(WHAT, store.directory().display().to_string()),
+        Err(report) => {
+            Finding::bad(WHAT, report.render(false), "name a directory that can be written to: `--store DIR`")
+        }
+    }
+}
+
+/// Tries the real thing: an overlay of two directories of the store, and the smallest sandbox in it.
+fn sandbox(workshop: &Workshop) -> Vec<Finding> {
+    const OVERLAY: &str = "overlay file systems";
+    const SANDBOX: &str = "sandbox";
+    let Ok(store) = workshop.store() else { return Vec::new() };
+    let active = match store.begin() {
+        Ok(active) => active,
+        Err(error) => return vec![Finding::bad(OVERLAY, error.to_string(), "check the disk of the store")],
+    };
+    for place in ["proc", "sys", "dev"] {
+        if let Err(error) = std::fs::create_dir_all(active.plumbing().join(place)) {
+            return vec![Finding::bad(OVERLAY, error.to_string(), "check the disk of the store")];
+        }
+    }
+    let root = Overlay { lowers: vec![active.plumbing()], upper: Some(active.upper()), work: Some(active.work()) };
+    if let Err(error) = root.mount() {
+        let advice = "put the store on a file system that overlay can use (ext4, xfs, btrfs): `--store DIR`";
+        let found = Report::caused(Exit::World, "do not work", &error).render(false);
+        return vec![Finding::bad(OVERLAY, found, advice)];
+    }
+    let mounted = Finding::good(OVERLAY, "work");
+    let inputs = RunInputs {
+        root,
+        argv: vec!["/nothing-is-there".to_owned()],
+        env: [].into(),
+        workdir: "/".to_owned(),
+        user: String::new(),
+        stdin: Vec::new(),
+        mounts: Vec::new(),
+        network: Network::None,
+        hostname: "wythe".to_owned(),
+        set_id_programs: false,
+    };
+    let request = RunRequest { inputs, tuning: RunTuning { timeout: None } };
+    let tried = Cancel::new().map(|cancel| workshop.sandbox().run(&request, Stdio::Captured(&mut |_, _| ()), &cancel));
+    // An empty root has no program: that this is what fails shows that everything before it works.
+    let finding = match tried {
+        Ok(Err(RunError::Setup(SetupError::NoProgram { .. }))) => {
+            Finding::good(SANDBOX, "namespaces, mounts and seccomp work")
+        }
+        Ok(Ok(_)) => Finding::good(SANDBOX, "works"),
+        Ok(Err(error)) => {
+            let found = Report::caused(Exit::World, "does not work", &error).render(false);
+            Finding::bad(SANDBOX, found, "see docs/sandbox.md")
+        }
+        Err(error) => Finding::bad(SANDBOX, error.to_string(), "check the limits of this process: `ulimit -a`"),
+    };
+    vec![mounted, finding]
+}
+
+fn authorities(workshop: &Workshop) -> Finding {
+    const WHAT: &str = "certificate authorities";
+    match workshop.surroundings.machine().ca_bundle {
+        Some(path) => Finding::good(WHAT, path.display().to_string()),
+        None => Finding::bad(WHAT, "none found", "install `ca-certificates`, or name a bundle in SSL_CERT_FILE"),
+    }
+}
+
+fn proxies(workshop: &Workshop) -> Option<Finding> {
+    let proxies = workshop.surroundings.machine().proxies;
+    let names: Vec<String> = proxies.into_keys().collect();
+    // Values may hold passwords.
+    if names.is_empty() { None } else { Some(Finding::good("proxy", format!("as {} say", names.join(", ")))) }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `wythe plan`: what a build would do.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::json;
+use wythe_plan::{Fragment, Label, MountSource, Network, Vertex};
+use wythe_solve::{Force, LockUse, PlannedStep, Silent, describe, look};
+
+use crate::arguments::Plan;
+use crate::commands::block_on;
+use crate::definition::Definition;
+use crate::diagnostic::{Report, explain};
+use crate::print;
+use crate::workshop::{Stops, Workshop, all_kinds};
+
+/// Prints what a build would do, without running anything.
+pub(crate) fn run(workshop: &Workshop, plan: &Plan) -> Result<(), Report> {
+    let store = workshop.store()?;
+    let plugins = Arc::new(workshop.plugins(Some(&store))?);
+    let definition = Definition::read(workshop, &plan.definition, &all_kinds(&plugins))?;
+    let order = definition.order(workshop, LockUse::Use, Force::default())?;
+    let images = block_on(async {
+        let stops = Stops::listen()?;
+        let engine = workshop.engine(&store, plugins, Arc::new(Silent), &stops);
+        look(&engine, &order).await.map_err(|error| explain(&error, &definition.spec))
+    })?;
+    let names = order.images.iter().map(|image| image.name.as_deref());
+    if plan.json {
+        let image = |(name, steps): (Option<&str>, &Vec<PlannedStep>)| json!({"image": name, "steps": steps.iter().map(step_json).collect::<Vec<_>>()});
+        print::json(&names.zip(&images).map(image).collect::<Vec<_>>());
+        return Ok(());
+    }
+    for (name, steps) in names.zip(&images) {
+        if let Some(name) = name {
+            print::to_stdout(&format!("image {name}"));
+        }
+        for step in steps {
+            print::to_stdout(step_text(step).trim_end());
+        }
+    }
+    Ok(())
+}
+
+fn step_json(step: &PlannedStep) -> serde_json::Value {
+    let vertices = step.fragment.as_ref().map(|fragment| {
+        let both = fragment.vertices().iter().zip(fragment.labels());
+        both.map(|(vertex, label)| json!({"operation": vertex, "label": label})).collect::<Vec<_>>()
+    });
+    json!({
+        "step": &*step.step.step,
+        "kind": step.kind,
+        "plan": vertices,
+        "result": step.fragment.as_ref().map(Fragment::head),
+        "digest": step.fragment.as_ref().map(Fragment::digest),
+    })
+}
+
+fn step_text(step: &PlannedStep) -> String {
+    let mut text = format!("{} ({})\n", step.step.step, step.kind);
+    let Some(fragment) = &step.fragment else {
+        text.push_str("  planned when the image below it is built, or its packages are pinned (`wythe lock`)\n");
+        return text;
+    };
+    for (vertex, label) in fragment.vertices().iter().zip(fragment.labels()) {
+        vertex_text(&mut text, vertex, label);
+    }
+    text
+}
+
+fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
+    let word = match vertex {
+        Vertex::Base => return,
+        Vertex::Scratch => "start",
+        Vertex::Image { .. } => "image",
+        Vertex::Files(_) => "files",
+        Vertex::Run(_) => "run  ",
+        Vertex::Configure { .. } => "set  ",
+    };
+    let _infallible = writeln!(text, "  {word}  {}", describe(vertex, label));
+    if let Vertex::Run(run) = vertex {
+        let network = match &run.network {
+            Network::None => "none".to_owned(),
+            Network::Host => "host".to_owned(),
+            Network::Hosts(hosts) => hosts.join(", "),
+        };
+        let _infallible = writeln!(text, "         network {network}");
+        for mount in &run.mounts {
+            let _infallible = writeln!(text, "         mount {} at {}", source_text(&mount.source), mount.target);
+        }
+    }
+}
+
+fn source_text(source: &MountSource) -> String {
+    match source {
+        MountSource::Cache { id, .. } => format!("cache {id}"),
+        MountSource::Context { path } => format!("context {path}"),
+        MountSource::State { path, .. } => format!("state {path}"),
+        MountSource::Artifact(artifact) | MountSource::Unpacked { artifact, .. } => {
+            format!("{} ({})", artifact.url.rsplit('/').next().unwrap_or(&artifact.url), artifact.sha256.short())
+        }
+        MountSource::Tmpfs { .. } => "tmpfs".to_owned(),
+        MountSource::SecretFile { id, .. } => format!("secret {id}"),
+        MountSource::Ssh { id, .. } => format!("ssh {id}"),
+        MountSource::Volume { name } => format!("volume {name}"),
+    }
+}

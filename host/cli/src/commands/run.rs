@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `wythe run` and `wythe shell`: a program in an image, on a throw-away copy of its files.
+
+use std::process::ExitCode;
+
+use wythe_image::Image;
+use wythe_sandbox::{Ending, RunError, Sandbox as _, Stdio};
+use wythe_solve::{Program, program_request};
+use wythe_store::Store;
+
+use crate::arguments::{Inside, NetworkMode, Run, Shell};
+use crate::commands::block_on;
+use crate::definition::split_assignment;
+use crate::diagnostic::Report;
+use crate::exit::Exit;
+use crate::workshop::{Stops, Workshop, find_image, store_failed};
+
+/// Runs a program in an image; the exit status is the program's.
+pub(crate) fn run(workshop: &Workshop, run: &Run) -> Result<ExitCode, Report> {
+    let store = workshop.store()?;
+    let (_, image) = find_image(&store, &run.image)?;
+    let argv = command_of(&image, &run.inside, &run.command);
+    if argv.is_empty() {
+        let report = Report::new(Exit::Spec, format!("image `{}` has no command", run.image));
+        return Err(report.hint(format!("name one: `wythe run {} -- PROGRAM`", run.image)));
+    }
+    execute(workshop, &store, &image, &run.inside, argv)
+}
+
+/// Opens a shell in an image.
+pub(crate) fn shell(workshop: &Workshop, shell: &Shell) -> Result<ExitCode, Report> {
+    let store = workshop.store()?;
+    let (_, image) = find_image(&store, &shell.image)?;
+    let argv = vec!["/bin/sh".to_owned(), "-c".to_owned(), "exec \"$(command -v bash || echo /bin/sh)\" -i".to_owned()];
+    execute(workshop, &store, &image, &shell.inside, argv)
+}
+
+/// What runs: the entry point, then the command or what stands in its place (config.md, `Entrypoint` and `Cmd`).
+fn command_of(image: &Image, inside: &Inside, command: &[String]) -> Vec<String> {
+    let config = image.config();
+    match &inside.entrypoint {
+        Some(program) => std::iter::once(program.clone()).chain(command.iter().cloned()).collect(),
+        None if command.is_empty() => config.entrypoint.iter().chain(&config.cmd).cloned().collect(),
+        None => config.entrypoint.iter().chain(command).cloned().collect(),
+    }
+}
+
+fn execute(
+    workshop: &Workshop,
+    store: &Store,
+    image: &Image,
+    inside: &Inside,
+    argv: Vec<String>,
+) -> Result<ExitCode, Report> {
+    let env = inside.env.iter().map(|text| split_assignment(text, "--env")).collect::<Result<Vec<_>, _>>()?;
+    let program = Program {
+        argv,
+        env: env.into_iter().collect(),
+        workdir: inside.workdir.clone(),
+        user: inside.user.clone(),
+        has_network: inside.network == NetworkMode::Host,
+    };
+    let active = store.begin().map_err(|error| store_failed(&error))?;
+    let request = program_request(store, &workshop.surroundings.machine(), &active, image, program);
+    let request = request.map_err(|cause| Report::caused(Exit::World, "cannot lay out the sandbox", &cause))?;
+    let sandbox = workshop.sandbox();
+    let name = request.inputs.argv.first().cloned().unwrap_or_default();
+    let outcome = block_on(async {
+        let stops = Stops::listen()?;
+        // The terminal belongs to the program, Ctrl-C too: it is for the program to end.
+        tokio::task::spawn_blocking(move || sandbox.run(&request, Stdio::Inherited, &stops.cancel))
+            .await
+            .expect("running a program does not panic")
+            .map_err(|error| cannot_run(&name, &error))
+    })?;
+    Ok(status(outcome.ending))
+}
+
+fn cannot_run(name: &str, error: &RunError) -> Report {
+    Report::caused(Exit::World, format!("cannot run `{name}`"), error)
+        .hint("see what this machine allows: `wythe doctor`")
+}
+
+/// The exit status of a shell for a program that ended so.
+fn status(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Exited(code) => ExitCode::from(u8::try_from(code).unwrap_or(255)),
+        Ending::Signaled(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(255)),
+        Ending::TimedOut | Ending::Cancelled => Exit::Interrupted.into(),
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `wythe store du`, `gc`, `verify`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+use wythe_store::{GcPolicy, LayerDigest, Usage};
+
+use crate::arguments::{Collect, Store};
+use crate::diagnostic::Report;
+use crate::exit::Exit;
+use crate::print;
+use crate::render::{bytes, plural};
+use crate::workshop::{Workshop, store_failed};
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// Looks after the store.
+pub(crate) fn run(workshop: &Workshop, command: &Store) -> Result<ExitCode, Report> {
+    match command {
+        Store::Du { json } => usage(workshop, *json),
+        Store::Gc(collect) => gc(workshop, collect),
+        Store::Verify { json } => return verify(workshop, *json),
+    }
+    .map(|()| Exit::Done.into())
+}
+
+fn usage(workshop: &Workshop, json: bool) -> Result<(), Report> {
+    let store = workshop.store()?;
+    let usage = store.usage().map_err(|error| store_failed(&error))?;
+    if json {
+        print::json(&usage);
+    } else {
+        print_usage(&usage);
+        print::to_stderr(&format!("in {}", store.directory().display()));
+    }
+    Ok(())
+}
+
+fn print_usage(usage: &Usage) {
+    let heads = ["WHAT", "COUNT", "SIZE"].map(str::to_owned).to_vec();
+    let row = |(class, tally): (&wythe_store::Class, &wythe_store::Tally)| {
+        vec![name_of(*class), tally.count.to_string(), bytes(tally.bytes)]
+    };
+    print::table(&std::iter::once(heads).chain(usage.iter().map(row)).collect::<Vec<_>>());
+}
+
+/// The word that JSON uses, so that people and programs see the same one.
+fn name_of(class: wythe_store::Class) -> String {
+    serde_json::to_value(class).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn gc(workshop: &Workshop, collect: &Collect) -> Result<(), Report> {
+    let store = workshop.store()?;
+    let policy = GcPolicy {
+        max_age: Some(i64::from(collect.older_than) * SECONDS_A_DAY),
+        max_bytes: None,
+        caches: collect.caches,
+        dry_run: collect.dry_run,
+    };
+    let report = store.gc(&policy).map_err(|error| store_failed(&error))?;
+    if collect.json {
+        print::json(&json!({
+            "removed": report.removed,
+            "bytes": report.bytes(),
+            "in_use": report.in_use,
+            "kept_bytes": report.kept_bytes,
+            "dry_run": collect.dry_run,
+        }));
+        return Ok(());
+    }
+    print_usage(&report.removed);
+    let verb = if collect.dry_run { "would free" } else { "freed" };
+    print::to_stderr(&format!("{verb} {}; {} are kept", bytes(report.bytes()), bytes(report.kept_bytes)));
+    if report.in_use > 0 {
+        print::to_stderr(&format!(
+            "{} in use by another process stay",
+            plural(usize::try_from(report.in_use).unwrap_or(usize::MAX), "thing")
+        ));
+    }
+    Ok(())
+}
+
+fn verify(workshop: &Workshop, json: bool) -> Result<ExitCode, Report> {
+    let store = workshop.store()?;
+    let digest: LayerDigest<'_> = &|dir: &Path| {
+        let (digest, _) = wythe_snapshot::layer_digest(dir)?;
+        Ok(digest)
+    };
+    let report = store.verify(true, &mut |_| {}, digest).map_err(|error| store_failed(&error))?;
+    if json {
+        let finding =
+            |found: &wythe_store::Finding| json!({"damage": found.damage.to_string(), "repaired": found.is_repaired});
+        print::json(&json!({
+            "checked": report.checked,
+            "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        }));
+    } else {
+        for found in &report.findings {
+            let what = if found.is_repaired { "dropped, the next build makes it again" } else { "not repaired" };
+            print::to_stdout(&format!("{}: {what}", found.damage));
+        }
+        let checked = report.checked.iter().map(|(class, count)| format!("{count} {}", name_of(*class)));
+        print::to_stderr(&format!("checked {}", checked.collect::<Vec<_>>().join(", ")));
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::World }.into())
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Finds and reads a definition and its lock, and writes the lock back.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use wythe_plan::spec::Spec;
+use wythe_plan::{Kind, Lock};
+use wythe_solve::{Force, LockUse, Order, Pretence};
+
+use crate::arguments;
+use crate::diagnostic::{Report, warnings};
+use crate::exit::Exit;
+use crate::workshop::{Workshop, absolute};
+
+/// The file that a directory's definition is in.
+const DEFINITION: &str = "wythe.toml";
+
+/// Largest definition or lock that is read. A lock of a thousand packages has less than a megabyte.
+const LARGEST_TEXT: u64 = 64 << 20;
+
+/// A definition, read and checked.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    pub(crate) spec: Spec,
+    pub(crate) lock: Lock,
+    lock_path: PathBuf,
+    lock_text: String,
+    dir: PathBuf,
+    args: Vec<(String, String)>,
+}
+
+impl Definition {
+    /// Reads the definition that the command line names, and warns of what should be looked at.
+    pub(crate) fn read(workshop: &Workshop, wanted: &arguments::Definition, kinds: &[Kind]) -> Result<Self, Report> {
+        let path = find(&wanted.path)?;
+        let text = read_text(&path)?;
+        let mut spec = Spec::parse(&name_of(&path), &text, kinds)?;
+        if let Some(text) = warnings(&spec.warnings, &spec.source, workshop.color) {
+            crate::print::to_stderr(&text);
+        }
+        choose_images(&mut spec, &wanted.images)?;
+        let dir = absolute(path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new(".")))?;
+        let lock_path = path.with_extension("lock");
+        let lock_text = if lock_path.exists() { read_text(&lock_path)? } else { String::new() };
+        let lock = if lock_text.is_empty() { Lock::default() } else { parse_lock(&lock_path, &lock_text)? };
+        let args = wanted.args.iter().map(|arg| split_assignment(arg, "--arg")).collect::<Result<_, _>>()?;
+        Ok(Self { spec, lock, lock_path, lock_text, dir, args })
+    }
+
+    /// Returns what is to be built.
+    pub(crate) fn order(&self, workshop: &Workshop, lock_use: LockUse, force: Force) -> Result<Order, Report> {
+        let epoch = match workshop.surroundings.source_date_epoch() {
+            None => self.spec.builder.source_date_epoch(),
+            Some(Ok(epoch)) => epoch,
+            Some(Err(text)) => {
+                return Err(Report::new(Exit::Spec, format!("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds")));
+            }
+        };
+        Ok(Order {
+            images: self.spec.images.clone(),
+            context: self.dir.clone(),
+            pretence: Pretence {
+                source_date_epoch: epoch,
+                created: rfc3339(epoch)?,
+                builder: self.spec.builder.to_string(),
+                args: self.args.iter().cloned().collect(),
+            },
+            lock: self.lock.clone(),
+            lock_use,
+            force,
+            definition: self.dir.join(self.spec.source.name()).display().to_string(),
+        })
+    }
+
+    /// Returns whether writing this lock would change the file.
+    pub(crate) fn lock_differs(&self, lock: &Lock) -> bool {
+        *lock != self.lock && lock.to_text() != self.lock_text
+    }
+
+    /// Writes the lock beside the definition, where it has changed.
+    pub(crate) fn write_lock(&self, lock: &Lock) -> Result<(), Report> {
+        if !self.lock_differs(lock) {
+            return Ok(());
+        }
+        replace(&self.lock_path, lock.to_text().as_bytes()).map_err(|error| {
+            Report::caused(Exit::World, format!("cannot write `{}`", self.lock_path.display()), &error)
+        })
+    }
+}
+
+/// Returns seconds since 1970 as RFC 3339.
+pub(crate) fn rfc3339(epoch: u64) -> Result<String, Report> {
+    let stamp = i64::try_from(epoch).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let stamp = stamp.ok_or_else(|| Report::new(Exit::Spec, format!("{epoch} seconds is not a time")))?;
+    Ok(stamp.to_string())
+}
+
+fn find(path: &Path) -> Result<PathBuf, Report> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let file = path.join(DEFINITION);
+    if file.is_file() {
+        return Ok(if path == Path::new(".") { PathBuf::from(DEFINITION) } else { file });
+    }
+    let report = Report::new(Exit::Spec, format!("there is no `{DEFINITION}` in `{}`", path.display()));
+    Err(report.hint("name a directory or a file: `wythe build DIR`; docs/definition.md says what to write into it"))
+}
+
+fn read_text(path: &Path) -> Result<String, Report> {
+    let failed = |error: &std::io::Error| {
+        Report::new(Exit::Spec, format!("cannot read `{}`", path.display())).note(error.to_string())
+    };
+    let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
+    if size > LARGEST_TEXT {
+        return Err(Report::new(Exit::Spec, format!("`{}` is too large to be a text: {size} bytes", path.display())));
+    }
+    let bytes = fs::read(path).map_err(|error| failed(&error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Report::new(Exit::Spec, format!("`{}` is not UTF-8: line {line}", path.display()))
+    })
+}
+
+fn parse_lock(path: &Path, text: &str) -> Result<Lock, Report> {
+    Lock::parse(text).map_err(|error| {
+        Report::caused(Exit::Spec, format!("`{}` is not a lock", path.display()), &error)
+            .hint("restore it from version control, or remove it to have everything pinned anew")
+    })
+}
+
+fn name_of(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn choose_images(spec: &mut Spec, wanted: &[String]) -> Result<(), Report> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<&str> = spec.images.iter().filter_map(|image| image.name.as_deref()).collect();
+    if let Some(missing) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        let report = Report::new(Exit::Spec, format!("the definition has no image `{missing}`"));
+        return Err(report.hint(format!(
+            "it has: {}",
+            if known.is_empty() { "one without a name".into() } else { known.join(", ") }
+        )));
+    }
+    spec.images.retain(|image| image.name.as_ref().is_some_and(|name| wanted.contains(name)));
+    Ok(())
+}
+
+/// Takes `NAME=VALUE` apart.
+pub(crate) fn split_assignment(text: &str, option: &str) -> Result<(String, String), Report> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Report::new(Exit::Usage, format!("`{option} {text}` is not of the form NAME=VALUE"))),
+    }
+}
+
+/// Replaces a file as a whole: who reads it sees the old text or the new one.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = dir.join(format!(".{name}.{}", std::process::id()));
+    let written = fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
+        // The message is about the failure above; a file that is left over here is only untidy.
+        let _left_over = fs::remove_file(&beside);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{rfc3339, split_assignment};
+
+    #[test]
+    fn assignments_are_taken_apart_at_the_first_sign() {
+        assert_eq!(split_assignment("A=b=c", "--arg").unwrap(), ("A".to_owned(), "b=c".to_owned()));
+        assert_eq!(split_assignment("A=", "--arg").unwrap(), ("A".to_owned(), String::new()));
+        assert!(split_assignment("A", "--arg").is_err());
+        assert!(split_assignment("=b", "--arg").is_err());
+    }
+
+    #[test]
+    fn times_are_written_as_rfc_3339() {
+        assert_eq!(rfc3339(1_793_491_200).unwrap(), "2026-11-01T00:00:00Z");
+        assert!(rfc3339(u64::MAX).is_err());
+    }
+}

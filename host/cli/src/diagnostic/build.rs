@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Prose for a build that stopped.
+
+use std::ops::Range;
+
+use wythe_plan::spec::{ImageSpec, Spec, Step};
+use wythe_plan::{PlanError, Problem};
+use wythe_sandbox::{Ending, RunError, SetupError};
+use wythe_solve::{BuildError, Cause, describe_ending};
+
+use super::Report;
+use crate::exit::Exit;
+
+/// What a person can do after a network failed.
+const NETWORK_HINT: &str = "check the network and the proxy settings, then build again: what was done is kept";
+
+/// Explains why a build stopped, with the place in its definition.
+pub(crate) fn explain(error: &BuildError, spec: &Spec) -> Report {
+    let step = find(error, spec);
+    let report = match &*error.cause {
+        Cause::Plan(PlanError::Declined(problems)) => return declined(error, problems, spec, step),
+        Cause::Plan(plan) => of_plan(error, plan),
+        Cause::Command { command, ending, tail, log } => of_command(error, command, *ending, tail, log),
+        Cause::Cancelled => return Report::new(Exit::Interrupted, "stopped; what was done is kept"),
+        cause => of_cause(error, cause),
+    };
+    match step {
+        Some(step) => report.at(&spec.source, header(&step.span, &spec.source), ""),
+        None => report,
+    }
+}
+
+fn find<'s>(error: &BuildError, spec: &'s Spec) -> Option<&'s Step> {
+    let is_it = |image: &&ImageSpec| image.name.as_deref().unwrap_or_default() == &*error.step.image;
+    let image = spec.images.iter().find(is_it)?;
+    std::iter::once(&image.base).chain(&image.steps).find(|step| step.id == *error.step.step)
+}
+
+/// The first line of a span: a step is pointed at by its header, not by its whole table.
+fn header(span: &Range<usize>, source: &wythe_plan::spec::SourceText) -> Range<usize> {
+    let text = &source.text()[span.clone()];
+    span.start..span.start + text.find('\n').unwrap_or(text.len())
+}
+
+fn declined(error: &BuildError, problems: &[Problem], spec: &Spec, step: Option<&Step>) -> Report {
+    let one = |problem: &Problem| {
+        let mut report = Report::new(Exit::Spec, problem.message.clone());
+        if let Some(step) = step {
+            report = report.at(&spec.source, step.span_of(&problem.path), "");
+        } else {
+            report = report.note(format!("in step `{}`", error.step));
+        }
+        problem.hint.iter().fold(report, |report, hint| report.hint(hint))
+    };
+    let reports = problems.iter().map(one).reduce(Report::join);
+    reports.unwrap_or_else(|| Report::new(Exit::Plugin, format!("step `{}` was declined without a reason", error.step)))
+}
+
+fn of_plan(error: &BuildError, plan: &PlanError) -> Report {
+    let step = &error.step;
+    match plan {
+        PlanError::Failed(what) => Report::new(Exit::World, format!("step `{step}`: {what}")),
+        PlanError::Broken { plugin, what, frames } => {
+            let what = format!("plugin `{plugin}` {what} (step `{step}`)");
+            let report = frames.iter().fold(Report::new(Exit::Plugin, what), |report, frame| report.note(frame));
+            report.note("this is a fault in the plugin, not in your definition; no command was run")
+        }
+        PlanError::Refused { plugin, what, hint } => {
+            Report::new(Exit::Spec, format!("plugin `{plugin}` {what} (step `{step}`)")).hint(hint)
+        }
+        PlanError::World(what) => Report::new(Exit::World, format!("step `{step}`: {what}")),
+        PlanError::NotYet => {
+            Report::new(Exit::Bug, format!("step `{step}` was planned before the image below it was built"))
+        }
+        PlanError::Declined(_) => unreachable!("explained before"),
+    }
+}
+
+fn of_command(error: &BuildError, command: &str, ending: Ending, tail: &[String], log: &std::path::Path) -> Report {
+    let what = format!("step `{}`: `{command}` {}", error.step, describe_ending(ending));
+    let mut report = Report::new(Exit::Step, what);
+    if !tail.is_empty() {
+        report = report.note("last lines of its output:");
+        report = tail.iter().fold(report, |report, line| report.note(format!("  | {line}")));
+    }
+    let report = report.note("nothing of this step is kept; the steps before it are");
+    let report = report.hint(format!("all of its output: {}", log.display()));
+    match ending {
+        Ending::TimedOut => report.hint("give the step a longer `timeout`"),
+        _ => report,
+    }
+}
+
+/// Whether what was asked for cannot be had in the image, whatever the machine.
+fn is_the_commands_fault(setup: &SetupError) -> bool {
+    matches!(
+        setup,
+        SetupError::NoCommand
+            | SetupError::NoProgram { .. }
+            | SetupError::ProgramDenied { .. }
+            | SetupError::NotAProgram { .. }
+    )
+}
+
+fn of_cause(error: &BuildError, cause: &Cause) -> Report {
+    let exit = match cause {
+        Cause::Locked { .. } | Cause::NoImage { .. } | Cause::Unsupported { .. } | Cause::Context { .. } => Exit::Spec,
+        Cause::Bug(_) => Exit::Bug,
+        Cause::Sandbox { source: RunError::Setup(setup), .. } if is_the_commands_fault(setup) => Exit::Step,
+        _ => Exit::World,
+    };
+    let what = format!("step `{}`: {cause}", error.step);
+    let report = match std::error::Error::source(cause) {
+        Some(source) => Report::caused(exit, what, source),
+        None => Report::new(exit, what),
+    };
+    match cause {
+        Cause::Locked { .. } => report.hint("bring wythe.lock up to date: `wythe lock`"),
+        Cause::NoImage { .. } => report.hint("see which images there are: `wythe images`"),
+        Cause::Fetch { .. } => report.hint(NETWORK_HINT),
+        Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
+        Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
+        Cause::Bug(_) => report.note("this is a bug in wythe"),
+        _ => report,
+    }
+}

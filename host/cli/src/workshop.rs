@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Puts the rooms together: a store, the plugins, a sandbox and a client, wired for one command.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use wythe_image::{Image, Reference};
+use wythe_plan::{CORE_KINDS, Kind, StepPlanner as _};
+use wythe_plugin::{PluginOptions, Plugins};
+use wythe_remote::ClientOptions;
+use wythe_sandbox::Native;
+use wythe_solve::{Engine, EventSink, Parts};
+use wythe_store::{Store, StoredImage};
+use wythe_sys::cancel::Cancel;
+
+use crate::arguments::{Global, When};
+use crate::diagnostic::Report;
+use crate::environment::{Surroundings, now};
+use crate::exit::Exit;
+
+/// What every command is given.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) store_dir: PathBuf,
+    pub(crate) color: bool,
+    pub(crate) is_terminal: bool,
+}
+
+impl Workshop {
+    pub(crate) fn new(global: &Global) -> Self {
+        let surroundings = Surroundings::look();
+        let stderr = std::io::stderr();
+        let color = match global.color {
+            When::Always => true,
+            When::Never => false,
+            // Honours NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM.
+            When::Auto => anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
+        };
+        Self {
+            store_dir: surroundings.store_dir(global.store.as_deref()),
+            surroundings,
+            color,
+            is_terminal: std::io::IsTerminal::is_terminal(&stderr),
+        }
+    }
+
+    /// Opens the store, which is made where there is none.
+    pub(crate) fn store(&self) -> Result<Arc<Store>, Report> {
+        let dir = absolute(&self.store_dir)?;
+        let opened = Store::open(&dir, now());
+        let opened = opened.map_err(|error| {
+            Report::caused(Exit::World, format!("cannot open the store `{}`", dir.display()), &error)
+                .hint("name another place with `--store DIR` or WYTHE_HOME")
+        });
+        opened.map(Arc::new)
+    }
+
+    /// Returns the plugins. Nothing is compiled before a step is planned.
+    pub(crate) fn plugins(&self, store: Option<&Store>) -> Result<Plugins, Report> {
+        let options = PluginOptions { compiled_cache: store.map(Store::compiled_dir), ..PluginOptions::default() };
+        Plugins::load(options).map_err(|error| Report::caused(Exit::Plugin, "cannot load the plugins", &error))
+    }
+
+    /// Puts an engine together.
+    pub(crate) fn engine(
+        &self,
+        store: &Arc<Store>,
+        plugins: Arc<Plugins>,
+        events: Arc<dyn EventSink>,
+        stops: &Stops,
+    ) -> Arc<Engine> {
+        Engine::new(Parts {
+            store: Arc::clone(store),
+            planner: plugins,
+            sandbox: Arc::new(self.sandbox()),
+            client: ClientOptions::new(concat!("wythe/", env!("CARGO_PKG_VERSION"))),
+            machine: self.surroundings.machine(),
+            events,
+            now: now(),
+            cancel: stops.cancel.clone(),
+            stop: stops.token.clone(),
+        })
+    }
+
+    pub(crate) fn sandbox(&self) -> Native {
+        Native::new(PathBuf::from("/proc/self/exe"))
+    }
+}
+
+/// Returns all step kinds: those of the plugins and the core ones, sorted by name.
+pub(crate) fn all_kinds(plugins: &Plugins) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = plugins.kinds().iter().chain(CORE_KINDS.iter()).cloned().collect();
+    kinds.sort_by(|one, other| one.name.cmp(&other.name));
+    kinds
+}
+
+/// Finds an image by name, digest or beginning of a digest.
+pub(crate) fn find_image(store: &Store, name: &str) -> Result<(StoredImage, Image), Report> {
+    let failed = |error| Report::caused(Exit::Spec, format!("cannot find image `{name}`"), &error);
+    let by_name = store.image(&full_name(name)).map_err(failed)?;
+    let found = match by_name {
+        Some(stored) => Some(stored),
+        None => store.image(name).map_err(failed)?,
+    };
+    let stored = found.ok_or_else(|| {
+        Report::new(Exit::Spec, format!("image `{name}` is not in the store"))
+            .hint("see which images there are: `wythe images`")
+    })?;
+    let image = Image::unpack(&stored.manifest, &stored.config)
+        .map_err(|error| Report::caused(Exit::World, format!("image `{name}` cannot be read"), &error))?;
+    Ok((stored, image))
+}
+
+/// Returns the name under which an image is kept: with its tag, `latest` where none is given.
+pub(crate) fn full_name(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.to_string())
+}
+
+/// Returns an error of the store as a report.
+pub(crate) fn store_failed(error: &(dyn std::error::Error + 'static)) -> Report {
+    Report::caused(Exit::World, "the store failed", error)
+}
+
+/// Returns an absolute path. Names are kept as they are written: nothing is resolved.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Report> {
+    std::path::absolute(path)
+        .map_err(|error| Report::caused(Exit::World, format!("cannot tell where `{}` is", path.display()), &error))
+}
+
+/// Stops everything that runs, on Ctrl-C or SIGTERM.
+#[derive(Debug, Clone)]
+pub(crate) struct Stops {
+    pub(crate) cancel: Cancel,
+    pub(crate) token: CancellationToken,
+}
+
+impl Stops {
+    /// Begins to listen. The first signal stops the build in order; a second one ends the process at once.
+    pub(crate) fn listen() -> Result<Self, Report> {
+        let failed = |error| Report::caused(Exit::World, "cannot listen for signals", &error);
+        let stops = Self { cancel: Cancel::new().map_err(failed)?, token: CancellationToken::new() };
+        let mut interrupt =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).map_err(failed)?;
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
+        let shared = stops.clone();
+        tokio::spawn(async move {
+            let mut next = async || {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            };
+            next().await;
+            shared.cancel.cancel();
+            shared.token.cancel();
+            next().await;
+            #[allow(clippy::exit, reason = "a person who asks twice does not want to wait")]
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        });
+        Ok(stops)
+    }
+}

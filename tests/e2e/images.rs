@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Looking at images, naming them, writing them, looking after the store.
+
+use serde_json::Value;
+use wythe_tests::{Bench, is_installed, run};
+
+fn built() -> (Bench, String) {
+    let bench = Bench::new();
+    bench.file("hello", "hello\n").definition(
+        "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"hello\"\nto = \"/hello\"\n\
+         [[steps]]\nkind = \"label\"\nset = { \"org.example\" = \"yes\" }\n\
+         [[steps]]\nkind = \"entrypoint\"\nargv = [\"/hello\"]\n",
+    );
+    let digest = bench.wythe(&["build", "-t", "hello:1"]).stdout().trim().to_owned();
+    (bench, digest)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn an_image_is_found_by_name_digest_and_beginning_of_its_digest() {
+    let (bench, digest) = built();
+    for name in ["hello:1", "docker.io/library/hello:1", &digest, &digest["sha256:".len()..][..12]] {
+        let found = json(&bench.wythe(&["inspect", name]).stdout());
+        assert_eq!(found["digest"], digest.as_str(), "{name}");
+        assert_eq!(found["config"]["config"]["Labels"]["org.example"], "yes");
+        assert_eq!(found["config"]["created"], "2026-11-01T00:00:00Z");
+    }
+    let missing = bench.wythe(&["inspect", "nothing"]);
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.stderr.contains("image `nothing` is not in the store"), "{}", missing.stderr);
+}
+
+#[test]
+fn names_come_and_go() {
+    let (bench, digest) = built();
+    bench.wythe(&["tag", "hello:1", "other", "third:x"]).stdout();
+    let rows = json(&bench.wythe(&["images", "--json"]).stdout());
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    assert_eq!(rows[0]["names"], serde_json::json!(["hello:1", "other:latest", "third:x"]));
+    bench.wythe(&["rm", "other", "third:x"]).stdout();
+    assert_eq!(json(&bench.wythe(&["images", "--json"]).stdout())[0]["names"], serde_json::json!(["hello:1"]));
+    bench.wythe(&["rm", &digest]).stdout();
+    assert_eq!(json(&bench.wythe(&["images", "--json"]).stdout()), serde_json::json!([]));
+}
+
+#[test]
+fn history_tells_each_operation() {
+    let (bench, _) = built();
+    let lines = json(&bench.wythe(&["history", "--json", "hello:1"]).stdout());
+    let texts: Vec<&str> = lines.as_array().unwrap().iter().map(|line| line["created_by"].as_str().unwrap()).collect();
+    assert_eq!(texts[1..], ["label org.example=yes", "entrypoint [\"/hello\"]"]);
+    assert!(lines[0]["layer"]["diff_id"].as_str().unwrap().starts_with("sha256:"));
+}
+
+#[test]
+fn what_is_saved_is_accepted_by_other_tools() {
+    let (bench, digest) = built();
+    let layout = bench.dir().join("layout").display().to_string();
+    let printed = bench.wythe(&["save", "hello:1", "--format", "oci-dir", "-o", &layout]).stdout();
+    assert_eq!(printed.trim(), digest, "an uncompressed layout keeps the digest");
+    if is_installed("skopeo") {
+        let found = json(&run("skopeo", &["inspect", &format!("oci:{layout}:hello:1")]).stdout());
+        assert_eq!(found["Digest"], digest.as_str());
+        for (format, scheme) in [("oci", "oci-archive"), ("docker", "docker-archive")] {
+            let path = bench.dir().join(format).display().to_string();
+            bench.wythe(&["save", "hello:1", "--format", format, "-o", &path]).stdout();
+            let found = json(&run("skopeo", &["inspect", &format!("{scheme}:{path}")]).stdout());
+            assert_eq!(found["Labels"]["org.example"], "yes", "{format}");
+        }
+    }
+    for compression in ["none", "gzip", "zstd"] {
+        let layout = bench.dir().join(compression).display().to_string();
+        bench.wythe(&["save", "hello:1", "--format", "oci-dir", "--compression", compression, "-o", &layout]).stdout();
+        // The umoci of Debian 12 reads no zstd.
+        if compression != "zstd" && is_installed("umoci") {
+            let bundle = bench.dir().join(format!("bundle-{compression}")).display().to_string();
+            run("umoci", &["unpack", "--rootless", "--image", &format!("{layout}:hello:1"), &bundle]).stdout();
+            assert_eq!(std::fs::read_to_string(format!("{bundle}/rootfs/hello")).unwrap(), "hello\n");
+        }
+    }
+}
+
+#[test]
+fn collection_keeps_what_is_named_and_frees_the_rest() {
+    let (bench, digest) = built();
+    bench.wythe(&["store", "gc", "--older-than", "0"]).stdout();
+    let kept = bench.wythe(&["build"]);
+    assert!(kept.stderr.contains("unchanged") || kept.stderr.contains("built"), "{}", kept.stderr);
+    assert_eq!(kept.stdout().trim(), digest);
+    bench.wythe(&["rm", "hello:1"]).stdout();
+    bench.wythe(&["store", "gc", "--older-than", "0"]).stdout();
+    let usage = json(&bench.wythe(&["store", "du", "--json"]).stdout());
+    assert_eq!(usage["layers"]["count"], 0, "{usage}");
+}
+
+#[test]
+fn damage_is_found_and_made_good() {
+    let (bench, digest) = built();
+    let verified = bench.wythe(&["store", "verify"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+    let layers = bench.store().join("layers");
+    let layer = std::fs::read_dir(&layers).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(layer.join("fs/hello"), "jello\n").unwrap();
+    let damaged = bench.wythe(&["store", "verify"]);
+    assert_eq!(damaged.code, Some(5), "{}", damaged.stdout);
+    assert!(damaged.stdout.contains("layer sha256:"), "{}", damaged.stdout);
+    assert_eq!(bench.wythe(&["build", "-t", "hello:1"]).stdout().trim(), digest);
+    assert_eq!(std::fs::read_to_string(layer.join("fs/hello")).unwrap(), "hello\n");
+    assert_eq!(bench.wythe(&["store", "verify"]).code, Some(0));
+}
+
+#[test]
+fn kinds_are_listed_and_shown() {
+    let bench = Bench::new();
+    let kinds = json(&bench.wythe(&["plugin", "list", "--json"]).stdout());
+    let names: Vec<&str> = kinds.as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
+    for name in ["apt", "debian-slim", "env", "files", "pip", "run", "scratch", "uv"] {
+        assert!(names.contains(&name), "{name} is missing from {names:?}");
+    }
+    let shown = bench.wythe(&["plugin", "show", "uv"]).stdout();
+    assert!(shown.contains("requirements") && shown.contains("wythe:step/"), "{shown}");
+    assert!(!bench.store().exists(), "looking at plugins made a store");
+}
+
+#[test]
+fn completions_and_help_need_nothing() {
+    let bench = Bench::new();
+    assert!(bench.wythe(&["completions", "bash"]).stdout().contains("_wythe"));
+    for command in ["build", "plan", "lock", "run", "shell", "save", "store", "plugin", "doctor"] {
+        assert!(bench.wythe(&[command, "--help"]).stdout().contains("Usage:"), "{command}");
+    }
+    let unknown = bench.wythe(&["biuld"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("build"), "{}", unknown.stderr);
+}

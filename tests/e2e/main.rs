@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The real binary with the real kernel, mirrors and package indexes.
+//!
+//! Names of modules and tests say what they need: `network` a Debian mirror and PyPI, `rootless` root (to become an
+//! ordinary user), the rest nothing but a machine on which wythe can build.
+
+mod bad_input;
+mod cache;
+mod images;
+mod interrupt;
+mod network_plumbing;
+mod network_quickstart;
+mod rootless;
+mod sandbox;
