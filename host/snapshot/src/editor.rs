@@ -107,6 +107,25 @@ impl Editor {
         })
     }
 
+    /// Writes a file with the content of another one, mode 0644 and owner 0:0 unless `attributes` says otherwise. Replaces a
+    /// file or link.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or written.
+    pub fn put_file(
+        &mut self,
+        path: &Path,
+        content: &mut std::fs::File,
+        attributes: &Attributes,
+    ) -> Result<(), EditError> {
+        let looks = self.looks(attributes, 0o644);
+        self.edit(path, Missing::Make, |editor, place, name| {
+            let size = content.metadata()?.len();
+            editor.write_file(place, name, content, size, &looks)
+        })
+    }
+
     /// Makes a directory and those it lies in. One that is there keeps its attributes but for those that `attributes` has.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use wythe_sys::root::Root;
 
 use super::write::Looks;
@@ -70,7 +71,23 @@ impl Editor {
         self.copy_selection(source, selection, dest, attributes, Keep::Content)
     }
 
-    /// Copies a path of another state, with its owners, extended attributes and hard links. Otherwise like [`Editor::copy`].
+    /// Copies chosen files of another state, with their owners, times, extended attributes and hard links. Otherwise like
+    /// [`Editor::copy`].
+    ///
+    /// # Errors
+    ///
+    /// See [`CopyError`].
+    pub fn copy_state(
+        &mut self,
+        source: &Root,
+        selection: &Selection,
+        dest: &Path,
+        attributes: &Attributes,
+    ) -> Result<(), CopyError> {
+        self.copy_selection(source, selection, dest, attributes, Keep::All)
+    }
+
+    /// Copies a path of another state: [`Selection::whole`] and [`Editor::copy_state`] at once.
     ///
     /// `exclude` gets paths relative to `path`, and with a directory leaves out what is in it.
     ///
@@ -114,7 +131,8 @@ impl Editor {
         let failed = |source| CopyError::Write { from: one.leaf.path.clone(), to: to.into(), source };
         let path = to.as_os_str().as_bytes();
         if one.leaf.kind == LeafKind::Directory {
-            let looks = self.leaf_looks(one, None);
+            let xattrs = one.directory_xattrs().map_err(failed)?;
+            let looks = Looks { xattrs, ..self.leaf_looks(one, None) };
             return self.copy_directory(one, path, &looks).map_err(failed);
         }
         let (place, name) = self.tree.parent(path, Missing::Make).map_err(failed)?;
@@ -192,4 +210,14 @@ struct One<'a> {
     keep: Keep,
     /// Files with several names that have been copied: where the first of them is.
     links: &'a mut BTreeMap<(u64, u64), Vec<u8>>,
+}
+
+impl One<'_> {
+    fn directory_xattrs(&self) -> io::Result<Vec<xattrs::Xattr>> {
+        if self.keep == Keep::Content {
+            return Ok(Vec::new());
+        }
+        let open = self.source.resolve(&self.leaf.path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        Ok(xattrs::read(open.as_fd())?.carried)
+    }
 }

@@ -15,7 +15,7 @@ pub struct PatternError {
     pub source: Option<globset::Error>,
 }
 
-/// Patterns of paths to leave out, as in `.dockerignore`.
+/// Patterns of paths to leave out.
 ///
 /// `*` and `?` match within a component, `**` any number of components, `[a-z]` one of these, `\` takes the special meaning of what
 /// follows. A pattern that fits a directory fits all that is in it. A pattern that begins with `!` takes back what one before it
@@ -107,7 +107,7 @@ pub(crate) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '\\'])
 }
 
-/// Reads one pattern. Braces are ordinary characters, as in the shell patterns that people know from `.dockerignore`.
+/// Reads one pattern. Braces are ordinary characters.
 pub(crate) fn glob(pattern: &str) -> Result<Glob, PatternError> {
     let mut escaped = String::with_capacity(pattern.len());
     let (mut in_class, mut after_backslash) = (false, false);

@@ -58,7 +58,9 @@ fn an_overlay_shows_what_was_edited() {
     let owned = Attributes { owner: Some((7, 8)), mode: Some(0o4750), time: Some(5) };
     editor.put(p("/lib/new/deep"), b"through a link", &PLAIN).unwrap();
     editor.put(p("/bin/tool"), b"set-id", &owned).unwrap();
-    editor.put(p("/etc/passwd"), b"replaced", &PLAIN).unwrap();
+    let replacement = site.dir.path().join("replacement");
+    fs::write(&replacement, "replaced").unwrap();
+    editor.put_file(p("/etc/passwd"), &mut fs::File::open(replacement).unwrap(), &PLAIN).unwrap();
     editor.put(p("/escape/inside"), b"contained", &PLAIN).unwrap();
     editor.put(p("/dangling/x"), b"made", &PLAIN).unwrap();
     editor.symlink(p("../etc"), p("/usr/etc")).unwrap();
@@ -255,6 +257,7 @@ fn a_copy_from_a_state_keeps_what_the_state_says() {
         chmod(root, "opt/a/one", 0o6711);
         let none = rustix::fs::XattrFlags::empty();
         rustix::fs::setxattr(root.join("opt/a/one"), "user.x", b"y", none).unwrap();
+        rustix::fs::setxattr(root.join("opt/a/b"), "user.x", b"y", none).unwrap();
         set_times(root, 1_000_000_000);
     }]);
     let merged = from.merged();
@@ -279,7 +282,9 @@ fn a_copy_from_a_state_keeps_what_the_state_says() {
     );
     assert!(lines[2].starts_with("dest/b: 755 33:34 directory"));
     let mut value = [0; 4];
-    assert_eq!(rustix::fs::getxattr(site.upper().join("dest/uno"), "user.x", &mut value), Ok(1));
+    for path in ["dest/uno", "dest/b"] {
+        assert_eq!(rustix::fs::getxattr(site.upper().join(path), "user.x", &mut value), Ok(1), "{path}");
+    }
 }
 
 #[test]
