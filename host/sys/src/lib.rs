@@ -16,6 +16,7 @@
 
 pub mod cancel;
 pub mod fsync;
+pub mod kernel;
 pub mod landlock;
 pub mod mount;
 pub mod net;

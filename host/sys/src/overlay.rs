@@ -85,11 +85,9 @@ impl Overlay {
         if let ([lower], None) = (self.lowers.as_slice(), &self.upper) {
             return view(lower);
         }
-        match self.mount_by_descriptor() {
-            // Before 6.7 there is no `lowerdir+`, before 6.5 overlay takes no options one by one.
-            Err(MountError::Refused { stage: NO_APPEND, .. }) => classic::mount_in_private(self),
-            result => result,
-        }
+        // Lower directories can be added one by one since 6.7. Trying would not tell: older kernels take any option and
+        // refuse all of them together in the end.
+        if crate::kernel::is_at_least(6, 7) { self.mount_by_descriptor() } else { classic::mount_in_private(self) }
     }
 
     fn check(&self) -> Result<(), MountError> {
@@ -137,9 +135,6 @@ const LOWER: &str = "lower directory";
 const UPPER: &str = "upper directory";
 const WORK: &str = "work directory";
 
-/// The stage at which a kernel shows that it is too old for this way of mounting.
-const NO_APPEND: &str = "lowerdir+";
-
 /// A read-only view of one directory.
 fn view(lower: &Path) -> Result<OwnedFd, MountError> {
     let directory = |source: Errno| MountError::Directory { path: lower.into(), role: LOWER, source: source.into() };
@@ -164,15 +159,7 @@ fn append(fs: &OwnedFd, key: &'static str, path: &Path, role: &'static str) -> R
             .map_err(directory)?;
         fsconfig_set_string(fs, key, crate::mount::name_of(&fd))
     };
-    set.map_err(|source| {
-        // An unknown key and an unusable directory are both EINVAL; the kernel's log tells them apart.
-        let said = log_of(fs);
-        if source == Errno::INVAL && key == NO_APPEND && (said.is_empty() || said.contains("nknown parameter")) {
-            MountError::Refused { stage: NO_APPEND, said, source: source.into() }
-        } else {
-            directory(source)
-        }
-    })
+    set.map_err(directory)
 }
 
 /// Removes the mark of an earlier volatile mount, without which the kernel would not use the directories again.
