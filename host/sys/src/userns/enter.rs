@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getgid, getpid, getuid};
@@ -85,11 +85,13 @@ impl Mapper {
                 let unshared = rustix::io::read(&wait, &mut [0; 1]) == Ok(1);
                 let write = |(tool, map): (&PathBuf, Vec<u32>)| {
                     let map = map.iter().map(u32::to_string);
-                    let silent =
-                        || Command::new(tool).arg(&target).args(map).env_clear().stderr(Stdio::null()).status();
-                    silent().is_ok_and(|status| status.success())
+                    Command::new(tool).arg(&target).args(map).env_clear().stderr(Stdio::null()).spawn()
                 };
-                let done = unshared && tools.iter().zip(ids.maps()).all(write);
+                // Both at once: each takes its time to become root and to look the user up.
+                let tools: Vec<_> = tools.iter().zip(ids.maps()).filter(|_| unshared).map(write).collect();
+                let succeeded =
+                    |tool: io::Result<Child>| tool.and_then(|mut tool| tool.wait()).is_ok_and(|s| s.success());
+                let done = unshared && tools.into_iter().map(succeeded).fold(true, |all, one| all && one);
                 process::exit_now(i32::from(!done))
             }
         }
