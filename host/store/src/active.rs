@@ -40,10 +40,11 @@ impl Store {
         claim::sweep(&self.inner);
         let make = || {
             let claim = Claim::directory(&self.inner)?;
-            for (name, mode) in [("upper", 0o755), ("work", 0o700), ("plumbing", 0o755)] {
+            rustix::fs::mkdirat(&claim.file, "work", Mode::RWXU)?;
+            for name in ["upper", "plumbing"] {
                 rustix::fs::mkdirat(&claim.file, name, Mode::RWXU)?;
                 // An upper directory's mode is that of the merged root: a umask must not reach it.
-                rustix::fs::chmodat(&claim.file, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+                rustix::fs::chmodat(&claim.file, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
             }
             Ok(Active { path: claim.path(), claim })
         };

@@ -1,160 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Blobs: bytes by their digest.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::os::fd::AsFd as _;
+mod read;
+mod write;
+
 use std::path::PathBuf;
 
-use rustix::fs::Mode;
-use wythe_image::{Digest, Hasher};
+use wythe_image::Digest;
 
-use crate::claim::Claim;
-use crate::index::{Access, Commit, IndexError};
-use crate::record::{LookupError, Used, signed, unsigned};
-use crate::{BeginError, Store};
+use crate::Store;
+use crate::record::{RecordError, Used, unsigned};
+
+pub use read::{BlobError, BlobReader};
+pub use write::{BlobWriter, WriteBlobError};
 
 /// Bytes written or compared at a time.
 const CHUNK: usize = 128 * 1024;
 
-/// A blob that is being written. Dropping it leaves nothing behind, and neither does a crash.
-#[derive(Debug)]
-pub struct BlobWriter {
-    store: Store,
-    claim: Claim,
-    file: BufWriter<File>,
-    hasher: Hasher,
-}
-
-/// A blob that cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteBlobError {
-    /// The bytes are others than promised. Nothing was added to the store.
-    #[error("expected {expected}, the {length} bytes have {found}")]
-    Mismatch {
-        /// What was promised.
-        expected: Digest,
-        /// What came.
-        found: Digest,
-        /// How much came.
-        length: u64,
-    },
-    /// The file cannot be written or moved.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// What is there cannot be looked up.
-    #[error("cannot look for {digest}")]
-    Lookup {
-        /// The blob.
-        digest: Digest,
-        /// Why.
-        source: LookupError,
-    },
-    /// It cannot be recorded.
-    #[error("cannot record a blob")]
-    Index(#[from] IndexError),
-}
-
-/// A blob that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobError {
-    /// Its bytes have changed. The store has forgotten it, so that it is made or fetched again.
-    #[error("blob {digest} is damaged: its bytes have {found}")]
-    Damaged {
-        /// The blob.
-        digest: Digest,
-        /// Digest of the bytes that are there.
-        found: Digest,
-    },
-    /// Its file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It cannot be looked up.
-    #[error("cannot look for {digest}")]
-    Lookup {
-        /// The blob.
-        digest: Digest,
-        /// Why.
-        source: LookupError,
-    },
-}
-
 impl Store {
-    /// Starts a blob.
-    ///
-    /// # Errors
-    ///
-    /// Fails where the file system refuses a new file.
-    pub fn blob_writer(&self) -> Result<BlobWriter, BeginError> {
-        let fail = |source| BeginError { path: self.inner.path("active"), source };
-        let claim = Claim::file(&self.inner).map_err(|error| fail(error.into()))?;
-        let file = BufWriter::with_capacity(CHUNK, claim.file.try_clone().map_err(fail)?);
-        Ok(BlobWriter { store: self.clone(), claim, file, hasher: Hasher::new() })
-    }
-
     /// Returns where a blob lies, or `None` where the store has none that can be trusted. Its bytes are not checked.
     ///
     /// # Errors
     ///
     /// Fails where the index cannot be read.
-    pub fn blob_path(&self, digest: &Digest) -> Result<Option<PathBuf>, LookupError> {
+    pub fn blob_path(&self, digest: &Digest) -> Result<Option<PathBuf>, RecordError> {
         Ok(self.blob_size(digest)?.map(|_| self.blob_file(digest)))
-    }
-
-    /// Returns a reader that fails at the end where the bytes are not those of the digest; `None` for an unknown blob.
-    ///
-    /// # Errors
-    ///
-    /// See [`BlobError`].
-    pub fn open_blob(&self, digest: &Digest) -> Result<Option<BlobReader>, BlobError> {
-        let lookup = self.blob_size(digest).map_err(|source| BlobError::Lookup { digest: *digest, source })?;
-        let Some(length) = lookup else { return Ok(None) };
-        let path = self.blob_file(digest);
-        match File::open(&path) {
-            Ok(file) => {
-                Ok(Some(BlobReader { store: self.clone(), digest: *digest, file, hasher: Some(Hasher::new()), length }))
-            }
-            Err(source) => Err(BlobError::Read { path, source }),
-        }
-    }
-
-    /// Returns the bytes of a blob, checked; `None` for an unknown blob.
-    ///
-    /// # Errors
-    ///
-    /// See [`BlobError`].
-    pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, BlobError> {
-        let Some(reader) = self.open_blob(digest)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        let mut file = &reader.file;
-        match file.read_to_end(&mut bytes) {
-            Ok(_) => reader.check(Digest::of(&bytes)).map(|()| Some(bytes)),
-            Err(source) => Err(BlobError::Read { path: self.blob_file(digest), source }),
-        }
-    }
-
-    /// Stores bytes as a blob and returns their digest. Storing them again changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// See [`WriteBlobError`].
-    pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, WriteBlobError> {
-        let digest = Digest::of(bytes);
-        let path = self.blob_file(&digest);
-        let write = |source| WriteBlobError::Write { path: path.clone(), source };
-        let mut writer = self.blob_writer().map_err(|error| write(error.source))?;
-        writer.write_all(bytes).map_err(write)?;
-        writer.finish(Some(digest)).map(|(digest, _)| digest)
     }
 
     pub(crate) fn blob_file(&self, digest: &Digest) -> PathBuf {
@@ -162,7 +32,7 @@ impl Store {
     }
 
     /// Leases a blob and returns its length, where there is a trusted record and the file is as long as it says.
-    pub(crate) fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, LookupError> {
+    pub(crate) fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, RecordError> {
         self.hold(digest)?;
         let sql = "SELECT size, used FROM blobs WHERE digest = ?1 AND boot IN ('', ?2)";
         let key = digest.hex();
@@ -174,132 +44,5 @@ impl Store {
             return Ok(Some(unsigned(size)));
         }
         Ok(None)
-    }
-}
-
-impl BlobWriter {
-    /// Adds the blob to the store and returns its digest and length. Bytes that are there already stay as they are;
-    /// damaged ones are replaced.
-    ///
-    /// # Errors
-    ///
-    /// See [`WriteBlobError`]; nothing was added then.
-    pub fn finish(mut self, expected: Option<Digest>) -> Result<(Digest, u64), WriteBlobError> {
-        let at = self.claim.path();
-        let write = |source| WriteBlobError::Write { path: at.clone(), source };
-        self.file.flush().map_err(write)?;
-        let length = self.hasher.length();
-        let digest = self.hasher.clone().finish();
-        if let Some(expected) = expected.filter(|expected| *expected != digest) {
-            return Err(WriteBlobError::Mismatch { expected, found: digest, length });
-        }
-        let known = self.store.blob_size(&digest).map_err(|source| WriteBlobError::Lookup { digest, source })?;
-        if known.is_some() && self.is_same_as(&digest) {
-            return Ok((digest, length));
-        }
-        rustix::fs::fchmod(&self.claim.file, Mode::RUSR | Mode::RGRP | Mode::ROTH).map_err(|e| write(e.into()))?;
-        self.record(&digest, length, known.is_some())?;
-        Ok((digest, length))
-    }
-
-    fn record(&mut self, digest: &Digest, length: u64, replace: bool) -> Result<(), WriteBlobError> {
-        let Self { store, claim, .. } = self;
-        let (inner, hex) = (&store.inner, digest.hex());
-        inner.index.write(Commit::Lazy, |index| {
-            let known = "SELECT 1 FROM blobs WHERE digest = ?1 AND boot IN ('', ?2)";
-            let is_known = index.row(known, (&hex, &inner.boot), |_| Ok(()))?.is_some();
-            if is_known && !replace && store.blob_file(digest).exists() {
-                // Another process was faster. Its file may be on the disk already; ours is not.
-                return Ok(());
-            }
-            let path = store.blob_file(digest);
-            claim
-                .move_to(inner.blobs.as_fd(), &hex)
-                .map_err(|error| WriteBlobError::Write { path, source: error.into() })?;
-            let insert = "INSERT OR REPLACE INTO blobs (digest, size, created, used, boot) VALUES (?1, ?2, ?3, ?3, ?4)";
-            index.run(insert, (&hex, signed(length), inner.now, &inner.boot))?;
-            Ok(())
-        })
-    }
-
-    fn is_same_as(&self, digest: &Digest) -> bool {
-        let Ok(theirs) = File::open(self.store.blob_file(digest)) else { return false };
-        is_equal(&self.claim.file, &theirs).unwrap_or(false)
-    }
-}
-
-impl Write for BlobWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..length]);
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-/// Compares two files from their beginnings.
-fn is_equal(one: &File, two: &File) -> io::Result<bool> {
-    use std::os::unix::fs::FileExt as _;
-    let (mut a, mut b) = (vec![0; CHUNK], vec![0; CHUNK]);
-    let mut offset = 0;
-    loop {
-        let length = one.read_at(&mut a, offset)?;
-        if length == 0 {
-            return Ok(two.read_at(&mut b, offset)? == 0);
-        }
-        match two.read_exact_at(&mut b[..length], offset) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            read => read?,
-        }
-        if a[..length] != b[..length] {
-            return Ok(false);
-        }
-        offset += length as u64;
-    }
-}
-
-/// Reads a blob and checks its bytes: the read that would say "end" fails where they are damaged.
-#[derive(Debug)]
-pub struct BlobReader {
-    store: Store,
-    digest: Digest,
-    file: File,
-    hasher: Option<Hasher>,
-    length: u64,
-}
-
-impl BlobReader {
-    /// Returns how many bytes the blob has.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn check(&self, found: Digest) -> Result<(), BlobError> {
-        if found == self.digest {
-            return Ok(());
-        }
-        let forget = |index: &Access<'_>| index.run("DELETE FROM blobs WHERE digest = ?1", [self.digest.hex()]);
-        // Forgetting is a service to the next build; the error below matters more than one from here.
-        drop(self.store.inner.index.write(Commit::Lazy, forget));
-        Err(BlobError::Damaged { digest: self.digest, found })
-    }
-}
-
-impl Read for BlobReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read(buffer)?;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&buffer[..length]);
-        }
-        if length == 0 && !buffer.is_empty() {
-            if let Some(hasher) = self.hasher.take() {
-                self.check(hasher.finish()).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            }
-        }
-        Ok(length)
     }
 }

@@ -6,6 +6,7 @@
 //! before the content. A collection that is killed leaves content without records, which the next one takes.
 
 mod choose;
+mod doomed;
 mod remove;
 mod stock;
 
@@ -95,7 +96,7 @@ impl Store {
                 report.add(Class::Active, 0);
             }
         }
-        remove::Removal::new(&self.inner, policy, &mut report)?.run(&stock, &victims)?;
+        remove::Removal::new(&self.inner, policy, &mut report).run(&stock, &victims)?;
         Ok(report)
     }
 }

@@ -35,7 +35,7 @@ pub struct IndexError {
     /// The database.
     pub path: PathBuf,
     /// What SQLite says.
-    pub source: rusqlite::Error,
+    pub source: Box<rusqlite::Error>,
 }
 
 /// What a commit promises.
@@ -62,7 +62,7 @@ impl Index {
         match connect(&path, creation) {
             Ok(Ok(connection)) => Ok(Ok(Self { path, connection: Mutex::new(connection) })),
             Ok(Err(newer)) => Ok(Err(newer)),
-            Err(source) => Err(IndexError { path, source }),
+            Err(source) => Err(IndexError { path, source: Box::new(source) }),
         }
     }
 
@@ -111,12 +111,6 @@ impl Index {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(|source| self.error(source))
     }
 
-    /// Gives the pages of removed rows back to the file system.
-    pub(crate) fn shrink(&self) -> Result<(), IndexError> {
-        let connection = self.connection();
-        connection.execute_batch("PRAGMA incremental_vacuum").map_err(|source| self.error(source))
-    }
-
     fn transact<T, E: From<IndexError>>(
         &self,
         connection: &mut Connection,
@@ -146,7 +140,7 @@ impl Index {
     }
 
     fn error(&self, source: rusqlite::Error) -> IndexError {
-        IndexError { path: self.path.clone(), source }
+        IndexError { path: self.path.clone(), source: Box::new(source) }
     }
 }
 
@@ -211,6 +205,6 @@ impl Access<'_> {
     }
 
     fn error(&self, source: rusqlite::Error) -> IndexError {
-        IndexError { path: self.path.to_owned(), source }
+        IndexError { path: self.path.to_owned(), source: Box::new(source) }
     }
 }

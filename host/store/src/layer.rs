@@ -11,8 +11,9 @@ use wythe_image::{Digest, LayerRef};
 
 use crate::claim;
 use crate::index::{Access, Commit, IndexError};
-use crate::record::{LookupError, signed, unsigned};
-use crate::{Active, Store};
+use crate::record::{RecordError, signed, unsigned};
+use crate::result;
+use crate::{Active, ResultRecord, Store};
 
 /// A layer that cannot be committed.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +24,7 @@ pub enum CommitError {
         /// The layer.
         digest: Digest,
         /// Why.
-        source: LookupError,
+        source: RecordError,
     },
     /// The directory cannot be moved.
     #[error("cannot move layer {digest} into the store")]
@@ -49,6 +50,29 @@ impl Store {
     ///
     /// See [`CommitError`]; the directories go in any case.
     pub fn commit_layer(&self, active: Active, layer: &LayerRef) -> Result<PathBuf, CommitError> {
+        self.commit(active, layer, |_| Ok(()))
+    }
+
+    /// Does what [`Store::commit_layer`] and [`Store::put_result`] do, in one transaction: a step's last act. A record
+    /// without a layer leaves nothing of the step's directories.
+    ///
+    /// # Errors
+    ///
+    /// See [`CommitError`]; the directories go in any case.
+    pub fn commit_result(&self, active: Active, key: &Digest, record: &ResultRecord) -> Result<(), CommitError> {
+        let Some(layer) = record.layer else {
+            return self.put_result(key, record).map_err(|source| CommitError::Lookup { digest: *key, source });
+        };
+        self.hold(key).map_err(|source| CommitError::Lookup { digest: *key, source })?;
+        self.commit(active, &layer, |index| result::put(index, &self.inner, key, record)).map(drop)
+    }
+
+    fn commit(
+        &self,
+        active: Active,
+        layer: &LayerRef,
+        and: impl FnOnce(&Access<'_>) -> Result<(), IndexError>,
+    ) -> Result<PathBuf, CommitError> {
         let digest = layer.diff_id;
         self.hold(&digest).map_err(|source| CommitError::Lookup { digest, source })?;
         let mut old = None;
@@ -59,7 +83,7 @@ impl Store {
                 let Self { inner } = self;
                 index.run(insert, (digest.hex(), signed(layer.size), inner.now, &inner.boot))?;
             }
-            Ok::<_, CommitError>(())
+            Ok::<_, CommitError>(and(index)?)
         })?;
         if let Some(old) = old {
             // The next sweep tries again.
@@ -73,7 +97,7 @@ impl Store {
     /// # Errors
     ///
     /// Fails where the index cannot be read.
-    pub fn layer_dir(&self, diff_id: &Digest) -> Result<Option<PathBuf>, LookupError> {
+    pub fn layer_dir(&self, diff_id: &Digest) -> Result<Option<PathBuf>, RecordError> {
         Ok(self.layer(diff_id)?.map(|_| self.layer_fs(diff_id)))
     }
 
@@ -82,7 +106,7 @@ impl Store {
     /// # Errors
     ///
     /// Fails where the index cannot be read.
-    pub fn layer(&self, diff_id: &Digest) -> Result<Option<LayerRef>, LookupError> {
+    pub fn layer(&self, diff_id: &Digest) -> Result<Option<LayerRef>, RecordError> {
         self.hold(diff_id)?;
         let sql = "SELECT size FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
         let size = self.inner.index.row(sql, (diff_id.hex(), &self.inner.boot), |row| row.get::<_, i64>(0))?;

@@ -14,7 +14,7 @@
 //! ├── cache/<hex>/           cache mounts, by the hash of their id
 //! ├── compiled/              compiled plugins
 //! ├── logs/<build>/<step>    full output of steps
-//! └── locks/                 files whose bytes are locked: `leases`, `keys`, `caches`
+//! └── locks/                 files whose bytes are locked: `leases-NN`, `keys`, `caches`
 //! ```
 //!
 //! - **Content counts when the index has a record of it.** A commit is a rename inside one index transaction, so a
@@ -73,7 +73,7 @@ pub use layer::CommitError;
 pub use lock::{KeyLock, LockError};
 pub use log::LogError;
 pub use open::{OpenError, Store};
-pub use record::LookupError;
+pub use record::RecordError;
 pub use result::{LastResult, ResultRecord};
 pub use stat::{FileStat, FileStats, KnownFile};
 pub use sync::SyncError;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use wythe_image::Digest;
 
 use crate::Store;
-use crate::record::LookupError;
+use crate::record::RecordError;
 
 /// Longest file name of a log, without its ending.
 const LONGEST: usize = 120;
@@ -31,7 +31,7 @@ pub enum LogError {
         /// The build.
         build: String,
         /// Why.
-        source: LookupError,
+        source: RecordError,
     },
 }
 

@@ -128,12 +128,11 @@ impl Store {
         let handle = open_root(&root)?;
         check_writable(&root, &handle)?;
         let index = open_index(&root, &handle)?;
-        let leases = root.join("locks/leases");
         let inner = Inner {
             active: open_part(&root, &handle, "active")?,
             layers: open_part(&root, &handle, "layers")?,
             blobs: open_part(&root, &handle, "blobs/sha256")?,
-            leases: Leases::open(&leases).map_err(|source| OpenError::Open { path: leases, source })?,
+            leases: Leases::new(&root),
             directory: handle,
             root,
             index,

@@ -15,13 +15,13 @@ use crate::open::Inner;
 /// nothing should write nothing.
 const STALE: i64 = 6 * 60 * 60;
 
-/// Something cannot be looked up.
+/// Something cannot be looked up or recorded.
 #[derive(Debug, thiserror::Error)]
-pub enum LookupError {
-    /// The index cannot be read.
-    #[error("cannot look into the store")]
+pub enum RecordError {
+    /// The index cannot be used.
+    #[error("cannot use the store's records")]
     Index(#[from] IndexError),
-    /// The answer cannot be protected from collection.
+    /// What is asked for cannot be protected from collection.
     #[error("cannot lock content of the store")]
     Lease(#[source] io::Error),
 }
@@ -87,8 +87,8 @@ impl Store {
     /// # Errors
     ///
     /// Fails where the kernel refuses the lock.
-    pub fn hold(&self, digest: &Digest) -> Result<(), LookupError> {
-        self.inner.leases.hold(digest).map_err(LookupError::Lease).map(drop)
+    pub fn hold(&self, digest: &Digest) -> Result<(), RecordError> {
+        self.inner.leases.hold(digest).map_err(RecordError::Lease).map(drop)
     }
 }
 

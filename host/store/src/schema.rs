@@ -60,7 +60,6 @@ pub(crate) fn format(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Makes the tables of an empty index in one transaction and returns the format.
 pub(crate) fn create(connection: &mut Connection) -> rusqlite::Result<i64> {
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;

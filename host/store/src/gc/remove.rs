@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Removing what was chosen, each thing under its lock.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -10,7 +9,7 @@ use wythe_image::Digest;
 
 use crate::cache::{LOCKS, lock_digest};
 use crate::index::{Access, Commit, IndexError};
-use crate::lease::Collector;
+use crate::lease::{self, Collector};
 use crate::log::log_digest;
 use crate::open::Inner;
 use crate::range::{self, Hold};
@@ -19,6 +18,7 @@ use crate::usage::Class;
 use crate::{claim, image};
 
 use super::choose::Victims;
+use super::doomed::{self, Doomed};
 use super::stock::{Stock, Thing};
 use super::{GcError, GcPolicy, GcReport};
 
@@ -35,30 +35,19 @@ pub(super) struct Removal<'a> {
     collector: Collector,
 }
 
-/// Content that is to go.
-struct Doomed {
-    digest: Digest,
-    bytes: u64,
-    /// Newest use that the choice knew of. A newer one is a reason to stay.
-    used: i64,
-    is_trusted: bool,
-}
-
 impl<'a> Removal<'a> {
-    pub(super) fn new(inner: &'a Inner, policy: &'a GcPolicy, report: &'a mut GcReport) -> Result<Self, GcError> {
-        let path = inner.path("locks/leases");
-        let collector = inner.leases.collector().map_err(|source| GcError::File { path, source })?;
-        Ok(Self { inner, policy, report, collector })
+    pub(super) fn new(inner: &'a Inner, policy: &'a GcPolicy, report: &'a mut GcReport) -> Self {
+        Self { inner, policy, report, collector: inner.leases.collector() }
     }
 
     pub(super) fn run(mut self, stock: &Stock, victims: &Victims) -> Result<(), GcError> {
         self.images(victims)?;
         self.records(stock, victims)?;
         let (layers, blobs) = (self.inner.layers.as_fd(), self.inner.blobs.as_fd());
-        self.content(Class::Layers, layers, &doomed_layers(stock, victims), delete_layer)?;
-        self.content(Class::Blobs, blobs, &doomed(&stock.blobs, &victims.blobs), delete_blob)?;
-        self.content(Class::Layers, layers, &loose(&stock.loose_layers), is_loose_layer)?;
-        self.content(Class::Blobs, blobs, &loose(&stock.loose_blobs), is_loose_blob)?;
+        self.content(Class::Layers, layers, &doomed::doomed_layers(stock, victims), doomed::delete_layer)?;
+        self.content(Class::Blobs, blobs, &doomed::doomed(&stock.blobs, &victims.blobs), doomed::delete_blob)?;
+        self.content(Class::Layers, layers, &doomed::loose(&stock.loose_layers), doomed::is_loose_layer)?;
+        self.content(Class::Blobs, blobs, &doomed::loose(&stock.loose_blobs), doomed::is_loose_blob)?;
         self.logs(stock, victims)?;
         self.caches(stock, victims)?;
         if !self.policy.dry_run {
@@ -91,34 +80,33 @@ impl<'a> Removal<'a> {
         Ok(())
     }
 
-    /// Results that share a layer with the living go one by one; the others go with their layer.
+    /// Results go before their layers: what is left of them goes with the layer.
     fn records(&mut self, stock: &Stock, victims: &Victims) -> Result<(), GcError> {
-        let (now, boot) = (self.inner.now, &self.inner.boot);
-        let results = victims.results.iter().filter_map(|key| Some((key, stock.results.get(key)?.used)));
-        let traces = victims.traces.iter().filter_map(|key| Some((key, stock.traces.get(key)?.used)));
-        for _ in results.clone().chain(traces.clone()) {
-            self.report.add(Class::Records, 0);
+        let results = "DELETE FROM results WHERE key = ?1 AND (used <= ?2 OR boot NOT IN ('', ?3))";
+        let uses = victims.results.iter().filter_map(|key| Some((digest_of(key)?, stock.results.get(key)?.used)));
+        self.keyed(results, &uses.collect::<Vec<_>>())?;
+        let traces = "DELETE FROM traces WHERE key = ?1 AND (used <= ?2 OR boot NOT IN ('', ?3))";
+        let uses = victims.traces.iter().filter_map(|key| Some((digest_of(key)?, stock.traces.get(key)?.used)));
+        self.keyed(traces, &uses.collect::<Vec<_>>())
+    }
+
+    fn keyed(&mut self, delete: &str, records: &[(Digest, i64)]) -> Result<(), GcError> {
+        for batch in records.chunks(BATCH) {
+            let taken = self.take(batch.iter().map(|(key, _)| *key))?;
+            let batch = batch.iter().filter(|(key, _)| taken.contains(key));
+            if !self.policy.dry_run {
+                self.inner.index.write(Commit::Lazy, |index| {
+                    for (key, used) in batch {
+                        index.run(delete, (key.hex(), used, &self.inner.boot))?;
+                    }
+                    Ok::<_, IndexError>(())
+                })?;
+            }
+            for key in &taken {
+                self.report.add(Class::Records, 0);
+                self.collector.release(key);
+            }
         }
-        if self.policy.dry_run {
-            return Ok(());
-        }
-        self.inner.index.write(Commit::Lazy, |index| {
-            for (key, used) in results {
-                let sql = "DELETE FROM results WHERE key = ?1 AND (used <= ?2 OR boot NOT IN ('', ?3))";
-                index.run(sql, (key, used, boot))?;
-            }
-            for (key, used) in traces {
-                let sql = "DELETE FROM traces WHERE key = ?1 AND (used <= ?2 OR boot NOT IN ('', ?3))";
-                index.run(sql, (key, used, boot))?;
-            }
-            if let Some(age) = self.policy.max_age {
-                let before = now.saturating_sub(age.max(REMEMBERED));
-                index.run("DELETE FROM steps WHERE used <= ?1 AND key NOT IN (SELECT key FROM results)", [before])?;
-                index.run("DELETE FROM stats WHERE root IN (SELECT id FROM stat_roots WHERE used <= ?1)", [before])?;
-                index.run("DELETE FROM stat_roots WHERE used <= ?1", [before])?;
-            }
-            Ok::<_, IndexError>(())
-        })?;
         Ok(())
     }
 
@@ -199,10 +187,10 @@ impl<'a> Removal<'a> {
 
     fn remove_entry(&mut self, class: Class, from: &File, name: &str, thing: Option<&Thing>) -> Result<(), GcError> {
         self.report.add(class, thing.map_or(0, |thing| thing.bytes));
-        if !self.policy.dry_run {
-            if let Some((trash, what)) = self.discard(from.as_fd(), name)? {
-                self.sweep(&trash, what)?;
-            }
+        if !self.policy.dry_run
+            && let Some((trash, what)) = self.discard(from.as_fd(), name)?
+        {
+            self.sweep(&trash, what)?;
         }
         Ok(())
     }
@@ -211,7 +199,7 @@ impl<'a> Removal<'a> {
     fn take(&mut self, digests: impl IntoIterator<Item = Digest>) -> Result<Vec<Digest>, GcError> {
         let mut taken = Vec::new();
         for digest in digests {
-            let path = || self.inner.path("locks/leases");
+            let path = || self.inner.path(lease::FILES);
             if self.collector.try_take(&digest).map_err(|source| GcError::File { path: path(), source })? {
                 taken.push(digest);
             } else {
@@ -241,70 +229,15 @@ impl<'a> Removal<'a> {
     }
 
     fn tidy_index(&self) -> Result<(), IndexError> {
-        self.inner.index.shrink()?;
+        if let Some(age) = self.policy.max_age {
+            let before = self.inner.now.saturating_sub(age.max(REMEMBERED));
+            self.inner.index.write(Commit::Lazy, |index| {
+                index.run("DELETE FROM steps WHERE used <= ?1 AND key NOT IN (SELECT key FROM results)", [before])?;
+                index.run("DELETE FROM stats WHERE root IN (SELECT id FROM stat_roots WHERE used <= ?1)", [before])?;
+                index.run("DELETE FROM stat_roots WHERE used <= ?1", [before])?;
+                Ok::<_, IndexError>(())
+            })?;
+        }
         self.inner.index.fold()
     }
-}
-
-fn doomed(stock: &BTreeMap<String, Thing>, names: &BTreeSet<String>) -> Vec<Doomed> {
-    let one = |name: &String| {
-        let Thing { bytes, used, is_trusted } = *stock.get(name)?;
-        Some(Doomed { digest: digest_of(name)?, bytes, used, is_trusted })
-    };
-    names.iter().filter_map(one).collect()
-}
-
-/// A layer was last used with the newest of its results.
-fn doomed_layers(stock: &Stock, victims: &Victims) -> Vec<Doomed> {
-    let mut layers = doomed(&stock.layers, &victims.layers);
-    let mut uses = BTreeMap::new();
-    for result in stock.results.values() {
-        if let Some(layer) = result.layer.as_deref() {
-            let latest = uses.entry(layer).or_insert(result.used);
-            *latest = result.used.max(*latest);
-        }
-    }
-    for layer in &mut layers {
-        layer.used = uses.get(layer.digest.hex().as_str()).copied().unwrap_or(i64::MIN);
-    }
-    layers
-}
-
-fn loose(names: &BTreeSet<String>) -> Vec<Doomed> {
-    let one = |name: &String| Some(Doomed { digest: digest_of(name)?, bytes: 0, used: 0, is_trusted: false });
-    names.iter().filter_map(one).collect()
-}
-
-fn delete_layer(index: &Access<'_>, boot: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    let hex = doomed.digest.hex();
-    let gone = if doomed.is_trusted {
-        let sql = "DELETE FROM layers WHERE digest = ?1 \
-                   AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = ?1) \
-                   AND NOT EXISTS (SELECT 1 FROM results WHERE layer = ?1 AND used > ?2 AND boot IN ('', ?3))";
-        index.run(sql, (&hex, doomed.used, boot))? > 0
-    } else {
-        index.run("DELETE FROM layers WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0
-    };
-    if gone {
-        index.run("DELETE FROM results WHERE layer = ?1", [&hex])?;
-    }
-    Ok(gone)
-}
-
-fn delete_blob(index: &Access<'_>, boot: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    let hex = doomed.digest.hex();
-    if !doomed.is_trusted {
-        return Ok(index.run("DELETE FROM blobs WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0);
-    }
-    let sql = "DELETE FROM blobs WHERE digest = ?1 AND used <= ?2 \
-               AND NOT EXISTS (SELECT 1 FROM image_blobs WHERE blob = ?1)";
-    Ok(index.run(sql, (&hex, doomed.used))? > 0)
-}
-
-fn is_loose_layer(index: &Access<'_>, _: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    Ok(index.row("SELECT 1 FROM layers WHERE digest = ?1", [doomed.digest.hex()], |_| Ok(()))?.is_none())
-}
-
-fn is_loose_blob(index: &Access<'_>, _: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    Ok(index.row("SELECT 1 FROM blobs WHERE digest = ?1", [doomed.digest.hex()], |_| Ok(()))?.is_none())
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use wythe_image::Digest;
 
 use crate::index::{Access, IndexError};
-use crate::record::{LookupError, Used, digest_of};
+use crate::record::{RecordError, Used, digest_of};
 use crate::{BlobError, Store};
 
 /// Fewest digits of a digest that stand for it: fewer are more likely a mistyped name.
@@ -68,7 +68,7 @@ pub enum FindImageError {
         /// What was written.
         name: String,
         /// Why.
-        source: LookupError,
+        source: RecordError,
     },
 }
 

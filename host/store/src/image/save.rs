@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use wythe_image::{Digest, Image, LayerRef, Packed, UnpackError};
 
 use crate::index::{Access, Commit, IndexError};
-use crate::record::{LookupError, Used, signed};
+use crate::record::{RecordError, Used, signed};
 use crate::{Store, SyncError, WriteBlobError};
 
 /// An image that cannot be saved. It is not in the list then.
@@ -23,7 +23,7 @@ pub enum SaveImageError {
     },
     /// A part cannot be looked up.
     #[error("cannot look for the parts of the image")]
-    Lookup(#[from] LookupError),
+    Lookup(#[from] RecordError),
     /// Manifest or configuration cannot be written.
     #[error("cannot write the {part} of the image")]
     Write {
@@ -107,7 +107,7 @@ impl Store {
     }
 
     /// Returns whether there is nothing to do: a saved image is durable already.
-    fn is_saved(&self, parts: &Parts, names: &[String]) -> Result<bool, LookupError> {
+    fn is_saved(&self, parts: &Parts, names: &[String]) -> Result<bool, RecordError> {
         for blob in &parts.blobs {
             if self.blob_size(blob)?.is_none() {
                 return Ok(false);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-use std::error::Error as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -73,7 +72,7 @@ fn damage_is_found_by_reading_and_healed_by_writing() {
     let mut reader = store.open_blob(&digest).unwrap().unwrap();
     let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    assert!(error.get_ref().unwrap().source().is_none());
+    assert!(error.to_string().starts_with(&format!("blob {digest} is damaged")), "{error}");
     // Found once, it is forgotten, so that who needs it makes it again.
     assert_eq!(store.read_blob(&digest).unwrap(), None);
     store.put_blob(b"content").unwrap();

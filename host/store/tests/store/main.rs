@@ -5,6 +5,7 @@
 mod active;
 mod blobs;
 mod durability;
+mod format;
 mod gc;
 mod images;
 mod locks;

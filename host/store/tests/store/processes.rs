@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Several processes on one store, and processes that are killed. The test binary runs itself.
 
+use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use wythe_image::LayerRef;
+use wythe_image::{Digest, LayerRef};
 use wythe_store::{GcPolicy, Store};
 
-use crate::support::{NOW, TestStore, build, entries, key, pack, tree_digest, wait_for_ever};
+use crate::support::{NOW, TestStore, build, entries, key, pack, record, tree_digest, wait_for_ever};
 
 /// What a child process does: the first line of its input says what, the second where.
 #[test]
@@ -55,6 +56,16 @@ fn child() {
             assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "text");
             say("committed");
         }
+        "once" => match cycle(&store) {
+            Ok(digest) => say(&format!("saved {digest}")),
+            Err(error) => say(&format!("failed {error}")),
+        },
+        "sync" => {
+            let (result, _) = build(&store, "text");
+            let first = store.sync().map_err(|error| error.to_string());
+            let is_known = store.result(&result).unwrap().is_some();
+            say(&format!("{first:?} {is_known} {}", store.sync().is_ok()));
+        }
         "work" => {
             for round in 0.. {
                 let layers: Vec<_> = (0..3).map(|step| build(&store, &format!("{round}-{step}")).1).collect();
@@ -68,6 +79,19 @@ fn child() {
     }
 }
 
+/// Everything that a store does, once.
+fn cycle(store: &Store) -> Result<Digest, Box<dyn Error>> {
+    let active = store.begin()?;
+    fs::write(active.upper().join("file"), "text")?;
+    let layer = LayerRef { diff_id: tree_digest(&active.upper()), size: 4 };
+    store.commit_result(active, &key("text"), &record(Some(layer), "step"))?;
+    store.put_blob(b"artifact")?;
+    let packed = pack(&[layer]);
+    store.save_image(&packed, &["app".into()])?;
+    store.gc(&GcPolicy { max_age: Some(0), ..GcPolicy::default() })?;
+    Ok(packed.digest)
+}
+
 /// Prints a line of its own: the test harness may have begun one.
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -76,7 +100,23 @@ fn say(line: &str) {
 }
 
 fn spawn(role: &str, directory: &Path) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    spawn_by(Command::new(std::env::current_exe().unwrap()), role, directory)
+}
+
+/// Runs a child in which the `when`-th of some system calls meets `fate`; `None` where that cannot be arranged.
+fn spawn_with_fault(calls: &str, fate: &str, when: u32, role: &str, directory: &Path) -> Option<Child> {
+    let inject = format!("inject={calls}:{fate}:when={when}");
+    let is_able = Command::new("strace").args(["-qq", "-o", "/dev/null", "-e", &inject, "true"]).status();
+    if !is_able.is_ok_and(|status| status.success() || fate.starts_with("signal")) {
+        return None;
+    }
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject]).arg(std::env::current_exe().unwrap());
+    Some(spawn_by(command, role, directory))
+}
+
+fn spawn_by(mut command: Command, role: &str, directory: &Path) -> Child {
+    let mut child = command
         .args(["processes::child", "--exact", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -105,7 +145,8 @@ fn a_killed_process_leaves_nothing_and_holds_nothing() {
     assert_eq!(entries(&active).len(), 2, "what a living process uses stays");
     assert!(other.lock_key(&key("text"), &mut crate::support::never_wait()).is_err());
     let everything = GcPolicy { max_age: Some(0), ..GcPolicy::default() };
-    assert_eq!(other.gc(&everything).unwrap().in_use, 1);
+    // A result and its layer.
+    assert_eq!(other.gc(&everything).unwrap().in_use, 2);
     child.kill().unwrap();
     child.wait().unwrap();
     let other = Store::open(&store.directory(), NOW).unwrap();
@@ -119,7 +160,8 @@ fn a_killed_process_leaves_nothing_and_holds_nothing() {
 fn eight_processes_make_one_result() {
     let store = TestStore::new();
     let mut children: Vec<Child> = (0..8).map(|_| spawn("single", &store.directory())).collect();
-    let mut said: Vec<String> = children.iter_mut().map(|child| lines(child).next().unwrap()).collect();
+    // Reading to the end, since who writes to a closed pipe fails.
+    let mut said: Vec<String> = children.iter_mut().flat_map(lines).collect();
     said.sort();
     assert_eq!(said, ["hit", "hit", "hit", "hit", "hit", "hit", "hit", "made"]);
     for mut child in children {
@@ -163,7 +205,7 @@ fn the_first_opening_may_happen_many_times_at_once() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("store");
     let mut children: Vec<Child> = (0..6).map(|_| spawn("open", &directory)).collect();
-    let said: Vec<String> = children.iter_mut().map(|child| lines(child).next().unwrap()).collect();
+    let said: Vec<String> = children.iter_mut().flat_map(lines).collect();
     assert_eq!(said, ["opened: yes"; 6]);
     for mut child in children {
         child.wait().unwrap();
@@ -192,4 +234,54 @@ fn killing_at_any_moment_leaves_a_whole_store() {
         assert!(opened.image(last).unwrap().is_some(), "{last} was reported and is gone");
         opened.gc(&GcPolicy::default()).unwrap();
     }
+}
+
+/// Calls that change what is on the disk.
+const CHANGES: &str = "renameat,renameat2,mkdir,mkdirat,pwrite64,write,ftruncate,unlinkat,fsync,syncfs,fchmod";
+
+/// Kills a cycle at every seventh call that changes something, and fails such calls. Needs strace, and skips without.
+#[test]
+fn a_fault_at_any_call_leaves_a_whole_store() {
+    for fate in ["signal=KILL", "error=ENOSPC", "error=EIO"] {
+        let mut is_through = false;
+        for when in (1..).step_by(7).take_while(|when| *when < 2000) {
+            let store = TestStore::new();
+            drop(store.sync());
+            let Some(mut child) = spawn_with_fault(CHANGES, fate, when, "once", &store.directory()) else { return };
+            let said: Vec<String> = lines(&mut child).collect();
+            let status = child.wait().unwrap();
+            let opened = Store::open(&store.directory(), NOW).unwrap();
+            assert_eq!(entries(&store.directory().join("active")), [""; 0], "{fate} at call {when}: {said:?}");
+            let report = opened.verify(false, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap();
+            assert_eq!(report.findings, [], "{fate} at call {when}: {said:?}");
+            let saved = said.iter().find_map(|line| line.strip_prefix("saved "));
+            assert!(saved.is_none_or(|digest| opened.image(digest).unwrap().is_some()), "{fate} at call {when}");
+            // The next build needs no repair.
+            cycle(&opened).unwrap();
+            is_through = status.success() && saved.is_some();
+            if is_through && fate.starts_with("signal") {
+                break;
+            }
+            if is_through && when > 400 {
+                break;
+            }
+        }
+        assert!(is_through, "{fate}: no cycle without a fault");
+    }
+}
+
+/// A flush that fails once and then succeeds has lost what it was for. Needs strace, and skips without.
+#[test]
+fn what_a_failed_flush_covered_is_not_trusted() {
+    let store = TestStore::new();
+    let Some(mut child) = spawn_with_fault("syncfs", "error=EIO", 1, "sync", &store.directory()) else { return };
+    let said: Vec<String> = lines(&mut child).collect();
+    child.wait().unwrap();
+    let path = store.directory();
+    let text = format!(
+        "cannot flush the file system of {}; what was built since the last flush will be built again",
+        path.display()
+    );
+    assert_eq!(said, [format!("Err({text:?}) false true")]);
+    assert_eq!(Store::open(&path, NOW).unwrap().result(&key("text")).unwrap(), None);
 }

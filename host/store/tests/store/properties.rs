@@ -40,7 +40,7 @@ struct Model {
 
 fn check(store: &TestStore, model: &Model) -> Result<(), TestCaseError> {
     for (digest, bytes) in &model.blobs {
-        prop_assert_eq!(store.read_blob(digest).unwrap().as_ref(), Some(bytes));
+        prop_assert_eq!(store.read_blob(digest).unwrap(), Some(bytes.clone()));
     }
     for number in 0..4u8 {
         let name = key(&number.to_string());
@@ -49,7 +49,7 @@ fn check(store: &TestStore, model: &Model) -> Result<(), TestCaseError> {
         let texts = texts.map(|path| path.map(|path| std::fs::read_to_string(path.join("etc/file")).unwrap()));
         let expected = model.results.get(&number).map(|layer| layer.map(|layer| layer.to_string()));
         prop_assert_eq!(texts, expected);
-        prop_assert_eq!(store.trace(&name).unwrap().as_ref(), model.traces.get(&number));
+        prop_assert_eq!(store.trace(&name).unwrap(), model.traces.get(&number).cloned());
     }
     Ok(())
 }

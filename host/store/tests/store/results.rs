@@ -76,3 +76,18 @@ fn a_record_with_a_flipped_bit_is_none() {
     assert_eq!(store.trace(&key("t")).unwrap(), None);
     assert_eq!(store.result(&key("r")).unwrap(), None);
 }
+
+#[test]
+fn a_step_may_end_with_one_transaction() {
+    use wythe_image::LayerRef;
+    let store = TestStore::new();
+    let active = store.begin().unwrap();
+    fs::write(active.upper().join("file"), "text").unwrap();
+    let layer = LayerRef { diff_id: crate::support::tree_digest(&active.upper()), size: 4 };
+    store.commit_result(active, &key("a"), &record(Some(layer), "step")).unwrap();
+    assert_eq!(store.result(&key("a")).unwrap(), Some(record(Some(layer), "step")));
+    assert_eq!(store.last_for_step("definition", "step").unwrap().unwrap().key, key("a"));
+    store.commit_result(store.begin().unwrap(), &key("b"), &record(None, "step")).unwrap();
+    assert_eq!(store.result(&key("b")).unwrap(), Some(record(None, "step")));
+    assert_eq!(crate::support::entries(&store.directory().join("active")), [""; 0]);
+}
