@@ -91,7 +91,8 @@ impl Mapper {
                 let tools: Vec<_> = tools.iter().zip(ids.maps()).filter(|_| unshared).map(write).collect();
                 let succeeded =
                     |tool: io::Result<Child>| tool.and_then(|mut tool| tool.wait()).is_ok_and(|s| s.success());
-                let done = unshared && tools.into_iter().map(succeeded).fold(true, |all, one| all && one);
+                let ends: Vec<bool> = tools.into_iter().map(succeeded).collect();
+                let done = unshared && ends.iter().all(|succeeded| *succeeded);
                 process::exit_now(i32::from(!done))
             }
         }
