@@ -8,16 +8,19 @@ import py_compile
 import sys
 
 
-def drop_stamp(dist):
-    """Removes uv's note of when a wheel file was last changed, and the line of RECORD that lists it."""
+NOTES = "uv_cache.json", "uv_build.json"
+
+
+def drop_notes(dist):
+    """Removes what uv notes of a file's age and of a build, and the lines of RECORD that list it."""
     for file in dist.files or ():
-        if file.name == "uv_cache.json":
+        if file.name in NOTES and file.parent.suffix == ".dist-info":
             os.unlink(dist.locate_file(file))
             record = dist.locate_file(file.parent / "RECORD")
             with open(record, "rb") as stream:
                 lines = stream.read().splitlines(keepends=True)
             with open(record, "wb") as stream:
-                stream.writelines(line for line in lines if b"/uv_cache.json," not in line)
+                stream.writelines(line for line in lines if not line.startswith(str(file).encode() + b","))
 
 
 def compile_module(path):
@@ -46,7 +49,7 @@ def share(paths):
 sys.pycache_prefix = None  # what is compiled here is for the image
 dists = [importlib.metadata.distribution(name) for name in sys.argv[2:]]
 for dist in dists:
-    drop_stamp(dist)
+    drop_notes(dist)
 if sys.argv[1] == "1":
     files = (file for dist in dists for file in dist.files or ())
     share(sorted(str(file.locate()) for file in files if file.suffix == ".py" and ".." not in file.parts))

@@ -56,15 +56,24 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Mounts what the requirements name.
+    /// Mounts what the requirements name, and runs in the root of the build context.
     pub fn bind(&self, command: Command) -> Command {
-        self.bound.iter().fold(command, |command, path| command.bind_context(path, &format!("{CONTEXT}/{path}")))
+        if self.bound.is_empty() {
+            return command;
+        }
+        let command = command.workdir(CONTEXT);
+        // What lies in a directory that is mounted is there already, and nothing can be mounted inside it.
+        let is_below = |path: &str| {
+            self.bound.iter().any(|above| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/')))
+        };
+        let outermost = self.bound.iter().filter(|path| !is_below(path));
+        outermost.fold(command, |command, path| command.bind_context(path, &format!("{CONTEXT}/{path}")))
     }
 
     fn package(&mut self, pointer: &str, package: &str) {
         let line = match classify(package) {
-            Line::Path(path) => self.local(pointer, package, "", &path),
-            Line::Editable(path) => return self.project(pointer, &path),
+            Line::Path(path) => self.local(pointer, "", &path),
+            Line::Editable(path) => return self.project(pointer, "", &path),
             Line::File(_) | Line::FindLinks(_) => {
                 let problem = Problem::error(pointer, format!("`{package}` is an option, not a package"));
                 return self
@@ -92,15 +101,19 @@ impl Inputs {
         above.push(path.to_owned());
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         for (number, line) in lines(&text) {
-            let place = format!("`{path}` line {number}");
+            let place = format!(" (`{path}` line {number})");
             match line {
                 Line::File(name) => match inside(directory, &name) {
                     Some(next) => self.read(pointer, &next, above),
                     None => self.outside(pointer, &name),
                 },
-                Line::FindLinks(name) => drop(self.place(pointer, directory, &name)),
-                Line::Path(name) => drop(self.local(pointer, &place, directory, &name)),
-                Line::Editable(name) if !is_url(&name) => self.project(pointer, &format!("{place}: {name}")),
+                Line::FindLinks(name) => {
+                    let beside = inside(directory, &name).is_some_and(|path| build::exists(&path));
+                    drop(self.place(pointer, if beside { directory } else { "" }, &name));
+                }
+                // As both tools have it: beside the files that a file names, paths are those of the working directory.
+                Line::Path(name) => drop(self.local(pointer, &place, &name)),
+                Line::Editable(name) if !is_url(&name) => self.project(pointer, &place, &name),
                 Line::Editable(_) | Line::Other => {}
             }
         }
@@ -129,24 +142,25 @@ impl Inputs {
     }
 
     /// A file by path. A directory would be a project, which is built where it lies.
-    fn local(&mut self, pointer: &str, said: &str, directory: &str, name: &str) -> String {
-        let Some(path) = inside(directory, name) else {
+    fn local(&mut self, pointer: &str, place: &str, name: &str) -> String {
+        let Some(path) = inside("", name) else {
             self.outside(pointer, name);
             return name.to_owned();
         };
         let is_file = [".whl", ".tar.gz", ".zip"].iter().any(|ending| path.ends_with(ending));
         if !is_file {
-            self.project(pointer, said);
+            self.project(pointer, place, name);
         } else if build::exists(&path) {
             self.bound.insert(path.clone());
         } else {
-            self.problems.push(Problem::error(pointer, format!("the build context has no file `{path}`")));
+            self.problems.push(Problem::error(pointer, format!("the build context has no file `{path}`{place}")));
         }
         format!("{CONTEXT}/{path}")
     }
 
-    fn project(&mut self, pointer: &str, said: &str) {
-        let problem = Problem::error(pointer, format!("`{said}` is a local project, which has no fixed version"));
+    fn project(&mut self, pointer: &str, place: &str, name: &str) {
+        let problem =
+            Problem::error(pointer, format!("`{name}`{place} is a local project, which has no fixed version"));
         self.problems.push(problem.hint("copy it with a `files` step and install it with a `run` step"));
     }
 

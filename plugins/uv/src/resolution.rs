@@ -74,7 +74,9 @@ fn dist(package: Package) -> Result<Dist, Failure> {
         None if !place.contains("://") => match local.split_once("context/") {
             Some((_, path)) => Origin::Context { path: path.to_owned(), sha256 },
             None => {
-                return Err(Failure::failed(format!("`{name}` {version} lies at `{place}`, outside the build context")));
+                return Err(Failure::failed(format!(
+                    "`{name}` {version} lies at `{place}`, outside the build context"
+                )));
             }
         },
         None => Origin::File { url: place, sha256, size: file.size },
