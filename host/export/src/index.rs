@@ -53,7 +53,7 @@ pub(crate) fn blob_path(digest: &Digest) -> String {
 /// Returns the content of `manifest.json`.
 pub(crate) fn docker_manifest(written: &Written, names: &[Reference]) -> Vec<u8> {
     let layers: Vec<_> = written.layers.iter().map(blob_path).collect();
-    let tags: Vec<_> = names.iter().filter_map(|name| Some(tagged(name, name.tag()?).1)).collect();
+    let tags: Vec<_> = names.iter().filter_map(|name| Some(whole(name, name.tag()?))).collect();
     to_canonical_json(&json!([{ "Config": blob_path(&written.config), "Layers": layers, "RepoTags": tags }]))
 }
 
@@ -63,7 +63,7 @@ fn entries(manifest: &Descriptor, names: &[Reference]) -> Vec<Value> {
     for name in names {
         let Some(tag) = name.tag() else { continue };
         let mut entry = plain.clone();
-        entry["annotations"] = json!({ ANNOTATION_IMAGE_NAME: tagged(name, tag).0, ANNOTATION_REF_NAME: tag });
+        entry["annotations"] = json!({ ANNOTATION_IMAGE_NAME: whole(name, tag), ANNOTATION_REF_NAME: tag });
         entries.push(entry);
     }
     if entries.is_empty() {
@@ -82,12 +82,11 @@ fn is_same_place(old: &Value, new: &Value) -> bool {
     }
 }
 
-/// Returns a name without its digest: as a whole, and as people write it.
-fn tagged(name: &Reference, tag: &str) -> (String, String) {
-    let whole = format!("{}/{}:{tag}", name.registry(), name.repository());
-    let written = name.to_string();
-    let short = written.split('@').next().unwrap_or_default().to_owned();
-    (whole, short)
+/// Returns a whole name, without its digest.
+///
+/// Docker's archives have room for short names as well, but who reads them does not agree on what a short name is short for.
+fn whole(name: &Reference, tag: &str) -> String {
+    format!("{}/{}:{tag}", name.registry(), name.repository())
 }
 
 #[cfg(test)]

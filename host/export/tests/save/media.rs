@@ -125,7 +125,7 @@ fn an_archive_holds_the_layout() {
         let (_, manifest) = docker.remove(at);
         assert!(docker == tree(&dir.path().join("layout")), "{compression}");
         let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
-        assert_eq!(manifest[0]["RepoTags"], serde_json::json!(["ada/app:1.4"]));
+        assert_eq!(manifest[0]["RepoTags"], serde_json::json!(["docker.io/ada/app:1.4"]));
         let paths: Vec<_> = manifest[0]["Layers"].as_array().unwrap().iter().chain([&manifest[0]["Config"]]).collect();
         assert_eq!(paths.len(), 4);
         for path in paths {
