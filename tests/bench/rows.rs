@@ -212,7 +212,7 @@ impl Bench {
             let layout = self.dir.path().join("layout").display().to_string();
             self.measure(self.dir.path(), &self.wythe(&["save", "bench-base", "--format", "oci-dir", "-o", &layout]))?;
             let unpack = format!(
-                "umoci unpack --image {layout}:bench-base:latest {layout}-bundle && tar -C {layout}-bundle/rootfs -cf {} .",
+                "umoci unpack --image {layout}:latest {layout}-bundle && tar -C {layout}-bundle/rootfs -cf {} .",
                 rootfs.display()
             );
             self.measure(self.dir.path(), &["sh", "-c", &unpack].map(str::to_owned))?;

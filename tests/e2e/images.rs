@@ -62,7 +62,7 @@ fn what_is_saved_is_accepted_by_other_tools() {
     let printed = bench.wythe(&["save", "hello:1", "--format", "oci-dir", "-o", &layout]).stdout();
     assert_eq!(printed.trim(), digest, "an uncompressed layout keeps the digest");
     if is_installed("skopeo") {
-        let found = json(&run("skopeo", &["inspect", &format!("oci:{layout}:hello:1")]).stdout());
+        let found = json(&run("skopeo", &["inspect", &format!("oci:{layout}:1")]).stdout());
         assert_eq!(found["Digest"], digest.as_str());
         for (format, scheme) in [("oci", "oci-archive"), ("docker", "docker-archive")] {
             let path = bench.dir().join(format).display().to_string();
@@ -77,7 +77,7 @@ fn what_is_saved_is_accepted_by_other_tools() {
         // The umoci of Debian 12 reads no zstd.
         if compression != "zstd" && is_installed("umoci") {
             let bundle = bench.dir().join(format!("bundle-{compression}")).display().to_string();
-            run("umoci", &["unpack", "--rootless", "--image", &format!("{layout}:hello:1"), &bundle]).stdout();
+            run("umoci", &["unpack", "--rootless", "--image", &format!("{layout}:1"), &bundle]).stdout();
             assert_eq!(std::fs::read_to_string(format!("{bundle}/rootfs/hello")).unwrap(), "hello\n");
         }
     }

@@ -63,7 +63,6 @@ impl Ended {
     /// # Panics
     ///
     /// Panics where it did not.
-    #[must_use]
     #[track_caller]
     pub fn stdout(self) -> String {
         assert_eq!(self.code, Some(0), "standard error:\n{}\nstandard output:\n{}", self.stderr, self.stdout);

@@ -116,7 +116,7 @@ the definition has several). Progress goes to standard error.
 Examples:
   wythe build -t app:1.4
   wythe build . --locked --progress plain
-  wythe build --rebuild pip          run the pip step again even where its result is known")]
+  wythe build --rebuild run          run that step again even where its result is known")]
 pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) definition: Definition,
@@ -168,7 +168,7 @@ pub(crate) struct Plan {
 /// Arguments of `wythe lock`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  wythe lock                 pin what is not pinned yet\n  wythe lock --upgrade       pin everything anew\n  wythe lock --upgrade uv    pin the uv step anew"
+    after_help = "Examples:\n  wythe lock                 pin what is not pinned yet\n  wythe lock --upgrade       pin everything anew\n  wythe lock --upgrade deps  pin that step anew"
 )]
 pub(crate) struct Lock {
     #[command(flatten)]

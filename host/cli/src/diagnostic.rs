@@ -167,26 +167,26 @@ mod tests {
 
     #[test]
     fn a_mistake_is_shown_at_its_place() {
-        let text = "builder = \"2026.11\"\n\n[[steps]]\nkind = \"pipp\"\n";
-        let start = text.find("\"pipp\"").unwrap();
+        let text = "builder = \"2026.11\"\n\n[[steps]]\nkind = \"fles\"\n";
+        let start = text.find("\"fles\"").unwrap();
         let errors = SpecErrors {
             source: SourceText::new("wythe.toml", text),
             diagnostics: vec![
-                Diagnostic::error(Code::Unknown, "unknown step kind `pipp`")
+                Diagnostic::error(Code::Unknown, "unknown step kind `fles`")
                     .at(start..start + 6)
                     .label("no plugin provides this kind")
-                    .hint("did you mean `pip`?"),
+                    .hint("did you mean `files`?"),
             ],
         };
         let report = Report::from(errors);
         assert_eq!(report.exit, Exit::Spec);
         let expected = "\
-error: unknown step kind `pipp`
+error: unknown step kind `fles`
  --> wythe.toml:4:8
   |
-4 | kind = \"pipp\"
+4 | kind = \"fles\"
   |        ^^^^^^ no plugin provides this kind
-hint: did you mean `pip`?";
+hint: did you mean `files`?";
         assert_eq!(report.render(false), expected);
     }
 

@@ -43,7 +43,7 @@ pub struct Config {
     /// How the health of a container is checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
-    /// Instructions for a Dockerfile that uses the image as its base.
+    /// Instructions for whoever builds on the image (`ONBUILD`).
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "or_empty")]
     pub on_build: Vec<String>,
     /// The shell of scripts; empty means `/bin/sh -c`.

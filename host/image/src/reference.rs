@@ -40,7 +40,9 @@ pub enum ParseReferenceError {
     #[error("a name has at most {LONGEST_NAME} characters")]
     Long,
     /// The tag is malformed.
-    #[error("a tag is made of letters, digits, `_`, `.` and `-`, at most {LONGEST_TAG} of them, and does not begin with `.` or `-`")]
+    #[error(
+        "a tag is made of letters, digits, `_`, `.` and `-`, at most {LONGEST_TAG} of them, and does not begin with `.` or `-`"
+    )]
     Tag,
     /// The digest is malformed.
     #[error("a digest is `sha256:` and 64 lower-case hexadecimal digits")]
@@ -152,9 +154,8 @@ fn is_path_part(part: &str) -> bool {
     if !ends_well(bytes.first()) || !ends_well(bytes.last()) {
         return false;
     }
-    part.split(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit()).all(|between| {
-        matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-')
-    })
+    part.split(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit())
+        .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-'))
 }
 
 #[cfg(test)]
@@ -190,8 +191,26 @@ mod tests {
     #[test]
     fn what_no_registry_takes_is_refused() {
         for text in [
-            "", ":", "App", "app:", "app:-x", "a//b", "/app", "app/", "a b", "app@sha256:12", "../x", "a..b", "-a", "a-",
-            "reg.io:port/app", "reg.io:99999/app", "-bad.io/app", "a___b", &"a".repeat(256), &format!("a:{}", "t".repeat(129)),
+            "",
+            ":",
+            "App",
+            "app:",
+            "app:-x",
+            "a//b",
+            "/app",
+            "app/",
+            "a b",
+            "app@sha256:12",
+            "../x",
+            "a..b",
+            "-a",
+            "a-",
+            "reg.io:port/app",
+            "reg.io:99999/app",
+            "-bad.io/app",
+            "a___b",
+            &"a".repeat(256),
+            &format!("a:{}", "t".repeat(129)),
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text:?} was accepted");
         }

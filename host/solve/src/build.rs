@@ -23,13 +23,13 @@ use crate::{Event, StepId};
 pub struct Force {
     /// All of them.
     pub all: bool,
-    /// Those of these steps, by name or kind.
+    /// Those of these steps, by id.
     pub steps: Vec<String>,
 }
 
 impl Force {
     fn applies(&self, step: &Step) -> bool {
-        self.all || step.ambient.force || self.steps.contains(&step.id) || self.steps.contains(&step.kind)
+        self.all || step.ambient.force || self.steps.contains(&step.id)
     }
 }
 

@@ -135,7 +135,14 @@ impl Chain {
             }
             Vertex::Files(_) | Vertex::Run(_) => {
                 let by_vertex = vertex.inputs().into_iter().zip(inputs).collect();
-                let operation = Operation { chain: self, turn, vertex: &vertex, label: &label, states: by_vertex };
+                let operation = Operation {
+                    chain: self,
+                    turn,
+                    vertex: &vertex,
+                    label: &label,
+                    states: by_vertex,
+                    serves_another: false,
+                };
                 operation.solve().await.map(Arc::new)
             }
         }

@@ -131,8 +131,9 @@ async fn unpacked(operation: &Operation<'_>, artifact: &Artifact, format: Archiv
         vertex: &vertex,
         label: &label,
         states: [(VertexId::BASE, scratch)].into(),
+        serves_another: true,
     };
-    Box::pin(inner.make_inside()).await.map(Arc::new)
+    Box::pin(inner.solve()).await.map(Arc::new)
 }
 
 /// Returns the directory of a cache mount, locked as its sharing asks.

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use wythe_image::{Image, LayerRef, to_canonical_json};
 use wythe_plan::{Command, Files, KeyParts, Label, Run, Vertex, VertexId};
 use wythe_store::{LockError, ResultRecord};
@@ -22,6 +21,9 @@ pub(crate) struct Operation<'a> {
     pub(crate) vertex: &'a Vertex,
     pub(crate) label: &'a Label,
     pub(crate) states: BTreeMap<VertexId, Arc<Image>>,
+    /// Whether it only brings a mount of another operation to hand. That one holds a slot already, and a forced step
+    /// does not mean it.
+    pub(crate) serves_another: bool,
 }
 
 impl Operation<'_> {
@@ -36,15 +38,6 @@ impl Operation<'_> {
 
     /// Returns the state that the operation makes.
     pub(crate) async fn solve(&self) -> Result<Image, Cause> {
-        self.solve_in(Some(&self.chain.engine.slots)).await
-    }
-
-    /// The same for an operation that serves another one, which holds a slot already.
-    pub(crate) async fn make_inside(&self) -> Result<Image, Cause> {
-        self.solve_in(None).await
-    }
-
-    async fn solve_in(&self, slots: Option<&Semaphore>) -> Result<Image, Cause> {
         let begun = Instant::now();
         let parts = match self.vertex {
             Vertex::Files(batch) => files::key_parts(self, batch).await?,
@@ -62,9 +55,9 @@ impl Operation<'_> {
             return Ok(self.done(&text, How::Hit, layer, begun));
         }
         let engine = &self.chain.engine;
-        let _slot = match slots {
-            Some(slots) => Some(slots.acquire().await.expect("the semaphore is never closed")),
-            None => None,
+        let _slot = match self.serves_another {
+            true => None,
+            false => Some(engine.slots.acquire().await.expect("the semaphore is never closed")),
         };
         engine.tell(Event::OperationStarted { step: self.turn.step.clone(), text: text.clone() });
         let layer = match self.vertex {
@@ -78,7 +71,7 @@ impl Operation<'_> {
 
     /// Looks the result up: none, or a result that may be "nothing changed".
     fn known(&self, parts: &KeyParts) -> Result<Option<Option<LayerRef>>, Cause> {
-        if self.turn.force {
+        if self.turn.force && !self.serves_another {
             return Ok(None);
         }
         let record = self.chain.engine.store.result(&parts.key().0).map_err(Cause::store)?;
@@ -117,7 +110,9 @@ impl Operation<'_> {
 
     fn done(&self, text: &str, how: How, layer: Option<LayerRef>, begun: Instant) -> Image {
         let size = layer.map_or(0, |layer| layer.size);
-        self.turn.count(how, size);
+        if !self.serves_another {
+            self.turn.count(how, size);
+        }
         let time: Duration = begun.elapsed();
         let (step, text_owned) = (self.turn.step.clone(), text.to_owned());
         self.chain.engine.tell(Event::OperationDone { step, text: text_owned, how, size, time });

@@ -34,7 +34,9 @@ pub(crate) fn output(
             states.insert(input, chain.state(&turn, input).await?);
         }
         let text = crate::operation::describe(&vertex, &label);
-        let operation = Operation { chain: &chain, turn: &turn, vertex: &vertex, label: &Label::default(), states };
+        let label = Label::default();
+        let operation =
+            Operation { chain: &chain, turn: &turn, vertex: &vertex, label: &label, states, serves_another: true };
         run::output(&operation, command, &text).await
     }
 }

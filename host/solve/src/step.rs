@@ -23,14 +23,14 @@ pub enum LockUse {
     Use,
     /// It must have everything.
     Enforce,
-    /// These steps are resolved anew; none named means all.
+    /// These steps are resolved anew, by id; none named means all.
     Upgrade(Vec<String>),
 }
 
 impl LockUse {
     fn renews(&self, step: &Step) -> bool {
         match self {
-            Self::Upgrade(steps) => steps.is_empty() || steps.contains(&step.id) || steps.contains(&step.kind),
+            Self::Upgrade(steps) => steps.is_empty() || steps.contains(&step.id),
             Self::Use | Self::Enforce => false,
         }
     }

@@ -25,8 +25,7 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
     let definition = Definition::read(workshop, &build.definition, &all_kinds(&plugins))?;
     check_names(build, &definition)?;
     let lock_use = if build.locked { LockUse::Enforce } else { LockUse::Use };
-    let force = Force { all: build.rebuild_all, steps: build.rebuild.clone() };
-    check_steps(&force.steps, "--rebuild", &definition)?;
+    let force = Force { all: build.rebuild_all, steps: steps_meant(&build.rebuild, "--rebuild", &definition)? };
     let order = definition.order(workshop, lock_use, force)?;
     let tally = Tally::over(sink(build.progress, workshop.is_terminal));
     let outcome: Outcome = block_on(async {
@@ -64,18 +63,23 @@ pub(crate) fn check_name(name: &str) -> Result<(), Report> {
     })
 }
 
-/// Refuses names of steps that no image has.
-pub(crate) fn check_steps(wanted: &[String], option: &str, definition: &Definition) -> Result<(), Report> {
+/// Returns the ids of the steps that a person means: a step's name first, else every step of that kind.
+pub(crate) fn steps_meant(wanted: &[String], option: &str, definition: &Definition) -> Result<Vec<String>, Report> {
     let steps = || definition.spec.images.iter().flat_map(|image| std::iter::once(&image.base).chain(&image.steps));
+    let mut meant = Vec::new();
     for name in wanted {
-        if !steps().any(|step| step.id == *name || step.kind == *name) {
+        let named: Vec<String> = steps().filter(|step| step.id == *name).map(|step| step.id.clone()).collect();
+        let of_kind = || steps().filter(|step| step.kind == *name).map(|step| step.id.clone()).collect::<Vec<_>>();
+        let found = if named.is_empty() { of_kind() } else { named };
+        if found.is_empty() {
             let known: std::collections::BTreeSet<&str> = steps().map(|step| step.id.as_str()).collect();
             let known: Vec<&str> = known.into_iter().collect();
             let report = Report::new(Exit::Usage, format!("`{option} {name}`: there is no such step"));
             return Err(report.hint(format!("the steps are: {}", known.join(", "))));
         }
+        meant.extend(found);
     }
-    Ok(())
+    Ok(meant)
 }
 
 fn all_built(images: Vec<Result<Built, BuildError>>, definition: &Definition) -> Result<Vec<Built>, Report> {

@@ -8,7 +8,7 @@ use wythe_solve::{Force, LockUse, build};
 
 use crate::arguments::Lock;
 use crate::commands::block_on;
-use crate::commands::build::check_steps;
+use crate::commands::build::steps_meant;
 use crate::definition::Definition;
 use crate::diagnostic::{Report, explain};
 use crate::exit::Exit;
@@ -22,10 +22,7 @@ pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
     let definition = Definition::read(workshop, &lock.definition, &all_kinds(&plugins))?;
     let lock_use = match &lock.upgrade {
-        Some(steps) => {
-            check_steps(steps, "--upgrade", &definition)?;
-            LockUse::Upgrade(steps.clone())
-        }
+        Some(steps) => LockUse::Upgrade(steps_meant(steps, "--upgrade", &definition)?),
         None => LockUse::Use,
     };
     let order = definition.order(workshop, lock_use, Force::default())?;

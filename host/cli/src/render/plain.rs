@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn each_line_names_its_step() {
         let plain = Plain::default();
-        let step = StepId { image: "".into(), step: "apt".into() };
+        let step = StepId { image: "".into(), step: "deps".into() };
         let progress = |done| Event::Progress { step: step.clone(), label: "3 files".into(), done, total: 100 };
         let events = [
             Event::Resolving { step: step.clone() },
@@ -93,12 +93,12 @@ mod tests {
         ];
         let lines: Vec<String> = events.iter().filter_map(|event| plain.line(event)).collect();
         let expected = [
-            "[apt] resolve",
-            "[apt] 3 files: 30 B of 100 B",
-            "[apt] 3 files: 100 B of 100 B",
-            "[apt] install",
-            "[apt] | Setting up",
-            "[apt] step done (1.0 kB, 2.0 s)",
+            "[deps] resolve",
+            "[deps] 3 files: 30 B of 100 B",
+            "[deps] 3 files: 100 B of 100 B",
+            "[deps] install",
+            "[deps] | Setting up",
+            "[deps] step done (1.0 kB, 2.0 s)",
         ];
         assert_eq!(lines, expected);
     }
