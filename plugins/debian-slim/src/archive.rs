@@ -20,32 +20,38 @@ const LONGEST_INDEX: u64 = 512 << 20;
 
 /// What a suite has to be to be used.
 #[derive(Debug)]
-pub struct Terms<'a> {
+pub(crate) struct Terms<'a> {
     /// Who may have signed it.
-    pub keyring: &'a Keyring,
+    pub(crate) keyring: &'a Keyring,
     /// Debian's name of the architecture.
-    pub architecture: &'a str,
+    pub(crate) architecture: &'a str,
     /// The parts that are read.
-    pub components: &'a [&'a str],
+    pub(crate) components: &'a [&'a str],
     /// The suites of the existing lock.
-    pub locked: &'a [LockedSuite],
+    pub(crate) locked: &'a [LockedSuite],
     /// The time of the snapshot, where one is used.
-    pub snapshot: Option<u64>,
+    pub(crate) snapshot: Option<u64>,
     /// The time that the build pretends it is. It stands for no clock, but no real build is earlier.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// Whether a suite may be used after its `Valid-Until`.
-    pub accept_expired: bool,
+    pub(crate) accept_expired: bool,
 }
 
 /// Reads a suite into the index, as its suite number `number`. Returns what the lock says of it.
-pub fn read_suite(terms: &Terms<'_>, location: &Location, number: usize, index: &mut Index) -> Result<LockedSuite, Failure> {
+pub(crate) fn read_suite(
+    terms: &Terms<'_>,
+    location: &Location,
+    number: usize,
+    index: &mut Index,
+) -> Result<LockedSuite, Failure> {
     let root = format!("{}/dists/{}", location.archive, location.suite);
     let url = format!("{root}/InRelease");
     let fails = |what: String| Failure::failed(format!("{url}: {what}"));
     let bytes = fetch::get(&url).map_err(Failure::failed)?;
     let text = openpgp::verify(&bytes, terms.keyring).map_err(|error| fails(error.to_string()))?;
     let suite = Suite::parse(&text).map_err(&fails)?;
-    let locked = LockedSuite { url: url.clone(), date: date::format(suite.date), sha256: hex::encode(Sha256::digest(&bytes)) };
+    let locked =
+        LockedSuite { url: url.clone(), date: date::format(suite.date), sha256: hex::encode(Sha256::digest(&bytes)) };
     check_identity(&suite, location).and_then(|()| check_freshness(terms, &suite, &locked)).map_err(&fails)?;
     for component in terms.components {
         let mut architectures = vec![terms.architecture];
@@ -54,7 +60,8 @@ pub fn read_suite(terms: &Terms<'_>, location: &Location, number: usize, index: 
         }
         for architecture in architectures {
             let folder = format!("{component}/binary-{architecture}");
-            let file = IndexFile::choose(&suite, &folder).ok_or_else(|| missing(&suite, component, terms.architecture))?;
+            let file =
+                IndexFile::choose(&suite, &folder).ok_or_else(|| missing(&suite, component, terms.architecture))?;
             file.read(&root, &suite, number, terms.architecture, index)?;
         }
     }
@@ -82,7 +89,10 @@ fn check_freshness(terms: &Terms<'_>, suite: &Suite, head: &LockedSuite) -> Resu
         return if is_in_it { Ok(()) } else { Err(format!("it is of {}, which is after the snapshot", head.date)) };
     }
     if let Some(known) = terms.locked.iter().find(|known| known.url == head.url && known.date > head.date) {
-        return Err(format!("it is of {}, but the lock was made with one of {}: the mirror went back", head.date, known.date));
+        return Err(format!(
+            "it is of {}, but the lock was made with one of {}: the mirror went back",
+            head.date, known.date
+        ));
     }
     match suite.valid_until {
         Some(end) if end < terms.epoch && terms.accept_expired => {
@@ -91,7 +101,9 @@ fn check_freshness(terms: &Terms<'_>, suite: &Suite, head: &LockedSuite) -> Resu
         }
         Some(end) if end < terms.epoch => {
             let end = date::format(end);
-            Err(format!("it was valid until {end}: the mirror is behind (`accept-expired = true` uses it nevertheless)"))
+            Err(format!(
+                "it was valid until {end}: the mirror is behind (`accept-expired = true` uses it nevertheless)"
+            ))
         }
         _ => Ok(()),
     }
@@ -122,12 +134,23 @@ impl<'a> IndexFile<'a> {
         }
     }
 
-    fn read(&self, root: &str, suite: &Suite, number: usize, architecture: &str, index: &mut Index) -> Result<(), Failure> {
+    fn read(
+        &self,
+        root: &str,
+        suite: &Suite,
+        number: usize,
+        architecture: &str,
+        index: &mut Index,
+    ) -> Result<(), Failure> {
         let url = self.url(root, suite);
         let bytes = fetch::get(&url).map_err(Failure::failed)?;
         let fails = |what: String| Failure::failed(format!("{url}: {what}"));
         if bytes.len() as u64 != self.listed.size {
-            return Err(fails(format!("it has {} bytes instead of the {} that are signed for", bytes.len(), self.listed.size)));
+            return Err(fails(format!(
+                "it has {} bytes instead of the {} that are signed for",
+                bytes.len(),
+                self.listed.size
+            )));
         }
         let digest = hex::encode(Sha256::digest(&bytes));
         if digest != self.listed.sha256 {

@@ -11,11 +11,11 @@ use crate::index::{Index, Package};
 use crate::relation::{self, Relation};
 
 /// Versions to keep to, by package name.
-pub type Locked<'a> = BTreeMap<&'a str, &'a str>;
+pub(crate) type Locked<'a> = BTreeMap<&'a str, &'a str>;
 
 /// Why there is no such set.
 #[derive(Debug, PartialEq, Eq)]
-pub enum ClosureError {
+pub(crate) enum ClosureError {
     /// No suite has this package.
     Unknown {
         /// Its name.
@@ -51,7 +51,9 @@ pub enum ClosureError {
 impl std::fmt::Display for ClosureError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unknown { name, providers } if providers.is_empty() => write!(formatter, "there is no package `{name}`"),
+            Self::Unknown { name, providers } if providers.is_empty() => {
+                write!(formatter, "there is no package `{name}`")
+            }
             Self::Unknown { name, providers } => {
                 write!(formatter, "`{name}` is provided by several packages: {}", providers.join(", "))
             }
@@ -71,7 +73,7 @@ impl std::fmt::Display for ClosureError {
 impl std::error::Error for ClosureError {}
 
 /// Returns the packages of the set that `wanted` needs, by name.
-pub fn closure<'a>(
+pub(crate) fn closure<'a>(
     index: &'a Index,
     wanted: &[&'a str],
     locked: &Locked<'_>,
@@ -148,7 +150,9 @@ impl<'a> Set<'a, '_> {
         let named = self.candidate(relation.name).filter(|package| relation.admits(package.version()));
         named.or_else(|| {
             let providers = self.index.providers(relation.name).into_iter().filter_map(|name| self.candidate(name));
-            providers.filter(|package| provides(package, relation)).min_by_key(|package| (rank(package), package.name()))
+            providers
+                .filter(|package| provides(package, relation))
+                .min_by_key(|package| (rank(package), package.name()))
         })
     }
 }
@@ -205,7 +209,9 @@ impl<'a> Chosen<'a> {
         let named = named.filter(|(name, package)| **name != except && relation.admits(package.version()));
         named.map(|(name, _)| *name).or_else(|| {
             let mut providers = self.provided.get(relation.name).into_iter().flatten();
-            providers.find(|(name, version)| *name != except && relation.admits_provided(*version)).map(|(name, _)| *name)
+            providers
+                .find(|(name, version)| *name != except && relation.admits_provided(*version))
+                .map(|(name, _)| *name)
         })
     }
 
@@ -224,7 +230,7 @@ impl<'a> Chosen<'a> {
 }
 
 /// Returns the names of the packages that every system of the release has, and `apt` to add others.
-pub fn minimal(index: &Index) -> BTreeSet<&str> {
+pub(crate) fn minimal(index: &Index) -> BTreeSet<&str> {
     let required = index.names().filter(|name| index.candidate(name, None).is_some_and(Package::is_required));
     required.chain(["apt"]).collect()
 }

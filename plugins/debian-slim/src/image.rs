@@ -24,16 +24,12 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Documentation that a slim image goes without, as patterns of paths in a package. Copyright files stay, and so do
 /// the directories of manuals: some packages put links into them when they are configured.
-const DOCS: [&str; 10] = [
+const DOCS: [&str; 6] = [
     "usr/share/doc/*/[!c]*",
     "usr/share/doc/*/c[!o]*",
-    "usr/share/doc/*/co[!p]*",
-    "usr/share/groff/*",
     "usr/share/info/*",
-    "usr/share/linda/*",
     "usr/share/lintian/*",
-    "usr/share/locale/[!l]*",
-    "usr/share/locale/l[!o]*",
+    "usr/share/locale/*",
     "usr/share/man/*/*",
 ];
 
@@ -42,12 +38,9 @@ const DPKG_SLIM: &str = "\
 # This image goes without documentation. Remove this file to get that of packages that are installed from now on.
 path-exclude /usr/share/doc/*/*
 path-include /usr/share/doc/*/copyright
-path-exclude /usr/share/groff/*
 path-exclude /usr/share/info/*
-path-exclude /usr/share/linda/*
 path-exclude /usr/share/lintian/*
 path-exclude /usr/share/locale/*
-path-include /usr/share/locale/locale.alias
 path-exclude /usr/share/man/*/*
 ";
 
@@ -65,10 +58,11 @@ Apt::AutoRemove::SuggestsImportant \"false\";
 const NO_SERVICES: &str = "#!/bin/sh\n# Services are not started by package scripts in this image.\nexit 101\n";
 
 /// Plans the base.
-pub fn plan(options: &Options, lock: &Lock) -> Result<State, Failure> {
+pub(crate) fn plan(options: &Options, lock: &Lock) -> Result<State, Failure> {
     lock.check()?;
-    let packages: Vec<(&LockedPackage, Artifact)> =
-        in_order(lock).map(|package| (package, Artifact::new(&package.url, &package.sha256, Some(package.size)))).collect();
+    let packages: Vec<(&LockedPackage, Artifact)> = in_order(lock)
+        .map(|package| (package, Artifact::new(&package.url, &package.sha256, Some(package.size))))
+        .collect();
     let unpacked = unpack(options, lock, &packages)?;
     let command = Command::new(&unpacked, ["/bin/sh", &format!("{CONTROL}{SCRIPTS}/configure.sh")])
         .bind_state(&control(&packages), "/", CONTROL)
@@ -81,17 +75,18 @@ pub fn plan(options: &Options, lock: &Lock) -> Result<State, Failure> {
     })
 }
 
-/// The packages in the order in which they are unpacked: where two have the same directory, the later one's mode
-/// stays, and base-files knows best how the root looks.
+/// The packages in the order in which they are unpacked. As with dpkg, of two packages that have the same directory the
+/// earlier one says how it looks; base-files knows that best.
 fn in_order(lock: &Lock) -> impl Iterator<Item = &LockedPackage> {
-    let is_last = |package: &&LockedPackage| package.name == "base-files";
-    lock.packages.iter().filter(move |package| !is_last(package)).chain(lock.packages.iter().filter(is_last))
+    let is_first = |package: &&LockedPackage| package.name == "base-files";
+    lock.packages.iter().filter(is_first).chain(lock.packages.iter().filter(move |package| !is_first(package)))
 }
 
 fn unpack(options: &Options, lock: &Lock, packages: &[(&LockedPackage, Artifact)]) -> Result<State, Failure> {
     let mut files = Files::on(&State::scratch());
     for directory in release::usr_links(&lock.architecture) {
-        files = files.mkdir(&format!("/usr/{directory}")).symlink(&format!("usr/{directory}"), &format!("/{directory}"));
+        files =
+            files.mkdir(&format!("/usr/{directory}")).symlink(&format!("usr/{directory}"), &format!("/{directory}"));
     }
     // Older releases leave this link to scripts, which then have no shell to run in.
     files = files.symlink("dash", "/usr/bin/sh");
@@ -120,9 +115,11 @@ fn unpack(options: &Options, lock: &Lock, packages: &[(&LockedPackage, Artifact)
 /// The keyring of the build context, where one is used, and its place in the image.
 fn keyring(options: &Options) -> Result<Option<(&'static str, Vec<u8>)>, Failure> {
     let Some(path) = &options.keyring else { return Ok(None) };
-    let bytes = build::read(path).map_err(|error| Failure::option("/keyring", format!("cannot read `{path}`: {error}")))?;
+    let bytes =
+        build::read(path).map_err(|error| Failure::option("/keyring", format!("cannot read `{path}`: {error}")))?;
     // apt tells the two forms apart by the name.
-    let place = if bytes.starts_with(b"-----") { "/etc/apt/keyrings/archive.asc" } else { "/etc/apt/keyrings/archive.gpg" };
+    let place =
+        if bytes.starts_with(b"-----") { "/etc/apt/keyrings/archive.asc" } else { "/etc/apt/keyrings/archive.gpg" };
     Ok(Some((place, bytes)))
 }
 

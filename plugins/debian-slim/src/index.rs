@@ -13,8 +13,20 @@ use crate::version;
 
 /// The fields that are kept. `Package` opens a stanza in all of them, but nothing here relies on the order.
 const KEPT: [&str; 14] = [
-    "Package", "Version", "Architecture", "Multi-Arch", "Essential", "Priority", "Depends", "Pre-Depends", "Provides",
-    "Conflicts", "Breaks", "Filename", "Size", "SHA256",
+    "Package",
+    "Version",
+    "Architecture",
+    "Multi-Arch",
+    "Essential",
+    "Priority",
+    "Depends",
+    "Pre-Depends",
+    "Provides",
+    "Conflicts",
+    "Breaks",
+    "Filename",
+    "Size",
+    "SHA256",
 ];
 
 /// Longest line that is read. The longest of a real index (a `Provides` of a Rust crate) has 40 kB.
@@ -22,41 +34,38 @@ const LONGEST_LINE: u64 = 1 << 20;
 
 /// A package as an index describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Package {
+pub(crate) struct Package {
     /// The kept lines of its stanza.
     stanza: Box<str>,
     /// Which of the suites it comes from.
-    pub suite: usize,
+    pub(crate) suite: usize,
 }
 
 impl Package {
     /// Returns the value of a field, empty where there is none.
-    pub fn field(&self, name: &str) -> &str {
-        self.stanza
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map_or("", str::trim)
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map_or("", str::trim)
     }
 
     /// Returns its name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.field("Package")
     }
 
     /// Returns its version.
-    pub fn version(&self) -> &str {
+    pub(crate) fn version(&self) -> &str {
         self.field("Version")
     }
 
     /// Returns whether a system cannot do without it: `Essential`, or of priority `required`.
-    pub fn is_required(&self) -> bool {
+    pub(crate) fn is_required(&self) -> bool {
         self.field("Essential") == "yes" || self.field("Priority") == "required"
     }
 }
 
 /// All packages of the suites, by name.
 #[derive(Debug, Default)]
-pub struct Index {
+pub(crate) struct Index {
     packages: BTreeMap<Box<str>, Vec<Package>>,
     /// Names that packages provide → the packages that do, in the order in which they were read.
     providers: BTreeMap<Box<str>, Vec<Box<str>>>,
@@ -64,7 +73,7 @@ pub struct Index {
 
 /// Why an index could not be read.
 #[derive(Debug)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// Its bytes could not be read or decompressed.
     Read(io::Error),
     /// A stanza makes no sense; the text names it.
@@ -84,7 +93,7 @@ impl std::error::Error for ReadError {}
 
 impl Index {
     /// Adds the packages of one `Packages` file that are for this architecture or for all.
-    pub fn read(&mut self, mut text: impl BufRead, suite: usize, architecture: &str) -> Result<(), ReadError> {
+    pub(crate) fn read(&mut self, mut text: impl BufRead, suite: usize, architecture: &str) -> Result<(), ReadError> {
         let mut stanza = String::new();
         let mut line = Vec::new();
         loop {
@@ -115,13 +124,17 @@ impl Index {
     fn add(&mut self, package: Package, architecture: &str) -> Result<(), ReadError> {
         let (name, version) = (package.name(), package.version());
         if !relation::is_package_name(name) || version.is_empty() {
-            return Err(ReadError::Stanza(format!("has a package `{}` without a usable name or version", name.escape_debug())));
+            return Err(ReadError::Stanza(format!(
+                "has a package `{}` without a usable name or version",
+                name.escape_debug()
+            )));
         }
         if !["all", architecture].contains(&package.field("Architecture")) {
             return Ok(());
         }
-        let provides = relation::parse(package.field("Provides"))
-            .map_err(|wrong| ReadError::Stanza(format!("`{name}` provides `{}`, which is no name", wrong.escape_debug())))?;
+        let provides = relation::parse(package.field("Provides")).map_err(|wrong| {
+            ReadError::Stanza(format!("`{name}` provides `{}`, which is no name", wrong.escape_debug()))
+        })?;
         for provided in provides.iter().flatten() {
             let providers = self.providers.entry(provided.name.into()).or_default();
             if providers.last().is_none_or(|last| &**last != name) {
@@ -134,7 +147,7 @@ impl Index {
 
     /// Returns the version of a package to install: the one that `wanted` names if an index has it, else the latest,
     /// and of equal ones the one of the first suite.
-    pub fn candidate(&self, name: &str, wanted: Option<&str>) -> Option<&Package> {
+    pub(crate) fn candidate(&self, name: &str, wanted: Option<&str>) -> Option<&Package> {
         let versions = self.packages.get(name)?;
         let locked = wanted.and_then(|wanted| versions.iter().find(|package| package.version() == wanted));
         locked.or_else(|| {
@@ -146,7 +159,7 @@ impl Index {
     }
 
     /// Returns the names of the packages that provide a name, each once.
-    pub fn providers(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn providers(&self, name: &str) -> Vec<&str> {
         let mut names: Vec<&str> = self.providers.get(name).into_iter().flatten().map(|name| &**name).collect();
         names.sort_unstable();
         names.dedup();
@@ -154,14 +167,16 @@ impl Index {
     }
 
     /// Returns the names of all packages.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.packages.keys().map(|name| &**name)
     }
 }
 
 fn is_kept(line: &[u8]) -> bool {
     // A continuation line begins with a space: no field that is kept has one.
-    line.iter().position(|byte| *byte == b':').is_some_and(|end| KEPT.iter().any(|name| name.as_bytes() == &line[..end]))
+    line.iter()
+        .position(|byte| *byte == b':')
+        .is_some_and(|end| KEPT.iter().any(|name| name.as_bytes() == &line[..end]))
 }
 
 #[cfg(test)]
@@ -187,7 +202,10 @@ mod tests {
             ["bash", "5.2-1", "pool/b.deb", "", ""]
         );
         assert!(bash.is_required() && index.candidate("mawk", None).unwrap().is_required());
-        assert_eq!([index.providers("awk"), index.providers("awk-ng"), index.providers("bash")], [vec!["mawk"], vec!["mawk"], vec![]]);
+        assert_eq!(
+            [index.providers("awk"), index.providers("awk-ng"), index.providers("bash")],
+            [vec!["mawk"], vec!["mawk"], vec![]]
+        );
     }
 
     #[test]

@@ -58,15 +58,17 @@ pub struct LockedPackage {
 
 impl LockedPackage {
     /// Returns the name that dpkg uses in its database.
-    pub fn instance(&self) -> String {
+    pub(crate) fn instance(&self) -> String {
         if self.multi_arch_same { format!("{}:{}", self.name, self.architecture) } else { self.name.clone() }
     }
 }
 
 impl Lock {
     /// Checks what a plan relies on: a lock is a file that people may edit.
-    pub fn check(&self) -> Result<(), Failure> {
-        let is_architecture = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let is_architecture = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
         for package in &self.packages {
             let wrong = if !relation::is_package_name(&package.name) {
                 "name"
@@ -78,7 +80,9 @@ impl Lock {
                 continue;
             };
             let name = package.name.escape_debug();
-            return Err(Failure::failed(format!("the lock's entry of package `{name}` has a `{wrong}` that makes no sense")));
+            return Err(Failure::failed(format!(
+                "the lock's entry of package `{name}` has a `{wrong}` that makes no sense"
+            )));
         }
         Ok(())
     }

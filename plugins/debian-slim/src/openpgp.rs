@@ -11,7 +11,7 @@ mod key;
 mod packet;
 mod signature;
 
-pub use key::Keyring;
+pub(crate) use key::Keyring;
 
 use armor::ClearSigned;
 use signature::Signature;
@@ -21,7 +21,7 @@ const MOST_SIGNATURES: usize = 16;
 
 /// Why a text is not trusted, or a keyring not used.
 #[derive(Debug, PartialEq, Eq)]
-pub enum VerifyError {
+pub(crate) enum VerifyError {
     /// The armor or the packets are not what they should be.
     Malformed(&'static str),
     /// No signature is by a key of the keyring. The identifiers of those that signed.
@@ -42,7 +42,9 @@ impl std::fmt::Display for VerifyError {
         match self {
             Self::Malformed(what) => formatter.write_str(what),
             Self::UnknownKeys(keys) if keys.is_empty() => formatter.write_str("it has no signature that can be read"),
-            Self::UnknownKeys(keys) => write!(formatter, "it is signed by keys that are not trusted: {}", keys.join(", ")),
+            Self::UnknownKeys(keys) => {
+                write!(formatter, "it is signed by keys that are not trusted: {}", keys.join(", "))
+            }
             Self::BadSignature(key) => write!(formatter, "the signature by key {key} does not fit its text"),
             Self::Unacceptable { key, reason } => write!(formatter, "the signature by key {key} {reason}"),
         }
@@ -54,7 +56,7 @@ impl std::error::Error for VerifyError {}
 /// Returns the text that was signed, if a key of the keyring signed it and all signatures by such keys are good.
 ///
 /// Text outside of the signed part is refused. What is returned is what was hashed, line by line.
-pub fn verify(bytes: &[u8], keyring: &Keyring) -> Result<String, VerifyError> {
+pub(crate) fn verify(bytes: &[u8], keyring: &Keyring) -> Result<String, VerifyError> {
     let signed = ClearSigned::parse(bytes)?;
     let (mut good, mut unknown) = (0, Vec::new());
     let packets = packet::packets(&signed.signatures).collect::<Result<Vec<_>, _>>()?;

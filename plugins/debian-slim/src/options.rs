@@ -36,16 +36,16 @@ pub struct Options {
 
 /// Where the suites of a release are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
+pub(crate) struct Location {
     /// The archive's root, without a final slash.
-    pub archive: String,
+    pub(crate) archive: String,
     /// The suite.
-    pub suite: String,
+    pub(crate) suite: String,
 }
 
 impl Options {
     /// Checks what the schema cannot say. Returns the release.
-    pub fn check(&self) -> Result<&'static Release, Failure> {
+    pub(crate) fn check(&self) -> Result<&'static Release, Failure> {
         let mut problems = Vec::new();
         let release = match &self.release {
             None => Some(Release::default_of(&build::builder_version())),
@@ -62,12 +62,15 @@ impl Options {
         }
         if let Some(stamp) = &self.snapshot {
             if date::parse_stamp(stamp).is_none() {
-                let problem = Problem::error("/snapshot", format!("`{}` is no time of a snapshot", stamp.escape_debug()));
+                let problem =
+                    Problem::error("/snapshot", format!("`{}` is no time of a snapshot", stamp.escape_debug()));
                 problems.push(problem.hint("write it as 20261101T000000Z"));
             }
             for (path, mirror) in [("/mirror", &self.mirror), ("/security-mirror", &self.security_mirror)] {
                 if mirror.is_some() {
-                    problems.push(Problem::error(path, "a snapshot has addresses of its own").hint("leave out one of the two"));
+                    problems.push(
+                        Problem::error(path, "a snapshot has addresses of its own").hint("leave out one of the two"),
+                    );
                 }
             }
         }
@@ -75,7 +78,10 @@ impl Options {
             if let Some(mirror) = mirror
                 && !is_archive_url(mirror)
             {
-                problems.push(Problem::error(path, "the address of a mirror is `http://` or `https://`, a host, and a path"));
+                problems.push(Problem::error(
+                    path,
+                    "the address of a mirror is `http://` or `https://`, a host, and a path",
+                ));
             }
         }
         for (index, name) in self.packages.iter().enumerate() {
@@ -89,7 +95,7 @@ impl Options {
     }
 
     /// Returns the suites that make up the release.
-    pub fn locations(&self, release: &Release) -> Vec<Location> {
+    pub(crate) fn locations(&self, release: &Release) -> Vec<Location> {
         let (archive, security) = self.archives();
         let mut locations = vec![Location { archive: archive.clone(), suite: release.codename.to_owned() }];
         if release.has_updates() {
@@ -100,7 +106,7 @@ impl Options {
     }
 
     /// Returns the parts of the archive that are used.
-    pub fn components(&self) -> Vec<&str> {
+    pub(crate) fn components(&self) -> Vec<&str> {
         match &self.components {
             Some(components) => components.iter().map(String::as_str).collect(),
             None => vec!["main"],
@@ -111,9 +117,8 @@ impl Options {
         if let Some(stamp) = &self.snapshot {
             return (format!("{SNAPSHOTS}/debian/{stamp}"), format!("{SNAPSHOTS}/debian-security/{stamp}"));
         }
-        let trim = |url: &Option<String>, default: &str| {
-            url.as_deref().unwrap_or(default).trim_end_matches('/').to_owned()
-        };
+        let trim =
+            |url: &Option<String>, default: &str| url.as_deref().unwrap_or(default).trim_end_matches('/').to_owned();
         (trim(&self.mirror, MIRROR), trim(&self.security_mirror, SECURITY_MIRROR))
     }
 }

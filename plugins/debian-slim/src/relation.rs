@@ -7,7 +7,7 @@ use crate::version;
 
 /// How a version has to stand to the one that a relation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub(crate) enum Comparison {
     /// `<<`
     Earlier,
     /// `<=`
@@ -58,21 +58,21 @@ impl std::fmt::Display for Comparison {
 
 /// One alternative of a relation: a package name and the versions of it that will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relation<'a> {
+pub(crate) struct Relation<'a> {
     /// The name, without its architecture qualifier.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The bound on the version, where there is one.
-    pub bound: Option<(Comparison, &'a str)>,
+    pub(crate) bound: Option<(Comparison, &'a str)>,
 }
 
 impl Relation<'_> {
     /// Returns whether this version will do.
-    pub fn admits(&self, version: &str) -> bool {
+    pub(crate) fn admits(&self, version: &str) -> bool {
         self.bound.is_none_or(|(comparison, bound)| comparison.holds(version::compare(version, bound)))
     }
 
     /// Returns whether a `Provides` of this version will do: an unversioned one only where no version is asked for.
-    pub fn admits_provided(&self, version: Option<&str>) -> bool {
+    pub(crate) fn admits_provided(&self, version: Option<&str>) -> bool {
         match version {
             Some(version) => self.admits(version),
             None => self.bound.is_none(),
@@ -90,7 +90,7 @@ impl std::fmt::Display for Relation<'_> {
 }
 
 /// Reads a list of groups; a group holds if one of its alternatives does. `Err` is the text that is not a relation.
-pub fn parse(field: &str) -> Result<Vec<Vec<Relation<'_>>>, &str> {
+pub(crate) fn parse(field: &str) -> Result<Vec<Vec<Relation<'_>>>, &str> {
     field
         .split(',')
         .map(str::trim)
@@ -116,7 +116,7 @@ fn alternative(text: &str) -> Option<Relation<'_>> {
 }
 
 /// Returns whether the text may name a package: it then is safe as a file name and as an argument.
-pub fn is_package_name(name: &str) -> bool {
+pub(crate) fn is_package_name(name: &str) -> bool {
     name.len() >= 2
         && name.len() <= 128
         && name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn groups_and_alternatives_are_read() {
-        let read = parse("libc6 (>= 2.36), python3:any (<<3.12) | python3-all , , debconf (>= 0.5) | debconf-2.0").unwrap();
+        let read =
+            parse("libc6 (>= 2.36), python3:any (<<3.12) | python3-all , , debconf (>= 0.5) | debconf-2.0").unwrap();
         let plain = |name| Relation { name, bound: None };
         let bound = |name, comparison, version| Relation { name, bound: Some((comparison, version)) };
         assert_eq!(

@@ -3,17 +3,17 @@
 
 /// A release.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Release {
+pub(crate) struct Release {
     /// Its name.
-    pub codename: &'static str,
+    pub(crate) codename: &'static str,
     /// Its number; none for the one that is never released.
-    pub number: Option<&'static str>,
+    pub(crate) number: Option<&'static str>,
     /// The series of its Python; none where that moves.
-    pub python: Option<&'static str>,
+    pub(crate) python: Option<&'static str>,
 }
 
 /// All of them, the oldest first.
-pub const RELEASES: [Release; 4] = [
+pub(crate) const RELEASES: [Release; 4] = [
     Release { codename: "bullseye", number: Some("11"), python: Some("3.9") },
     Release { codename: "bookworm", number: Some("12"), python: Some("3.11") },
     Release { codename: "trixie", number: Some("13"), python: Some("3.13") },
@@ -25,30 +25,30 @@ const DEFAULTS: [(&str, &str); 1] = [("", "bookworm")];
 
 impl Release {
     /// Finds a release by its name or number.
-    pub fn find(name: &str) -> Option<&'static Self> {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
         RELEASES.iter().find(|release| release.codename == name || release.number == Some(name))
     }
 
     /// Returns the release that a builder version uses where none is asked for.
-    pub fn default_of(builder_version: &str) -> &'static Self {
+    pub(crate) fn default_of(builder_version: &str) -> &'static Self {
         let (_, name) = DEFAULTS.iter().rev().find(|(since, _)| *since <= builder_version).unwrap_or(&DEFAULTS[0]);
         Self::find(name).expect("a default release is in the table")
     }
 
     /// Returns whether it has suites for updates and for security. The one that moves all the time has neither.
-    pub fn has_updates(&self) -> bool {
+    pub(crate) fn has_updates(&self) -> bool {
         self.number.is_some()
     }
 
     /// Says which Python each release has, for a person who asked for another.
-    pub fn python_versions() -> String {
+    pub(crate) fn python_versions() -> String {
         let fixed = RELEASES.iter().filter_map(|release| Some(format!("{} has {}", release.codename, release.python?)));
         fixed.collect::<Vec<_>>().join(", ")
     }
 }
 
 /// Returns Debian's name of an architecture from a platform, as `linux/arm/v7`.
-pub fn architecture(platform: &str) -> Option<&'static str> {
+pub(crate) fn architecture(platform: &str) -> Option<&'static str> {
     Some(match platform.strip_prefix("linux/")? {
         "amd64" => "amd64",
         "arm64" | "arm64/v8" => "arm64",
@@ -64,7 +64,7 @@ pub fn architecture(platform: &str) -> Option<&'static str> {
 }
 
 /// Returns the directories in the root that stand for one of the same name in `/usr`.
-pub fn usr_links(architecture: &str) -> &'static [&'static str] {
+pub(crate) fn usr_links(architecture: &str) -> &'static [&'static str] {
     match architecture {
         // The dynamic linker of these is named by a path in /lib64.
         "amd64" | "ppc64el" | "loong64" => &["bin", "lib", "lib64", "sbin"],

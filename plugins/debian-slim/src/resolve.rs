@@ -21,7 +21,7 @@ const ARCHIVE_KEYS: &[u8] = include_bytes!("../keys/debian-archive-keyring.gpg")
 const PYTHON_PACKAGES: [&str; 4] = ["python-is-python3", "python3", "python3-pip", "python3-venv"];
 
 /// Reads the archive and returns the minimal set, every package pinned.
-pub fn resolve(options: &Options, previous: Option<&Lock>) -> Result<Lock, Failure> {
+pub(crate) fn resolve(options: &Options, previous: Option<&Lock>) -> Result<Lock, Failure> {
     let release = options.check()?;
     let platform = build::platform();
     let architecture = release::architecture(&platform)
@@ -53,9 +53,11 @@ pub fn resolve(options: &Options, previous: Option<&Lock>) -> Result<Lock, Failu
 
 fn keyring(options: &Options) -> Result<Keyring, Failure> {
     let Some(path) = &options.keyring else {
-        return Keyring::parse(ARCHIVE_KEYS).map_err(|error| Failure::failed(format!("the archive's keyring: {error}")));
+        return Keyring::parse(ARCHIVE_KEYS)
+            .map_err(|error| Failure::failed(format!("the archive's keyring: {error}")));
     };
-    let bytes = build::read(path).map_err(|error| Failure::option("/keyring", format!("cannot read `{path}`: {error}")))?;
+    let bytes =
+        build::read(path).map_err(|error| Failure::option("/keyring", format!("cannot read `{path}`: {error}")))?;
     Keyring::parse(&bytes).map_err(|error| Failure::option("/keyring", format!("`{path}` is no keyring: {error}")))
 }
 
@@ -84,8 +86,11 @@ fn choose<'a>(options: &'a Options, index: &'a Index, previous: Option<&Lock>) -
     }
     wanted.extend(options.packages.iter().map(String::as_str));
     let wanted: Vec<&str> = wanted.into_iter().collect();
-    let locked: Locked<'_> =
-        previous.into_iter().flat_map(|lock| &lock.packages).map(|package| (&*package.name, &*package.version)).collect();
+    let locked: Locked<'_> = previous
+        .into_iter()
+        .flat_map(|lock| &lock.packages)
+        .map(|package| (&*package.name, &*package.version))
+        .collect();
     let set = closure::closure(index, &wanted, &locked).or_else(|error| {
         // Old versions that no longer fit together give way to the present ones.
         if locked.is_empty() { Err(error) } else { closure::closure(index, &wanted, &Locked::new()) }

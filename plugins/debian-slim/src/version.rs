@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 /// Compares two versions. Total: it gives every pair of texts an order, also ones that no package may have.
-pub fn compare(left: &str, right: &str) -> Ordering {
+pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     let (left_epoch, left) = left.split_once(':').unwrap_or(("0", left));
     let (right_epoch, right) = right.split_once(':').unwrap_or(("0", right));
     // No revision counts as revision `0`: the part comparison sees an empty text and `0` as equal.
@@ -90,6 +90,45 @@ mod tests {
         for (left, right, expected) in table {
             assert_eq!(compare(left, right), expected, "{left} against {right}");
             assert_eq!(compare(right, left), expected.reverse(), "{right} against {left}");
+        }
+    }
+
+    /// Versions that are near to each other, from a fixed sequence.
+    fn versions() -> impl Iterator<Item = String> {
+        let mut state = 1_u64;
+        let mut below = move |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        let parts = ["0", "00", "1", "9", "10", "a", "Z", "~", "~~", "+", ".", "+b1", "~rc", "deb12u"];
+        std::iter::repeat_with(move || {
+            let epoch = ["", "", "", "0:", "1:"][below(5) as usize];
+            let mut part =
+                |most: u64| (0..=below(most)).map(|_| parts[below(parts.len() as u64) as usize]).collect::<String>();
+            let (upstream, revision) = (part(4), part(3));
+            let revision = if revision.len() % 2 == 0 { String::new() } else { format!("-{revision}") };
+            // dpkg wants a digit at the beginning, and no `-` but that of the revision.
+            format!("{epoch}1{upstream}{revision}")
+        })
+    }
+
+    #[test]
+    fn dpkg_agrees() {
+        let judge = |left: &str, relation: &str, right: &str| {
+            std::process::Command::new("dpkg").args(["--compare-versions", left, relation, right]).status()
+        };
+        if judge("1", "eq", "1").is_err() {
+            return; // Not a Debian: there is no dpkg to ask.
+        }
+        let mut versions = versions();
+        for _ in 0..300 {
+            let (left, right) = (versions.next().unwrap(), versions.next().unwrap());
+            let relation = match compare(&left, &right) {
+                Ordering::Less => "lt",
+                Ordering::Equal => "eq",
+                Ordering::Greater => "gt",
+            };
+            assert!(judge(&left, relation, &right).unwrap().success(), "dpkg denies that {left} {relation} {right}");
         }
     }
 }

@@ -25,7 +25,8 @@ fn solve(lines: &[&str], wanted: &[&str]) -> Result<Vec<String>, String> {
 
 #[test]
 fn dependencies_are_followed_also_in_cycles() {
-    let lines = ["libc6 2; Depends: libgcc", "libgcc 12; Depends: libc6 (>= 2)", "bash 5; Pre-Depends: libc6", "other 1"];
+    let lines =
+        ["libc6 2; Depends: libgcc", "libgcc 12; Depends: libc6 (>= 2)", "bash 5; Pre-Depends: libc6", "other 1"];
     assert_eq!(solve(&lines, &["bash"]).unwrap(), ["bash 5", "libc6 2", "libgcc 12"]);
 }
 
@@ -61,7 +62,12 @@ fn a_virtual_package_is_provided_by_the_most_important() {
 
 #[test]
 fn a_versioned_relation_needs_a_versioned_provision() {
-    let lines = ["app 1; Depends: api (>= 2)", "plain 1; Provides: api", "old 1; Provides: api (= 1)", "new 1; Provides: api (= 3)"];
+    let lines = [
+        "app 1; Depends: api (>= 2)",
+        "plain 1; Provides: api",
+        "old 1; Provides: api (= 1)",
+        "new 1; Provides: api (= 3)",
+    ];
     assert_eq!(solve(&lines, &["app"]).unwrap(), ["app 1", "new 1"]);
 }
 
@@ -100,7 +106,8 @@ fn what_cannot_be_is_said() {
 
 #[test]
 fn the_minimal_set_is_what_is_required_and_apt() {
-    let index = index(&["bash 5; Essential: yes", "tzdata 1; Priority: required", "vim 1; Priority: important", "apt 2"]);
+    let index =
+        index(&["bash 5; Essential: yes", "tzdata 1; Priority: required", "vim 1; Priority: important", "apt 2"]);
     assert_eq!(minimal(&index), ["apt", "bash", "tzdata"].into());
 }
 

@@ -5,6 +5,8 @@ control=/run/wythe/control
 
 # In C, whatever the image's own language will be: the order of what the maintainer scripts write depends on it.
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C
+# Modules that are imported while packages are configured: their packages compile them, by content and not by time.
+export PYTHONDONTWRITEBYTECODE=1
 export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 perl "$control/.wythe/database.pl" "$control"

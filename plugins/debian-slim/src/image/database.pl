@@ -66,8 +66,8 @@ for my $package (@packages) {
         if ($name =~ m{^/}) { $file_triggers .= "$name $line\n" } else { $named_triggers{$name} .= "$line\n" }
     }
 }
+-d $_ or mkdir $_ or die "cannot make $_: $!\n" for "$admin/triggers", "$admin/updates";
 spew("$admin/status", $status, 0644);
-spew("$admin/available", '', 0644);
 spew("$admin/info/format", "1\n", 0644);
 spew("$admin/triggers/File", $file_triggers, 0644) if $file_triggers;
 spew("$admin/triggers/$_", $named_triggers{$_}, 0644) for sort keys %named_triggers;
@@ -81,5 +81,8 @@ for my $package (sort { ($b->{name} eq 'base-passwd') <=> ($a->{name} eq 'base-p
     # What debhelper puts in looks after upgrades. Scripts with nothing else do nothing now, and need not be started.
     next unless grep { !/^\s*(#.*|set -[eu]+|exit 0|dpkg-maintscript-helper .*)?$/ } split /\n/, $script;
     @ENV{qw(DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH)} = @$package{qw(name arch)};
-    system("$admin/info/$package->{instance}.preinst", 'install') == 0 or die "the preinst of $package->{name} failed: $?\n";
+    # Where dpkg has the members of a package that is not yet unpacked; debconf looks there for the script's package.
+    symlink "$control/$package->{name}", "$admin/tmp.ci" or die "cannot link $admin/tmp.ci: $!\n";
+    system("$admin/tmp.ci/preinst", 'install') == 0 or die "the preinst of $package->{name} failed: $?\n";
+    unlink "$admin/tmp.ci" or die "cannot remove $admin/tmp.ci: $!\n";
 }

@@ -44,7 +44,9 @@ impl ClearSigned {
                 Some(line) => {
                     let line = match line.strip_prefix('-') {
                         None => line,
-                        Some(escaped) => escaped.strip_prefix(' ').ok_or(VerifyError::Malformed("a dash is not escaped"))?,
+                        Some(escaped) => {
+                            escaped.strip_prefix(' ').ok_or(VerifyError::Malformed("a dash is not escaped"))?
+                        }
                     };
                     signed.push_str(line.trim_end_matches([' ', '\t']));
                     signed.push('\n');

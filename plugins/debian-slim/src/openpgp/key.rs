@@ -48,7 +48,8 @@ impl Key {
             1 | 3 => {
                 let modulus = BigUint::from_bytes_be(rest.number()?);
                 let exponent = BigUint::from_bytes_be(rest.number()?);
-                let is_usable = (SHORTEST_RSA_BITS..=LONGEST_RSA_BITS).contains(&modulus.bits()) && exponent.bits() <= 64;
+                let is_usable =
+                    (SHORTEST_RSA_BITS..=LONGEST_RSA_BITS).contains(&modulus.bits()) && exponent.bits() <= 64;
                 if !is_usable {
                     return Ok(None);
                 }
@@ -89,13 +90,13 @@ impl Key {
 
 /// The keys that are trusted.
 #[derive(Debug, Default)]
-pub struct Keyring {
+pub(crate) struct Keyring {
     keys: Vec<Key>,
 }
 
 impl Keyring {
     /// Reads a keyring file: transferable public keys one after the other, armored or not.
-    pub fn parse(bytes: &[u8]) -> Result<Self, VerifyError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, VerifyError> {
         let mut keyring = Self::default();
         // The packets that follow a key belong to it if it `is_open`; not so after a key that is passed over.
         let (mut is_open, mut owner_is_gone) = (false, false);

@@ -4,9 +4,9 @@
 use num_bigint::BigUint;
 use sha2::{Sha256, Sha384, Sha512};
 
+use super::VerifyError;
 use super::key::{Key, Public};
 use super::packet::{Cursor, Packet};
-use super::VerifyError;
 
 /// A signature of a canonical text document.
 const TEXT: u8 = 0x01;
@@ -172,7 +172,13 @@ impl<'a> Signature<'a> {
     }
 
     /// Builds what a PKCS #1 v1.5 signature of the digest decrypts to, and compares all of it: nothing is parsed.
-    fn is_good_rsa(&self, modulus: &BigUint, exponent: &BigUint, digest: &[u8], prefix: &[u8]) -> Result<bool, VerifyError> {
+    fn is_good_rsa(
+        &self,
+        modulus: &BigUint,
+        exponent: &BigUint,
+        digest: &[u8],
+        prefix: &[u8],
+    ) -> Result<bool, VerifyError> {
         let number = BigUint::from_bytes_be(Cursor(self.numbers).number()?);
         if number >= *modulus {
             return Ok(false);

@@ -42,7 +42,8 @@ fn an_armored_keyring_is_the_same_keyring() {
 fn the_keys_of_the_archive_are_those_of_its_list() {
     let keyring = Keyring::parse(include_bytes!("../../keys/debian-archive-keyring.gpg")).unwrap();
     let list = include_str!("../../keys/README.md");
-    let listed: Vec<_> = list.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|it| it.0).collect();
+    let listed: Vec<_> =
+        list.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|it| it.0).collect();
     assert_eq!(keyring.fingerprints(), listed);
 }
 
@@ -77,11 +78,15 @@ fn every_flipped_byte_of_a_signature_is_noticed() {
 fn signatures_that_do_not_count_are_told() {
     let rsa = "the signature by key 56C4BF5EA119B3665202C0690F919DD75C9AEFAA";
     let table = [
-        (fixture!("stranger.txt"), "it is signed by keys that are not trusted: 3C5087F52EC33754BD8363A24EFF521DF02B9D88".to_owned()),
+        (
+            fixture!("stranger.txt"),
+            "it is signed by keys that are not trusted: 3C5087F52EC33754BD8363A24EFF521DF02B9D88".to_owned(),
+        ),
         (fixture!("sha1.txt"), format!("{rsa} uses a digest that is too weak")),
         (
             fixture!("expired.txt"),
-            "the signature by key 75BBFB0387B20D747AB243833DB9A430A56BAE24 was made after the key had expired".to_owned(),
+            "the signature by key 75BBFB0387B20D747AB243833DB9A430A56BAE24 was made after the key had expired"
+                .to_owned(),
         ),
     ];
     for (text, expected) in table {
@@ -91,7 +96,10 @@ fn signatures_that_do_not_count_are_told() {
 
 #[test]
 fn a_revoked_key_signs_nothing() {
-    assert_eq!(Keyring::parse(fixture!("revoked.gpg")).unwrap_err(), VerifyError::Malformed("it has no key that can be used"));
+    assert_eq!(
+        Keyring::parse(fixture!("revoked.gpg")).unwrap_err(),
+        VerifyError::Malformed("it has no key that can be used")
+    );
 }
 
 #[test]
