@@ -57,9 +57,10 @@ impl GuestBuild<'_> {
         }
         let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
         let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let roots = packages.iter().filter(|package| !package["source"].is_null()).filter_map(|package| {
-            Path::new(package["manifest_path"].as_str()?).parent()?.parent().map(Path::to_owned)
-        });
+        let roots = packages
+            .iter()
+            .filter(|package| !package["source"].is_null())
+            .filter_map(|package| Path::new(package["manifest_path"].as_str()?).parent()?.parent().map(Path::to_owned));
         Ok(roots.collect())
     }
 
@@ -97,7 +98,8 @@ fn leaks(name: &str) -> bool {
         "CARGO_CREDENTIAL_",
         "RUSTUP_",
     ];
-    let is_cargo = name == "CARGO" || name.starts_with("CARGO_") || name.starts_with("RUST") || name.starts_with("DEP_");
+    let is_cargo =
+        name == "CARGO" || name.starts_with("CARGO_") || name.starts_with("RUST") || name.starts_with("DEP_");
     let is_build_script = ["TARGET", "HOST", "PROFILE", "OPT_LEVEL", "DEBUG", "NUM_JOBS", "OUT_DIR"].contains(&name);
     (is_cargo || is_build_script) && !KEPT.iter().any(|kept| name.starts_with(kept))
 }

@@ -11,7 +11,8 @@ use crate::untrusted;
 const MOST_FRAMES: usize = 16;
 
 /// Crates whose functions stand in every backtrace and are never the place of a fault.
-const NOT_THE_PLUGIN: [&str; 8] = ["std::", "core::", "alloc::", "wit_bindgen::", "<alloc::", "<core::", "<std::", "__"];
+const NOT_THE_PLUGIN: [&str; 8] =
+    ["std::", "core::", "alloc::", "wit_bindgen::", "<alloc::", "<core::", "<std::", "__"];
 
 /// Turns the end of a guest into the planner's error.
 pub(crate) fn explain(guest: &mut Guest, error: &wasmtime::Error) -> PlanError {
@@ -61,7 +62,10 @@ fn lines_of(frame: &FrameInfo) -> Vec<String> {
 
 fn is_of_plugin(name: &str, file: Option<&str>) -> bool {
     let is_library = file.is_some_and(|file| {
-        file.contains("/rustc/") || file.contains("/library/") || file.starts_with("registry/") || file.contains("/registry/src/")
+        file.contains("/rustc/")
+            || file.contains("/library/")
+            || file.starts_with("registry/")
+            || file.contains("/registry/src/")
     });
     // Names with a colon that is no path are glue of the component model.
     let is_glue = name.is_empty() || name.contains('#') || name.starts_with("wit-component:");

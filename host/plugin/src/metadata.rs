@@ -130,7 +130,10 @@ mod tests {
             format!(r#"{{"format":1,"name":"{name}","version":"1","kinds":{kinds},"hosts":{hosts}}}"#)
         };
         let kind = r#"[{"name":"b","schema":true}]"#;
-        assert_eq!(refusal(r#"{"format":2,"name":"a","version":"1","kinds":[]}"#), "its metadata has format 2, and this wythe reads format 1");
+        assert_eq!(
+            refusal(r#"{"format":2,"name":"a","version":"1","kinds":[]}"#),
+            "its metadata has format 2, and this wythe reads format 1"
+        );
         assert!(refusal(&with("../etc", kind, "[]")).starts_with("`../etc` is not a name"));
         assert!(refusal(&with("", kind, "[]")).starts_with("`` is not a name"));
         assert_eq!(refusal(&with("a", "[]", "[]")), "its metadata names no kind, or one twice");

@@ -147,9 +147,7 @@ impl ResourceLimiter for Meter {
         let wanted = self.table_elements.saturating_add(desired.saturating_sub(current));
         let most = self.limits.table_elements;
         if wanted > most {
-            return Err(self
-                .exceed(format!("needs more than {most} table elements (limit `table-elements`)"))
-                .into());
+            return Err(self.exceed(format!("needs more than {most} table elements (limit `table-elements`)")).into());
         }
         self.table_elements = wanted;
         Ok(true)

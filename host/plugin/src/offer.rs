@@ -70,7 +70,8 @@ fn check_one(import: &Import) -> Result<(), ImportError> {
         wanted: wanted.version.to_owned(),
         offered: package.version.to_owned(),
     };
-    let Some((_, offer)) = offers().find(|(name, _)| (name.package, name.interface) == (wanted.package, wanted.interface))
+    let Some((_, offer)) =
+        offers().find(|(name, _)| (name.package, name.interface) == (wanted.package, wanted.interface))
     else {
         // A package of WASI is offered in part only, and no later version of wythe will offer the rest.
         return Err(if is_step(&wanted) { newer(wanted.interface) } else { foreign() });
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn every_import_is_given_or_refused_by_name() {
-        let refusal = "which no plugin gets: a plugin sees no clock, file, variable, network or chance but through `wythe:step`";
+        let refusal =
+            "which no plugin gets: a plugin sees no clock, file, variable, network or chance but through `wythe:step`";
         for (name, functions, expected) in [
             ("wythe:step/graph@0.1.0", &["[method]state.env", "[constructor]artifact"][..], "ok"),
             ("wythe:step/types@0.1.0", &[], "ok"),
@@ -146,8 +148,16 @@ mod tests {
                 "it needs `telepathy` of wythe:step 0.1.3, and this wythe has 0.1.0",
             ),
             ("wythe:step/graph@0.2.0", &[], "it is made for wythe:step 0.2.0, and this wythe has 0.1.0"),
-            ("wasi:clocks/wall-clock@0.2.6", &["now"], &format!("it imports `wasi:clocks/wall-clock@0.2.6`, {refusal}")),
-            ("wasi:random/random@0.2.6", &["get-random-u64"], &format!("it imports `wasi:random/random@0.2.6`, {refusal}")),
+            (
+                "wasi:clocks/wall-clock@0.2.6",
+                &["now"],
+                &format!("it imports `wasi:clocks/wall-clock@0.2.6`, {refusal}"),
+            ),
+            (
+                "wasi:random/random@0.2.6",
+                &["get-random-u64"],
+                &format!("it imports `wasi:random/random@0.2.6`, {refusal}"),
+            ),
             ("wasi:io/poll@0.3.0", &[], "it is made for wasi:io 0.3.0, and this wythe has 0.2.0"),
             ("env", &[], &format!("it imports `env`, {refusal}")),
         ] {

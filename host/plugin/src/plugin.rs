@@ -122,14 +122,8 @@ impl Plugin {
                 schema: kind.schema,
             })
             .collect();
-        let plugin = Self {
-            name: name.into(),
-            hosts: hosts.into(),
-            names_kind,
-            code,
-            resolves,
-            prepared: OnceLock::new(),
-        };
+        let plugin =
+            Self { name: name.into(), hosts: hosts.into(), names_kind, code, resolves, prepared: OnceLock::new() };
         (plugin, kinds)
     }
 

@@ -178,11 +178,14 @@ impl Plugins {
 
     fn plugin(&self, kind: &str) -> Result<&Plugin, PlanError> {
         let place = self.places.get(kind);
-        place.map(|&place| &self.plugins[place]).ok_or_else(|| PlanError::Failed(format!("there is no step kind `{kind}`")))
+        place
+            .map(|&place| &self.plugins[place])
+            .ok_or_else(|| PlanError::Failed(format!("there is no step kind `{kind}`")))
     }
 
     fn machine(&self) -> Result<&Machine, PlanError> {
-        let start = || Machine::start(self.compiled_cache.as_deref(), &self.limits).map_err(|error| format!("{error:#}"));
+        let start =
+            || Machine::start(self.compiled_cache.as_deref(), &self.limits).map_err(|error| format!("{error:#}"));
         let machine = self.machine.get_or_init(start).as_ref();
         machine.map_err(|why| PlanError::World(format!("the plugin engine cannot be started: {why}")))
     }
@@ -208,15 +211,20 @@ impl Plugins {
         }
         if self.kinds.iter().any(|kind| kind.name == step.kind && kind.resolves) {
             let kind = step.kind;
-            return Err(PlanError::Failed(format!("the kind `{kind}` has a lock entry and so cannot be part of a step")));
+            return Err(PlanError::Failed(format!(
+                "the kind `{kind}` has a lock entry and so cannot be part of a step"
+            )));
         }
         self.plan_at(step, world, depth)
     }
 
     fn plan_at(&self, step: StepCall<'_>, world: &dyn World, depth: u32) -> Result<Fragment, PlanError> {
-        self.call(Phase::Plan, step, Surroundings { world, plugins: self, depth }, |exports, store, component, options| {
-            exports.plan(store, component, options, step.lock)
-        })
+        self.call(
+            Phase::Plan,
+            step,
+            Surroundings { world, plugins: self, depth },
+            |exports, store, component, options| exports.plan(store, component, options, step.lock),
+        )
         .map(|((), guest)| guest.draft.fragment)
     }
 

@@ -176,7 +176,8 @@ pub(crate) fn device(value: &str) -> Checked {
 /// A port, as `80`, `80/tcp` or `53/udp`.
 pub(crate) fn port(value: &str) -> Checked {
     let (number, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_number =
+        number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u16>().is_ok_and(|port| port > 0);
     if is_number && ["tcp", "udp", "sctp"].contains(&protocol) {
         return Ok(());
     }
@@ -258,10 +259,7 @@ mod tests {
                 url("https://a/\r\nX: y").map(drop),
                 "the address `https://a/\u{fffd}\u{fffd}X: y`, which has blanks, control characters or backslashes in it",
             ),
-            (
-                text("name", &long),
-                &format!("the name `{}…`, which is longer than 4096 bytes", &long[..80]),
-            ),
+            (text("name", &long), &format!("the name `{}…`, which is longer than 4096 bytes", &long[..80])),
         ] {
             assert_eq!(checked, Err(expected.to_owned()));
         }

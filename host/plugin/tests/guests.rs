@@ -120,7 +120,8 @@ guests! {
 #[test]
 fn every_guest_is_tested() {
     let files = std::fs::read_dir(guests_folder()).expect("the folder");
-    let sources = files.map(|file| file.expect("an entry").path()).filter(|path| path.extension() == Some("rs".as_ref()));
+    let sources =
+        files.map(|file| file.expect("an entry").path()).filter(|path| path.extension() == Some("rs".as_ref()));
     let sources: BTreeSet<String> = sources.map(|path| stem(&path)).filter(|name| name != "lib").collect();
     assert_eq!(sources, TESTED.iter().map(|name| (*name).to_owned()).collect());
 }
@@ -166,14 +167,18 @@ fn is_refused(name: &str, import: &str) {
     let extra = vec![ExtraPlugin::from(support::guest(name))];
     let error = Plugins::load(PluginOptions { extra, no_bundled: true, ..PluginOptions::default() }).expect_err(name);
     let source = std::error::Error::source(&error).expect("a reason").to_string();
-    assert!(source.starts_with(&format!("it imports `{import}")) && source.contains("which no plugin gets"), "{source}");
+    assert!(
+        source.starts_with(&format!("it imports `{import}")) && source.contains("which no plugin gets"),
+        "{source}"
+    );
 }
 
 fn asks(name: &str) {
     let world = Still::default();
     let plugins = load(&[name], low());
     let fragment = plan(&plugins, "asks", "x", &world).expect("a plan");
-    let only = "only the state that a step is given can be looked at; this one is described by the plan and not built yet";
+    let only =
+        "only the state that a step is given can be looked at; this one is described by the plan and not built yet";
     let expected = [
         ("ASKED", "yes".to_owned()),
         ("OPTIONS", "\"x\"".to_owned()),
@@ -213,18 +218,25 @@ fn resolves(name: &str) {
     let plugins = load(&[name], low());
     let world = Still::default();
     let options = serde_json::json!({ "a": 1 });
-    let entry = plugins.resolve(StepCall { kind: "resolves", options: &options, lock: None }, &world).expect("an entry");
+    let entry =
+        plugins.resolve(StepCall { kind: "resolves", options: &options, lock: None }, &world).expect("an entry");
     assert_eq!(entry, r#"{"index":"1.2.3","tool":"would install tool 1.2.3"}"#);
     let heard = world.heard();
     assert_eq!(heard[0], "fetch https://index.granted.example/latest");
-    assert!(heard[1].starts_with("probe Run(Run { on: VertexId(1), command: Argv([\"tool\", \"--dry-run\"])"), "{heard:?}");
+    assert!(
+        heard[1].starts_with("probe Run(Run { on: VertexId(1), command: Argv([\"tool\", \"--dry-run\"])"),
+        "{heard:?}"
+    );
 
-    let fragment = plugins.plan(StepCall { kind: "resolves-too", options: &options, lock: None }, &world).expect("a plan");
+    let fragment =
+        plugins.plan(StepCall { kind: "resolves-too", options: &options, lock: None }, &world).expect("a plan");
     let expected = [("OPTIONS".to_owned(), r#"{"a":1,"kind":"resolves-too"}"#.to_owned())];
     assert_eq!(variables(&fragment), expected, "a plugin of several kinds is told which one is meant");
 
     let unresolved = plugins.resolve(StepCall { kind: "resolves-too", options: &options, lock: None }, &world);
-    assert!(matches!(unresolved, Err(PlanError::Failed(why)) if why == "the kind `resolves-too` has nothing to resolve"));
+    assert!(
+        matches!(unresolved, Err(PlanError::Failed(why)) if why == "the kind `resolves-too` has nothing to resolve")
+    );
 }
 
 fn composes(name: &str) {
@@ -232,7 +244,9 @@ fn composes(name: &str) {
     let world = Still::default();
     let fragment = plan(&plugins, name, "plans", &world).expect("a plan");
     let set = variables(&fragment);
-    let of = |wanted: &str| set.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value.as_str()).collect::<Vec<_>>();
+    let of = |wanted: &str| {
+        set.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+    };
     assert_eq!(of("OPTIONS"), ["\"first\"", "\"second\""]);
     let described = "Err(\"the state that this step is given is described by a plan and not built yet\")";
     assert_eq!(of("CONFIG"), ["Ok(\"{}\")", described], "only the first stands on a state that can be looked at");
@@ -253,7 +267,10 @@ fn fetches_ungranted(name: &str) {
         let error = resolve(url).expect_err(url);
         let PlanError::Refused { what, hint, .. } = &error else { panic!("{url}: {error:?}") };
         let host = if url.contains("evil") { "evil.example" } else { "granted.example" };
-        assert_eq!(*what, format!("wants to fetch from `{host}`, which it was not granted (it was granted: *.granted.example)"));
+        assert_eq!(
+            *what,
+            format!("wants to fetch from `{host}`, which it was not granted (it was granted: *.granted.example)")
+        );
         assert_eq!(*hint, format!("add `{host}` to the hosts of the plugin"));
     }
     assert_eq!(world.heard(), ["fetch https://a.granted.example/x"]);

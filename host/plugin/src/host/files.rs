@@ -165,7 +165,10 @@ impl HostFiles for Guest {
         self.charge_action(&batch, &[&path])?;
         self.demand("files.remove", untrusted::absolute("path", &path))?;
         let is_root = path.split('/').all(|part| part.is_empty() || part == ".");
-        self.demand("files.remove", if is_root { Err(format!("the path `{path}`, which is the root")) } else { Ok(()) })?;
+        self.demand(
+            "files.remove",
+            if is_root { Err(format!("the path `{path}`, which is the root")) } else { Ok(()) },
+        )?;
         self.batch(&batch)?.push(Action::Remove { path });
         Ok(())
     }

@@ -46,8 +46,11 @@ impl HostState for Guest {
             Err(why) => Ok(Err(why)),
             Ok(digest) => {
                 // What was recorded is what is meant, also after the tag has moved on.
-                let reference =
-                    if reference.contains('@') || digest.is_empty() { reference } else { format!("{reference}@{digest}") };
+                let reference = if reference.contains('@') || digest.is_empty() {
+                    reference
+                } else {
+                    format!("{reference}@{digest}")
+                };
                 self.add(Vertex::Image { reference }, Label::default()).map(Ok)
             }
         }

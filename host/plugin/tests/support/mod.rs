@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
-use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, StepPlanner as _, Vertex, VertexId, World};
+use wythe_plan::{
+    Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, StepPlanner as _, Vertex, VertexId, World,
+};
 use wythe_plugin::{ExtraPlugin, Limits, PluginOptions, Plugins};
 
 /// The folder of the guests' sources.
