@@ -122,7 +122,7 @@ impl Editor {
         let looks = self.looks(attributes, 0o644);
         self.edit(path, Missing::Make, |editor, place, name| {
             let size = content.metadata()?.len();
-            editor.write_file(place, name, content, size, &looks)
+            editor.write_copy(place, name, content, size, &looks)
         })
     }
 

@@ -147,7 +147,7 @@ impl Editor {
         }
         let mut file = open_unchanged(one.source, one.leaf).map_err(CopyError::Source)?;
         let looks = self.leaf_looks(one, Some(&file));
-        self.write_file(&place, name, &mut file, one.leaf.stamp.size, &looks).map_err(failed)?;
+        self.write_copy(&place, name, &mut file, one.leaf.stamp.size, &looks).map_err(failed)?;
         check_unchanged(&file, one.leaf).map_err(CopyError::Source)?;
         if one.keep == Keep::All {
             let path = [&place.path()[..], b"/", name].concat();

@@ -7,9 +7,14 @@
 
 use std::io::{self, Read};
 
-use super::pax;
 use super::write::BLOCK;
-use crate::xattrs::{self, Xattr};
+use crate::xattrs::Xattr;
+
+mod extended;
+mod header;
+
+use extended::{Extended, refuse_global};
+use header::{Header, c_string, is_header};
 
 /// Longest extended header or long name, as in Go's reader: a defence against archives made to exhaust memory.
 const MAX_EXTENDED: u64 = 1 << 20;
@@ -88,21 +93,6 @@ pub(crate) struct TarReader<R> {
     left: u64,
     /// Bytes after it up to the next header.
     padding: u64,
-}
-
-/// What extended headers say about the next member.
-#[derive(Default)]
-struct Extended {
-    path: Option<Vec<u8>>,
-    linkpath: Option<Vec<u8>>,
-    size: Option<u64>,
-    uid: Option<u64>,
-    gid: Option<u64>,
-    mtime: Option<i64>,
-    xattrs: Vec<Xattr>,
-    /// GNU's way; pax records win.
-    long_name: Option<Vec<u8>>,
-    long_link: Option<Vec<u8>>,
 }
 
 impl<R: Read> TarReader<R> {
@@ -269,144 +259,4 @@ impl<R: Read> Read for Content<'_, R> {
         self.0.at += got as u64;
         Ok(got)
     }
-}
-
-/// Returns whether the checksum of a block is right. Some archivers summed signed bytes.
-fn is_header(block: &[u8; 512]) -> bool {
-    let Some(stated) = octal(&block[148..156]) else { return false };
-    let bytes = || block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { b' ' } else { *byte });
-    let unsigned: u64 = bytes().map(u64::from).sum();
-    let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
-    stated == unsigned || i64::try_from(stated) == Ok(signed)
-}
-
-struct Header<'a> {
-    block: &'a [u8; 512],
-    at: u64,
-}
-
-impl Header<'_> {
-    fn kind(&self) -> u8 {
-        self.block[156]
-    }
-
-    fn field(&self, start: usize, length: usize) -> &[u8] {
-        &self.block[start..start + length]
-    }
-
-    fn number(&self, start: usize, length: usize, field: &'static str) -> Result<u64, TarError> {
-        number(self.field(start, length)).ok_or(TarError::Field { at: self.at, field })
-    }
-
-    fn size(&self) -> Result<u64, TarError> {
-        self.number(124, 12, "size")
-    }
-
-    /// A time before 1970 is taken for 1970: a layer cannot hold it.
-    fn time(&self) -> Result<i64, TarError> {
-        if self.block[136] & 0xC0 == 0xC0 {
-            return Ok(0);
-        }
-        let seconds = self.number(136, 12, "time")?;
-        i64::try_from(seconds).map_err(|_| TarError::Field { at: self.at, field: "time" })
-    }
-
-    fn path(&self) -> Vec<u8> {
-        let name = c_string(self.field(0, 100).to_vec());
-        let prefix = c_string(self.field(345, 155).to_vec());
-        // Only POSIX's format has a prefix; GNU's keeps other things there.
-        if self.field(257, 6) == b"ustar\0" && !prefix.is_empty() {
-            return [&prefix[..], b"/", &name].concat();
-        }
-        name
-    }
-}
-
-/// Reads a number field: octal, or binary with the highest bit set (GNU's and star's extension).
-fn number(field: &[u8]) -> Option<u64> {
-    match field[0] {
-        0x80 => field[1..]
-            .iter()
-            .try_fold(0_u64, |value, byte| value.checked_mul(256).map(|value| value | u64::from(*byte))),
-        // Negative, or another extension.
-        byte if byte & 0x80 != 0 => None,
-        _ => octal(field),
-    }
-}
-
-/// Reads octal digits between blanks; an empty field is zero.
-fn octal(field: &[u8]) -> Option<u64> {
-    let start = field.iter().position(|byte| *byte != b' ').unwrap_or(field.len());
-    let rest = &field[start..];
-    let end = rest.iter().position(|byte| matches!(byte, 0 | b' ')).unwrap_or(rest.len());
-    rest[..end].iter().try_fold(0_u64, |value, byte| match byte {
-        b'0'..=b'7' => value.checked_mul(8).map(|value| value | u64::from(byte - b'0')),
-        _ => None,
-    })
-}
-
-fn c_string(mut bytes: Vec<u8>) -> Vec<u8> {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    bytes.truncate(end);
-    bytes
-}
-
-impl Extended {
-    fn read(&mut self, mut records: &[u8], at: u64) -> Result<(), TarError> {
-        while !records.is_empty() {
-            let wrong = |field| TarError::Field { at, field };
-            let (key, value) = pax::next(&mut records).ok_or(wrong("extended header"))?;
-            // An empty value takes an earlier record back.
-            let text = || (!value.is_empty()).then(|| value.to_vec());
-            let number = |field| match value {
-                b"" => Ok(None),
-                digits => pax::decimal(digits).map(Some).ok_or(wrong(field)),
-            };
-            match key {
-                b"path" => self.path = text(),
-                b"linkpath" => self.linkpath = text(),
-                b"size" => self.size = number("size record")?,
-                b"uid" => self.uid = number("uid record")?,
-                b"gid" => self.gid = number("gid record")?,
-                b"mtime" => self.mtime = Some(seconds(value).ok_or(wrong("mtime record"))?),
-                _ if key.starts_with(b"GNU.sparse.") => return Err(wrong("type (a sparse file)")),
-                _ => self.xattr(key, value),
-            }
-        }
-        Ok(())
-    }
-
-    fn xattr(&mut self, key: &[u8], value: &[u8]) {
-        let Some(name) = key.strip_prefix(pax::XATTR) else { return };
-        // Marks of overlay and labels of the machine that made the archive mean nothing here, or something else.
-        if xattrs::is_carried(name) {
-            self.xattrs.retain(|(known, _)| known != name);
-            self.xattrs.push((name.to_vec(), value.to_vec()));
-        }
-    }
-}
-
-/// Reads a time with an optional fraction, which is dropped. One before 1970 is taken for 1970.
-fn seconds(text: &[u8]) -> Option<i64> {
-    let (is_negative, digits) = match text.strip_prefix(b"-") {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let mut parts = digits.splitn(2, |byte| *byte == b'.');
-    let whole = pax::decimal(parts.next()?)?;
-    if parts.next().is_some_and(|fraction| !fraction.iter().all(u8::is_ascii_digit)) {
-        return None;
-    }
-    if is_negative { Some(0) } else { i64::try_from(whole).ok() }
-}
-
-/// A global header may comment; it may not say what the members after it are, which readers take differently.
-fn refuse_global(mut records: &[u8], at: u64) -> Result<(), TarError> {
-    while !records.is_empty() {
-        let (key, _) = pax::next(&mut records).ok_or(TarError::Field { at, field: "global header" })?;
-        if matches!(key, b"path" | b"linkpath" | b"size" | b"uid" | b"gid") || key.starts_with(b"GNU.sparse.") {
-            return Err(TarError::Field { at, field: "record in a global header" });
-        }
-    }
-    Ok(())
 }

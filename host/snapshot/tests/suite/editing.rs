@@ -58,6 +58,11 @@ fn an_overlay_shows_what_was_edited() {
     let owned = Attributes { owner: Some((7, 8)), mode: Some(0o4750), time: Some(5) };
     editor.put(p("/lib/new/deep"), b"through a link", &PLAIN).unwrap();
     editor.put(p("/bin/tool"), b"set-id", &owned).unwrap();
+    let large: Vec<u8> = (0..300_001_u32).map(|at| (at % 251) as u8).collect();
+    fs::write(site.dir.path().join("large"), &large).unwrap();
+    let mut content = fs::File::open(site.dir.path().join("large")).unwrap();
+    editor.put_file(p("/srv/large"), &mut content, &PLAIN).unwrap();
+    assert!(fs::read(site.upper().join("srv/large")).unwrap() == large);
     let replacement = site.dir.path().join("replacement");
     fs::write(&replacement, "replaced").unwrap();
     editor.put_file(p("/etc/passwd"), &mut fs::File::open(replacement).unwrap(), &PLAIN).unwrap();
@@ -75,6 +80,9 @@ fn an_overlay_shows_what_was_edited() {
     let merged = describe(&site.merged().path(), Detail::NoTimes);
     let mut lines: Vec<String> = merged.iter().map(|(path, line)| format!("{path}: {line}")).collect();
     lines.retain(|line| !line.starts_with("etc/group"));
+    for line in lines.iter_mut().filter(|line| line.starts_with("srv/large")) {
+        *line = line.split(" \"").next().unwrap().to_owned();
+    }
     assert_eq!(
         lines,
         [
@@ -96,6 +104,7 @@ fn an_overlay_shows_what_was_edited() {
             "outside/inside: 644 0:0 9 bytes \"contained\"",
             "srv: 755 0:0 directory",
             "srv/a: 1777 0:0 directory",
+            "srv/large: 644 0:0 300001 bytes",
             "usr: 755 0:0 directory",
             "usr/bin: 755 0:0 directory",
             "usr/bin/tool: 4750 7:8 6 bytes \"set-id\"",
