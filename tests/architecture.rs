@@ -2,6 +2,8 @@
 //! The rules of the house that a compiler does not check: who imports whom, and which words occur where.
 //! `ARCHITECTURE.md` draws what this file enforces.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

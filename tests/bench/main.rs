@@ -4,6 +4,8 @@
 //! Every figure is the median of paired runs: ours, theirs, ours, theirs, so that a machine that is busy for a while is
 //! busy for both. Times are wall-clock seconds, memory is the peak of the largest single process.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table is what the program is for")]
+
 mod measure;
 mod peers;
 mod rows;

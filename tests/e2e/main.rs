@@ -4,6 +4,9 @@
 //! Names of modules and tests say what they need: `network` a Debian mirror and PyPI, `rootless` root (to become an
 //! ordinary user), the rest nothing but a machine on which wythe can build.
 
+#![allow(clippy::print_stderr, reason = "a test that cannot run says why")]
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
 mod bad_input;
 mod cache;
 mod images;

@@ -3,6 +3,8 @@
 //!
 //! The Debian mirror is the product's default; `WYTHE_TEST_MIRROR` names another one.
 
+#![allow(clippy::print_stderr, reason = "a test that cannot run says why")]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use wythe_image::{Digest, Image, LayerRef};
+use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
 use wythe_snapshot::{Attributes, Editor, Patterns, Unpack};
 use wythe_sys::overlay::Overlay;
@@ -14,6 +14,7 @@ use wythe_sys::overlay::Overlay;
 use crate::chain::Chain;
 use crate::error::Cause;
 use crate::operation::Operation;
+use crate::snapshot::Made;
 use crate::state::{StateFiles, layer_dirs};
 use crate::words::{Words, action_word, content_of};
 use crate::{mounts, snapshot};
@@ -44,8 +45,8 @@ async fn context_digest(operation: &Operation<'_>, patterns: Vec<String>, brush:
     operation.chain.engine.blocking(digest).await
 }
 
-/// Does the edits and keeps what they changed.
-pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Option<LayerRef>, Cause> {
+/// Does the edits.
+pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Made, Cause> {
     let artifacts: Vec<Artifact> = batch.actions.iter().filter_map(artifact_of).cloned().collect();
     let paths = mounts::fetch(operation, &artifacts).await?;
     let fetched = artifacts.iter().map(|artifact| artifact.sha256).zip(paths).collect();
@@ -79,7 +80,7 @@ struct Job {
 }
 
 impl Job {
-    fn layer(self) -> Result<Option<LayerRef>, Cause> {
+    fn layer(self) -> Result<Made, Cause> {
         let store = &self.chain.engine.store;
         let lowers = layer_dirs(store, &self.on)?;
         let active = snapshot::begin(store, &lowers)?;
@@ -99,7 +100,7 @@ impl Job {
             actions = &actions[taken.max(1)..];
         }
         drop(editor);
-        snapshot::keep(store, active, &lowers, false, self.chain.pretence.source_date_epoch)
+        Made::of(active, &lowers, false, self.chain.pretence.source_date_epoch)
     }
 
     /// Unpacks the archives at the head of `actions` that share a brush, in one go, and returns how many actions that were.

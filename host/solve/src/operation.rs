@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wythe_image::{Image, LayerRef, to_canonical_json};
-use wythe_plan::{Command, Files, KeyParts, Label, Run, Vertex, VertexId};
+use wythe_plan::{Command, Files, KeyParts, Label, Run, Severity, Vertex, VertexId};
 use wythe_store::{LockError, ResultRecord};
 
 use crate::chain::{Chain, Turn};
@@ -60,12 +60,17 @@ impl Operation<'_> {
             false => Some(engine.slots.acquire().await.expect("the semaphore is never closed")),
         };
         engine.tell(Event::OperationStarted { step: self.turn.step.clone(), text: text.clone() });
-        let layer = match self.vertex {
+        let made = match self.vertex {
             Vertex::Files(batch) => files::make(self, batch).await?,
             Vertex::Run(command) => run::make(self, command, &text).await?,
             _ => unreachable!("checked above"),
         };
-        self.keep(&parts, layer, &text)?;
+        for what in &made.left_out {
+            let (step, text) = (self.turn.step.clone(), format!("left out of the layer: {what}"));
+            engine.tell(Event::Message { step, severity: Severity::Warning, text });
+        }
+        let layer = made.layer;
+        made.keep(&engine.store, &parts.key().0, &self.record(&parts, layer, &text))?;
         Ok(self.done(&text, How::Run, layer, begun))
     }
 
@@ -74,8 +79,12 @@ impl Operation<'_> {
         if self.turn.force && !self.serves_another {
             return Ok(None);
         }
-        let record = self.chain.engine.store.result(&parts.key().0).map_err(Cause::store)?;
-        Ok(record.map(|record| record.layer))
+        let (store, key) = (&self.chain.engine.store, parts.key().0);
+        let Some(record) = store.result(&key).map_err(Cause::store)? else { return Ok(None) };
+        // What the step had last is what a later miss is compared with.
+        let (definition, step) = (&self.chain.definition, &record.step);
+        store.put_last(definition, step, &key, &record).map_err(Cause::store)?;
+        Ok(Some(record.layer))
     }
 
     async fn lock(&self, parts: &KeyParts) -> Result<wythe_store::KeyLock, Cause> {
@@ -95,17 +104,16 @@ impl Operation<'_> {
             .await
     }
 
-    fn keep(&self, parts: &KeyParts, layer: Option<LayerRef>, text: &str) -> Result<(), Cause> {
-        let parts_text = String::from_utf8(to_canonical_json(parts)).expect("JSON is UTF-8");
-        let record = ResultRecord {
+    /// Returns what is written down of a result.
+    fn record(&self, parts: &KeyParts, layer: Option<LayerRef>, text: &str) -> ResultRecord {
+        ResultRecord {
             layer,
-            parts: parts_text,
+            parts: String::from_utf8(to_canonical_json(parts)).expect("JSON is UTF-8"),
             definition: self.chain.definition.clone(),
             step: format!("{} {text}", self.turn.step),
             created: self.chain.engine.now,
             log: None,
-        };
-        self.chain.engine.store.put_result(&parts.key().0, &record).map_err(Cause::store)
+        }
     }
 
     fn done(&self, text: &str, how: How, layer: Option<LayerRef>, begun: Instant) -> Image {

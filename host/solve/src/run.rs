@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use wythe_image::{Image, LayerRef};
+use wythe_image::Image;
 use wythe_plan::{Brush, KeyParts, MountSource, Run};
 use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Stdio};
 use wythe_sys::overlay::Overlay;
@@ -14,6 +14,7 @@ use crate::error::Cause;
 use crate::mounts::{self, Laid};
 use crate::operation::Operation;
 use crate::output::Output;
+use crate::snapshot::Made;
 use crate::state::{StateFiles, layer_dirs};
 use crate::words::{Effective, Words, content_of, run_words};
 use crate::{Stream, snapshot};
@@ -48,8 +49,8 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<Ke
     Ok(words.finish())
 }
 
-/// Runs the command and keeps what it changed.
-pub(crate) async fn make(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Option<LayerRef>, Cause> {
+/// Runs the command.
+pub(crate) async fn make(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Made, Cause> {
     let job = Job::prepare(operation, run, text).await?;
     let engine = &operation.chain.engine;
     engine.blocking(move || job.layer()).await
@@ -102,13 +103,13 @@ impl Job {
         })
     }
 
-    fn layer(self) -> Result<Option<LayerRef>, Cause> {
+    fn layer(self) -> Result<Made, Cause> {
         let ended = self.execute(None)?;
         if ended.outcome.ending != Ending::Exited(0) {
             return Err(self.failure(ended));
         }
         let epoch = self.chain.pretence.source_date_epoch;
-        snapshot::keep(&self.chain.engine.store, ended.active, &ended.lowers, true, epoch)
+        Made::of(ended.active, &ended.lowers, true, epoch)
     }
 
     fn output(self) -> Result<Result<Vec<u8>, String>, Cause> {

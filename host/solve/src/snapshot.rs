@@ -1,31 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Between the store and the snapshots: an active directory becomes a layer that is kept.
+//! Between the store and the snapshots: what was changed in an active directory becomes a layer that is kept.
 
 use std::path::{Path, PathBuf};
 
-use wythe_image::LayerRef;
+use wythe_image::{Digest, LayerRef};
 use wythe_snapshot::{Attributes, Editor};
-use wythe_store::{Active, Store};
+use wythe_store::{Active, ResultRecord, Store};
 use wythe_sys::overlay::Overlay;
 
 use crate::error::Cause;
 
-/// Turns what was changed in `active` into a layer, and keeps it. None where nothing has changed.
-pub(crate) fn keep(
-    store: &Store,
+/// What an operation has made, not kept yet.
+#[derive(Debug)]
+pub(crate) struct Made {
     active: Active,
-    lowers: &[PathBuf],
-    has_plumbing: bool,
-    epoch: u64,
-) -> Result<Option<LayerRef>, Cause> {
-    let below = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
-    let plumbing = has_plumbing.then(|| active.plumbing());
-    let normal =
-        wythe_snapshot::normalise(&active.upper(), &below, plumbing.as_deref(), epoch).map_err(Cause::files)?;
-    let Some(normal) = normal else { return Ok(None) };
-    let layer = LayerRef { diff_id: normal.diff_id, size: normal.size };
-    store.commit_layer(active, &layer).map_err(Cause::store)?;
-    Ok(Some(layer))
+    /// None where nothing has changed.
+    pub(crate) layer: Option<LayerRef>,
+    /// What a layer cannot hold, in words.
+    pub(crate) left_out: Vec<String>,
+}
+
+impl Made {
+    /// Brings what was changed in `active` into the form of a layer.
+    pub(crate) fn of(active: Active, lowers: &[PathBuf], has_plumbing: bool, epoch: u64) -> Result<Self, Cause> {
+        let below = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
+        let plumbing = has_plumbing.then(|| active.plumbing());
+        let normal = wythe_snapshot::normalise(&active.upper(), &below, plumbing.as_deref(), epoch);
+        let Some(normal) = normal.map_err(Cause::files)? else {
+            return Ok(Self { active, layer: None, left_out: Vec::new() });
+        };
+        let layer = Some(LayerRef { diff_id: normal.diff_id, size: normal.size });
+        let left_out = normal.left_out.iter().map(|left| format!("{} `/{}`", left.kind, left.path.display())).collect();
+        Ok(Self { active, layer, left_out })
+    }
+
+    /// Keeps it under its key.
+    pub(crate) fn keep(self, store: &Store, key: &Digest, record: &ResultRecord) -> Result<(), Cause> {
+        match self.layer {
+            Some(_) => store.commit_result(self.active, key, record).map_err(Cause::store),
+            None => store.put_result(key, record).map_err(Cause::store),
+        }
+    }
 }
 
 /// Begins a change on top of layers: the root of the upper directory looks like the one below.

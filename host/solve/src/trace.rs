@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, to_canonical_json};
-use wythe_plan::{Fact, Fragment, Kind, StepCall};
+use wythe_plan::{Fact, Fragment, Kind, StepCall, Trace};
 use wythe_store::Store;
 
 use crate::error::Cause;
@@ -26,7 +26,7 @@ impl PlanTrace {
         Digest::of(&to_canonical_json(&(FORMAT, "plan", &kind.digest, call.kind, call.options, call.lock)))
     }
 
-    pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(BTreeMap<Fact, Digest>, Fragment)>, Cause> {
+    pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(Trace, Fragment)>, Cause> {
         let Some(text) = store.trace(name).map_err(Cause::store)? else { return Ok(None) };
         // A record that cannot be read is as good as none: the plan is made again and written anew.
         let Ok(trace) = serde_json::from_str::<Self>(&text) else { return Ok(None) };

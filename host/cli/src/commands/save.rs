@@ -37,7 +37,7 @@ pub(crate) fn run(workshop: &Workshop, save: &Save) -> Result<(), Report> {
         let what = format!("cannot save `{}` to `{}`", save.image, output.display());
         Report::caused(Exit::World, what, &error).note("what was there before is as it was")
     })?;
-    print::to_stdout(&descriptor.digest().to_string());
+    print::to_stdout(descriptor.digest().as_ref());
     Ok(())
 }
 

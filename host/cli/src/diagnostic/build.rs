@@ -117,7 +117,9 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
     match cause {
         Cause::Locked { .. } => report.hint("bring wythe.lock up to date: `wythe lock`"),
         Cause::NoImage { .. } => report.hint("see which images there are: `wythe images`"),
-        Cause::Fetch { .. } => report.hint(NETWORK_HINT),
+        Cause::Fetch { source, .. } if source.is_transient() => report.hint(NETWORK_HINT),
+        Cause::Fetch { .. } => report
+            .hint(format!("if it is not offered any more, pin what is: `wythe lock --upgrade {}`", error.step.step)),
         Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         Cause::Bug(_) => report.note("this is a bug in wythe"),

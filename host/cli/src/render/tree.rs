@@ -38,7 +38,7 @@ impl Live {
     fn redraw(&self, step: &StepId, width: usize) {
         let mut text = format!("{step}");
         if *self.kind != *step.step {
-            text.push_str(&format!(" ({})", self.kind));
+            text = format!("{text} ({})", self.kind);
         }
         if !self.doing.is_empty() {
             text.push_str(": ");
@@ -46,8 +46,7 @@ impl Live {
         }
         let mut text = cut(&text, width.saturating_sub(12));
         for line in &self.tail {
-            text.push_str("\n    ");
-            text.push_str(&format!("{DIM}│ {}{DIM:#}", cut(line, width.saturating_sub(8))));
+            text = format!("{text}\n    {DIM}│ {}{DIM:#}", cut(line, width.saturating_sub(8)));
         }
         self.bar.set_message(text);
     }
