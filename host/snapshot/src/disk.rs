@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
+use wythe_sys::root::Root;
 use wythe_sys::userns::{Standing, standing};
 
 /// Mode bits that `chmod` can set.
@@ -72,32 +73,9 @@ pub(crate) fn remove_dir(dir: impl AsFd, name: &[u8]) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?)
 }
 
-/// Removes `name` of `dir` with all that is in it. Crosses no link; the depth is bounded by memory, not by the stack.
+/// Removes `name` of `dir` with all that is in it. Crosses no link, and is as deep as need be.
 pub(crate) fn remove_tree(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
-    match unlink(dir, name) {
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {}
-        result => return result,
-    }
-    // Directories that are being emptied, from the outermost, with the names still to be removed.
-    let top = open_dir(dir, name)?;
-    let mut open = vec![(names(&top)?, top, name.to_vec())];
-    while let Some((rest, here, _)) = open.last_mut() {
-        if let Some(child) = rest.pop() {
-            match unlink(&*here, &child) {
-                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                    let inner = open_dir(&*here, &child)?;
-                    open.push((names(&inner)?, inner, child));
-                }
-                result => result?,
-            }
-        } else if let Some((_, _, empty)) = open.pop() {
-            match open.last() {
-                Some((_, outer, _)) => remove_dir(outer, &empty)?,
-                None => remove_dir(dir, &empty)?,
-            }
-        }
-    }
-    Ok(())
+    Root::from_fd(dir.try_clone_to_owned()?).remove_tree(&path_of(name))
 }
 
 /// The times to set for a modification time, with the access time left alone.
@@ -165,14 +143,14 @@ pub(crate) fn make_whiteout(dir: impl AsFd, name: &[u8]) -> io::Result<()> {
 
 /// How deeply directories may be nested. Each level costs up to three descriptors and a stack frame; trees of real
 /// software stay below 40, and a name of more than 4,096 bytes cannot be extracted anywhere.
-const MAX_DEPTH: usize = 256;
+const MAX_DEPTH: usize = 128;
 
 /// Refuses trees that are nested too deeply: a defence against trees made to exhaust the machine.
 pub(crate) fn check_depth(depth: usize) -> io::Result<()> {
     if depth <= MAX_DEPTH {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "directories are nested more than 256 deep"))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "directories are nested more than 128 deep"))
 }
 
 /// Returns a path for messages.

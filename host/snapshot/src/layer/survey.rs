@@ -44,6 +44,13 @@ impl Group {
     }
 }
 
+/// What a name is in the places that matter.
+struct Stats {
+    upper: Stat,
+    below: Option<Stat>,
+    plumbing: Option<Stat>,
+}
+
 /// Walks an upper directory.
 #[derive(Default)]
 pub(crate) struct Survey {
@@ -78,8 +85,11 @@ impl Survey {
             if name.starts_with(WHITEOUT) {
                 return Err(NormaliseError::Reserved { path: disk::path_of(&self.path) });
             }
-            let child = self.entry(place, &name, depth)?;
-            children.push(child);
+            let stats = self.look(place, &name)?;
+            children.push(match disk::kind(&stats.upper) {
+                FileType::Directory => self.inner(place, &name, &stats, depth)?,
+                _ => self.other(place, &name, stats)?,
+            });
             self.path.truncate(length);
         }
         if let (true, Some(below)) = (place.is_hidden, place.below) {
@@ -88,16 +98,22 @@ impl Survey {
         Ok(Directory { children, xattrs, opaque: false })
     }
 
-    fn entry(&mut self, place: Place<'_>, name: &[u8], depth: usize) -> Result<Node, NormaliseError> {
-        let look = |dir: Option<BorrowedFd<'_>>| dir.map_or(Ok(None), |dir| disk::look(dir, name));
-        let stat = look(Some(place.upper)).and_then(|stat| stat.ok_or_else(|| io::ErrorKind::NotFound.into()));
-        let mut stat = stat.map_err(|source| self.unread(source))?;
-        // A single layer is looked at as it is on disk, whiteouts and all.
-        let below = look(place.below).map_err(|source| self.unread(source))?.filter(|stat| !disk::is_whiteout(stat));
-        let plumbing = look(place.plumbing).map_err(|source| self.unread(source))?;
-        if disk::kind(&stat) == FileType::Directory {
-            return self.inner_directory(place, name, depth, (stat, below, plumbing));
-        }
+    fn look(&self, place: Place<'_>, name: &[u8]) -> Result<Stats, NormaliseError> {
+        let look = |dir: Option<BorrowedFd<'_>>| {
+            dir.map_or(Ok(None), |dir| disk::look(dir, name)).map_err(|source| self.unread(source))
+        };
+        let gone = || self.unread(io::ErrorKind::NotFound.into());
+        Ok(Stats {
+            upper: look(Some(place.upper))?.ok_or_else(gone)?,
+            // A single layer is looked at as it is on disk, whiteouts and all.
+            below: look(place.below)?.filter(|stat| !disk::is_whiteout(stat)),
+            plumbing: look(place.plumbing)?,
+        })
+    }
+
+    /// Looks at an entry that is no directory.
+    fn other(&mut self, place: Place<'_>, name: &[u8], stats: Stats) -> Result<Node, NormaliseError> {
+        let Stats { upper: mut stat, below, plumbing } = stats;
         let mut is_lent = false;
         if let (Some(dir), Some(lent)) = (place.plumbing, &plumbing) {
             is_lent = self.take_back(place, dir, name, (&mut stat, below.as_ref(), lent))?;
@@ -127,15 +143,10 @@ impl Survey {
         Ok(node)
     }
 
-    fn inner_directory(
-        &mut self,
-        place: Place<'_>,
-        name: &[u8],
-        depth: usize,
-        (stat, below, plumbing): (Stat, Option<Stat>, Option<Stat>),
-    ) -> Result<Node, NormaliseError> {
-        let below = below.filter(|stat| disk::kind(stat) == FileType::Directory);
-        let plumbing = plumbing.filter(|stat| disk::kind(stat) == FileType::Directory);
+    fn inner(&mut self, place: Place<'_>, name: &[u8], stats: &Stats, depth: usize) -> Result<Node, NormaliseError> {
+        let is_directory = |stat: &Stat| disk::kind(stat) == FileType::Directory;
+        let below = stats.below.filter(is_directory);
+        let plumbing = stats.plumbing.filter(is_directory);
         let open = |dir: Option<BorrowedFd<'_>>, stat: &Option<Stat>| -> io::Result<Option<OwnedFd>> {
             dir.filter(|_| stat.is_some()).map(|dir| disk::open_dir(dir, name)).transpose()
         };
@@ -149,7 +160,7 @@ impl Survey {
             plumbing: plumbing_dir.as_ref().map(AsFd::as_fd),
         };
         let directory = self.directory(place, depth + 1)?;
-        let mut node = Node::new(name, &stat, Kind::Directory(directory));
+        let mut node = Node::new(name, &stats.upper, Kind::Directory(directory));
         self.compare_directory(&mut node, place, below.as_ref(), plumbing.as_ref())?;
         Ok(node)
     }

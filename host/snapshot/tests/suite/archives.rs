@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use proptest::prelude::*;
 use wythe_snapshot::{Archive, Attributes, Editor, Patterns, Unpack, UnpackError, Unpacked, archive_names};
 
 use crate::support::{Detail, EPOCH, Site, describe, is_root, link, mkdir, set_times, write};
@@ -326,6 +327,41 @@ fn broken_archives_are_refused() {
         assert!(matches!(result, Err(UnpackError::Archive { .. } | UnpackError::Member { .. })), "{what}: {result:?}");
         let result = archive_names(&yard.site.dir.path().join("archive"), Archive::Tar);
         assert!(result.is_err(), "{what}: {result:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_archive_leads_outside_or_breaks_us(
+        kinds in proptest::collection::vec((0..7_usize, 0..7_usize, 0..7_usize), 1..12),
+        changed in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..6),
+    ) {
+        let yard = Yard::new();
+        let outside = yard.outside.to_str().unwrap().to_owned();
+        let names = ["a", "a/b", "a/b/c", "lib/x", ".wh.a", "a/.wh..wh..opq", "up/outside/canary"];
+        let targets = ["a", "b", "..", "../../outside", "/", "a/b", &outside];
+        let parts: Vec<Part> = kinds
+            .iter()
+            .map(|(kind, name, target)| part(b'0' + [0, 0, 1, 2, 2, 5, 6][*kind], names[*name], targets[*target], ""))
+            .collect();
+        let mut bytes = tar_of(&parts);
+        for (at, byte) in changed {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            // With its checksum right again, the change is looked at.
+            let block = at / 512 * 512;
+            let mut fixed = tar::Header::from_byte_slice(&bytes[block..block + 512]).clone();
+            fixed.set_cksum();
+            bytes[block..block + 512].copy_from_slice(fixed.as_bytes());
+        }
+        // Whether they succeed is not the question.
+        drop(yard.unpack(&bytes, Archive::Tar, "/"));
+        drop(yard.unpack(&bytes, Archive::DebData, "/"));
+        drop(yard.unpack(&bytes, Archive::Zip, "/"));
+        drop(wythe_snapshot::apply_layer(&bytes[..], &yard.site.make_dir("layer")));
+        prop_assert_eq!(describe(&yard.outside, Detail::Times), yard.before);
     }
 }
 

@@ -6,7 +6,9 @@ use std::os::unix::fs::chown;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wythe_snapshot::{Attributes, Choice, CopyError, EditError, Editor, OwnerError, Patterns, normalise, select};
+use wythe_snapshot::{
+    Attributes, Choice, CopyError, EditError, Editor, NormaliseError, OwnerError, Patterns, normalise, select,
+};
 use wythe_sys::root::Root;
 
 use crate::support::{Detail, EPOCH, Site, chmod, describe, is_root, link, mkdir, set_time, set_times, write};
@@ -141,6 +143,21 @@ fn edits_that_cannot_be_made_say_why() {
     assert!(matches!(editor.put(p("//./"), b"", &PLAIN), Err(EditError::Root { .. })));
     assert!(editor.is_directory(p("/full")).unwrap());
     assert!(!editor.is_directory(p("/file/x")).unwrap());
+}
+
+#[test]
+fn a_tree_of_any_depth_can_be_removed() {
+    let site = Site::new(&[]);
+    let mut dir = rustix::fs::open(site.upper(), rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+    for _ in 0..3_000 {
+        rustix::fs::mkdirat(&dir, "d", rustix::fs::Mode::RWXU).unwrap();
+        dir = rustix::fs::openat(&dir, "d", rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+    }
+    // A layer of it would be extracted by nobody: it is refused rather than exhausting us.
+    let error = normalise(site.upper(), &site.below(), None, EPOCH).unwrap_err();
+    assert!(matches!(error, NormaliseError::Read { .. }), "{error}");
+    edit(&site).remove(p("/d")).unwrap();
+    assert_eq!(fs::read_dir(site.upper()).unwrap().count(), 0);
 }
 
 #[test]
