@@ -10,8 +10,8 @@ use wythe_image::{Digest, Hasher};
 
 use crate::Compression;
 
-/// Blocks in work beyond one a thread, so that threads do not wait for the writer.
-const AHEAD: usize = 2;
+/// Blocks in work per thread. Results leave in order; where one is late on a busy machine, the others go on with these.
+const AHEAD: usize = 4;
 
 /// A writer that compresses. Blocks travel like this:
 ///
@@ -101,7 +101,7 @@ impl<'a> Press<'a> {
         // The receiver is gone when the export has failed; then nobody wants the block.
         pool.spawn(move || drop(sender.send(compression.compress(block))));
         self.running.push_back(receiver);
-        self.pass_on(pool.current_num_threads() + AHEAD)
+        self.pass_on(pool.current_num_threads() * AHEAD)
     }
 
     /// Passes on what is ready, and waits where too much is in work.
