@@ -17,8 +17,8 @@ use crate::suite::{self, date};
 /// The keys of the Debian archive; `keys/README.md` lists them.
 const ARCHIVE_KEYS: &[u8] = include_bytes!("../keys/debian-archive-keyring.gpg");
 
-/// What makes `python` and `pip` work, and virtual environments.
-const PYTHON_PACKAGES: [&str; 4] = ["python-is-python3", "python3", "python3-pip", "python3-venv"];
+/// What makes `python`, virtual environments and the network of a Python work. pip comes with the environments.
+const PYTHON_PACKAGES: [&str; 5] = ["ca-certificates", "netbase", "python-is-python3", "python3", "python3-venv"];
 
 /// Reads the archive and returns the minimal set, every package pinned.
 pub(crate) fn resolve(options: &Options, previous: Option<&Lock>) -> Result<Lock, Failure> {

@@ -113,12 +113,19 @@ fn the_minimal_set_is_pinned() {
 }
 
 #[test]
-fn python_brings_pip_and_environments() {
+fn python_brings_environments_and_certificates() {
     let lock = lock(&good(), json!({ "python": "3.11" }));
-    let python: Vec<_> = versions(&lock).into_iter().filter(|it| it.starts_with("python")).collect();
+    let minimal = versions(&self::lock(&good(), json!({})));
+    let added: Vec<_> = versions(&lock).into_iter().filter(|it| !minimal.contains(it)).collect();
     assert_eq!(
-        python,
-        ["python-is-python3 3.11.2-1", "python3 3.11.2-1", "python3-pip 3.11.2-1", "python3-venv 3.11.2-1"]
+        added,
+        [
+            "ca-certificates 2023",
+            "netbase 6.4",
+            "python-is-python3 3.11.2-1",
+            "python3 3.11.2-1",
+            "python3-venv 3.11.2-1",
+        ]
     );
     assert_eq!(lock["python"], json!("3.11"));
 }

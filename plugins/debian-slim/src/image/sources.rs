@@ -22,7 +22,7 @@ pub(super) fn deb822(options: &Options, release: &str, signed_by: &str) -> Resul
     }
     let components = options.components().join(" ");
     // What a snapshot has was valid at its time.
-    let validity = if options.snapshot.is_some() { "Check-Valid-Until: no\n" } else { "" };
+    let validity = if options.snapshot.is_some() || options.accept_expired { "Check-Valid-Until: no\n" } else { "" };
     let stanzas = archives.iter().map(|(archive, suites)| {
         let suites = suites.join(" ");
         format!("Types: deb\nURIs: {archive}\nSuites: {suites}\nComponents: {components}\n{validity}Signed-By: {signed_by}\n")

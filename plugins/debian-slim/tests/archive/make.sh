@@ -34,7 +34,9 @@ mkdir -p bookworm bookworm-updates bookworm-security
     package perl 5.36
     package apt 2.6.1 'Priority: important' 'Depends: libc6 (>= 2.34)'
     package python3 3.11.2-1 'Depends: libc6'
-    for name in python-is-python3 python3-pip python3-venv; do package $name 3.11.2-1 'Depends: python3'; done
+    package ca-certificates 2023
+    package netbase 6.4
+    for name in python-is-python3 python3-venv; do package $name 3.11.2-1 'Depends: python3'; done
     package broken 1 'Depends: nothing-like-this (>= 2) | nor-this'
 } >bookworm/Packages
 package libc6 2.36-9+deb12u1 'Multi-Arch: same' 'Depends: libgcc-s1' >bookworm-updates/Packages
