@@ -268,7 +268,7 @@ mod tests {
              \"history\":[{\"created\":\"2026-11-01T00:00:00Z\",\"created_by\":\"put /a\"},\
              {\"created\":\"2026-11-01T00:00:00Z\",\"created_by\":\"env A\",\"empty_layer\":true}],\
              \"os\":\"linux\",\"rootfs\":{\"diff_ids\":[\"sha256:\
-             7e14cf7b98846c2a1c84c9fbe51941df41633db8b7eabfea92c6d5f66a3d3d4b\"],\"type\":\"layers\"}}"
+             dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85\"],\"type\":\"layers\"}}"
         );
     }
 

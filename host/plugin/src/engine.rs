@@ -41,9 +41,12 @@ fn compiled_code(directory: &Path) -> wasmtime::Result<Cache> {
     Cache::new(config)
 }
 
+/// Makes the directory, or makes it private. Somebody else's cannot be made private, and is refused so.
 fn create_private(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    const MODE: u32 = 0o700;
+    std::fs::DirBuilder::new().recursive(true).mode(MODE).create(directory)?;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(MODE))
 }
 
 /// Advances the engine's epoch while a plugin runs, and sleeps otherwise.

@@ -218,11 +218,11 @@ impl streams::HostOutputStream for Guest {
     }
 
     fn write(&mut self, _stream: Handle, contents: Vec<u8>) -> Streamed<()> {
-        Guest::write(self, &contents).map(Ok)
+        Self::write(self, &contents).map(Ok)
     }
 
     fn blocking_write_and_flush(&mut self, _stream: Handle, contents: Vec<u8>) -> Streamed<()> {
-        Guest::write(self, &contents).map(Ok)
+        Self::write(self, &contents).map(Ok)
     }
 
     fn flush(&mut self, _stream: Handle) -> Streamed<()> {

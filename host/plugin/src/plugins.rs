@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use wasmtime::Store;
 use wythe_image::to_canonical_json;
-use wythe_plan::{CORE_KINDS, Fragment, Kind, PlanError, StepCall, StepPlanner, World, plan_core_step};
+use wythe_plan::{
+    CORE_KINDS, Fragment, Kind, PlanError, Problem, Severity, StepCall, StepPlanner, World, plan_core_step,
+};
 
 use crate::ending::explain;
 use crate::guest::{Guest, Phase};
@@ -206,14 +208,19 @@ impl Plugins {
             let most = self.limits.depth;
             return Err(PlanError::Failed(format!("steps are made of steps more than {most} deep (limit `depth`)")));
         }
-        if CORE_KINDS.iter().any(|core| core.name == step.kind) {
-            return plan_core_step(step, world);
-        }
-        if self.kinds.iter().any(|kind| kind.name == step.kind && kind.resolves) {
+        let mut known = CORE_KINDS.iter().chain(&self.kinds);
+        let Some(kind) = known.find(|kind| kind.name == step.kind) else {
+            return Err(PlanError::Failed(format!("there is no step kind `{}`", step.kind)));
+        };
+        if kind.resolves {
             let kind = step.kind;
             return Err(PlanError::Failed(format!(
                 "the kind `{kind}` has a lock entry and so cannot be part of a step"
             )));
+        }
+        check_options(kind, step.options)?;
+        if kind.is_core() {
+            return plan_core_step(step, world);
         }
         self.plan_at(step, world, depth)
     }
@@ -284,6 +291,24 @@ impl StepPlanner for Plugins {
             }),
         }
     }
+}
+
+/// Options of a step that a plugin asked for, against the schema of its kind. (Those of a definition were checked with it.)
+fn check_options(kind: &Kind, options: &serde_json::Value) -> Result<(), PlanError> {
+    let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&kind.schema);
+    let validator = validator.map_err(|error| PlanError::Broken {
+        plugin: kind.plugin.clone(),
+        what: format!("has a schema that cannot be used: {error}"),
+        frames: Vec::new(),
+    })?;
+    let problem = |error: jsonschema::ValidationError<'_>| Problem {
+        severity: Severity::Error,
+        path: error.instance_path().as_str().to_owned(),
+        message: error.to_string(),
+        hint: None,
+    };
+    let problems: Vec<Problem> = validator.iter_errors(options).map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(PlanError::Declined(problems)) }
 }
 
 /// A fresh store with all limits set. Nothing of one call is left for the next.

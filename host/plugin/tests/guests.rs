@@ -118,6 +118,63 @@ guests! {
 }
 
 #[test]
+fn plugins_plan_side_by_side() {
+    let plugins = load(&["plans", "loops"], low());
+    let digest = plan(&plugins, "plans", "x", &Still::default()).expect("a plan").digest();
+    std::thread::scope(|scope| {
+        let looping = scope.spawn(|| plan(&plugins, "loops", "", &Still::default()).is_err());
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let fragment = plan(&plugins, "plans", "x", &Still::default()).expect("a plan");
+                    assert_eq!(fragment.digest(), digest);
+                }
+            });
+        }
+        assert!(looping.join().expect("no panic"));
+    });
+}
+
+#[test]
+fn an_extra_plugin_takes_the_place_of_a_bundled_one_and_of_no_other() {
+    let plans = || ExtraPlugin::from(support::guest("plans"));
+    let options = |extra| PluginOptions { extra, no_bundled: true, ..PluginOptions::default() };
+    let error = Plugins::load(options(vec![plans(), plans()])).expect_err("twice");
+    assert_eq!(error.to_string(), "the kind `plans` of plugin `plans` is already provided by `plans`");
+
+    let limits = wythe_plugin::Limits { component_bytes: 1000, ..low() };
+    let error = Plugins::load(PluginOptions { limits, ..options(vec![plans()]) }).expect_err("too large");
+    let source = std::error::Error::source(&error).expect("a reason").to_string();
+    assert!(source.ends_with("and 1000 are allowed (limit `component-bytes`)"), "{source}");
+
+    for (code, expected) in [
+        (&b"\0asm\x01\0\0\0"[..], "it is a WebAssembly core module and not a component"),
+        (&b"\0asm\x0d\0\x01\0"[..], "it has no `wythe:plugin` section, so it is not a plugin of wythe"),
+        (&b"#!/bin/sh"[..], "it is not a valid WebAssembly component"),
+        (&b""[..], "it is not a valid WebAssembly component"),
+    ] {
+        let error = Plugins::load(options(vec![ExtraPlugin::from(code.to_vec())])).expect_err(expected);
+        assert_eq!(std::error::Error::source(&error).expect("a reason").to_string(), expected);
+    }
+}
+
+#[test]
+fn a_mutilated_component_is_an_error_and_nothing_worse() {
+    let code = support::guest("asks");
+    // A step that is no power of two meets all kinds of section and all places in them.
+    for place in (0..code.len()).step_by(code.len() / 97) {
+        let mut mutilated = code.clone();
+        mutilated[place] ^= 0x55;
+        let extra = vec![ExtraPlugin::from(mutilated)];
+        let options = PluginOptions { extra, limits: low(), no_bundled: true, ..PluginOptions::default() };
+        // Debug sections can be changed without harm; everything else must be refused or plan within its limits.
+        if let Ok(plugins) = Plugins::load(options) {
+            assert!(plugins.kinds().len() <= 1);
+        }
+    }
+}
+
+#[test]
 fn every_guest_is_tested() {
     let files = std::fs::read_dir(guests_folder()).expect("the folder");
     let sources =
@@ -254,6 +311,8 @@ fn composes(name: &str) {
 
     let error = plan(&plugins, name, "asks", &world).expect_err("declined");
     assert!(matches!(error, PlanError::Declined(problems) if problems[0].message == "is missing"));
+    let error = plan(&plugins, name, "workdir", &world).expect_err("options that the schema refuses");
+    assert!(matches!(error, PlanError::Declined(_)), "{error:?}");
     let error = plan(&plugins, name, "nothing", &world).expect_err("unknown");
     assert!(matches!(error, PlanError::Failed(why) if why == "there is no step kind `nothing`"));
 }

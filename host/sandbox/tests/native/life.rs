@@ -38,6 +38,11 @@ fn census(mark: &str) -> usize {
         .count()
 }
 
+/// A time that nobody else sleeps for: the suite runs several times at once, as root and as ordinary users.
+fn mark_of(process: u32, trial: u32) -> String {
+    format!("9{process}8877.{trial}")
+}
+
 fn a_missing_program_is_said_to_be_missing() {
     let cases = [
         ("foo", "no such program `foo` on the path `/bin`"),
@@ -105,14 +110,14 @@ fn time_that_is_up_ends_a_run() {
 }
 
 fn cancelling_kills_a_daemon_in_a_session_of_its_own() {
-    let mark = "998877.1";
+    let mark = mark_of(std::process::id(), 1);
     let script = format!("trap '' TERM INT HUP; (setsid sh -c 'trap \"\" TERM; sleep {mark} & wait' &) & sleep {mark}");
     let cancel = Cancel::new().unwrap();
     let sand = Sand::sh(&format!(
         "({script}) & while ! pgrep -f setsid.sh >/dev/null && ! pgrep sleep >/dev/null; do :; done; echo up; wait; sleep 1000"
     ));
     let ran = sand.run_until(&cancel.clone(), &mut |_, _| cancel.cancel()).unwrap();
-    assert_eq!((ran.ending, census(mark)), (Ending::Cancelled, 0));
+    assert_eq!((ran.ending, census(&mark)), (Ending::Cancelled, 0));
 }
 
 fn a_cancelled_run_does_not_start() {
@@ -124,10 +129,10 @@ fn a_cancelled_run_does_not_start() {
 }
 
 fn daemons_die_with_the_command() {
-    let mark = "998877.2";
+    let mark = mark_of(std::process::id(), 2);
     let script = format!("(setsid sleep {mark} </dev/null >/dev/null 2>&1 &) ; (sleep {mark} &) ; exit 3");
     let ran = Sand::sh(&script).run().unwrap();
-    assert_eq!((ran.ending, census(mark)), (Ending::Exited(3), 0));
+    assert_eq!((ran.ending, census(&mark)), (Ending::Exited(3), 0));
 }
 
 fn a_stopped_command_can_be_cancelled() {
@@ -139,32 +144,32 @@ fn a_stopped_command_can_be_cancelled() {
 
 /// The suite kills a copy of itself that waits for a run.
 fn the_caller_s_death_is_the_command_s() {
-    let mark = "998877.3";
-    if std::env::var_os("WYTHE_TEST_DIE").is_some() {
+    if let Ok(mark) = std::env::var("WYTHE_TEST_DIE") {
         let sand = Sand::sh(&format!("echo up; sleep {mark}"));
         drop(sand.run_until(&Cancel::new().unwrap(), &mut |_, _| {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
         }));
         return;
     }
+    let mark = mark_of(std::process::id(), 3);
     let status = Command::new("/proc/self/exe")
         .args(["--exact", "native::life::the_caller_s_death_is_the_command_s"])
-        .env("WYTHE_TEST_DIE", "1")
+        .env("WYTHE_TEST_DIE", &mark)
         .status()
         .unwrap();
     assert!(!status.success());
     let deadline = Instant::now() + Duration::from_secs(20);
-    while census(mark) > 0 {
+    while census(&mark) > 0 {
         assert!(Instant::now() < deadline, "the command outlived its caller");
         std::thread::yield_now();
     }
 }
 
 fn a_sink_that_panics_leaves_nothing_behind() {
-    let mark = "998877.4";
+    let mark = mark_of(std::process::id(), 4);
     let sand = Sand::sh(&format!("echo up; sleep {mark}"));
     let run = || -> Result<_, RunError> { sand.run_until(&Cancel::new().unwrap(), &mut |_, _| panic!("full")) };
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     assert!(panicked.is_err());
-    assert_eq!(census(mark), 0);
+    assert_eq!(census(&mark), 0);
 }
