@@ -13,5 +13,6 @@ mod images;
 mod interrupt;
 mod network_plumbing;
 mod network_quickstart;
+mod plan;
 mod rootless;
 mod sandbox;

@@ -9,7 +9,7 @@ use wythe_image::{Digest, Image};
 use wythe_plan::spec::Step;
 use wythe_plan::{CORE_KINDS, Fact, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, VertexId, plan_core_step};
 
-use crate::chain::{Chain, Turn};
+use crate::chain::{Chain, Mode, Turn};
 use crate::error::{BuildError, Cause};
 use crate::trace::PlanTrace;
 use crate::world::StepWorld;
@@ -182,7 +182,6 @@ impl Progress {
         if self.lock_use == LockUse::Enforce {
             return Err(Cause::Locked { reason });
         }
-        self.chain.check_may_run()?;
         self.chain.engine.tell(Event::Resolving { step: turn.step.clone() });
         let previous = present.and_then(|locked| locked.entry).filter(|_| !self.lock_use.renews(step));
         let (entry, facts) = self.resolve(world, step, previous).await?;
@@ -218,7 +217,12 @@ impl Progress {
             return Ok(Some("the plugin has changed".to_owned()));
         }
         let (world, facts) = (Arc::clone(world), locked.facts.clone());
-        let changed = move || Ok(world.first_changed(&facts)?.map(describe_fact));
+        let is_look = self.chain.mode == Mode::Look;
+        let changed = move || match world.first_changed(&facts) {
+            // What is only looked at is shown as the lock has it: the image below may not be built yet.
+            Err(PlanError::NotYet) if is_look => Ok(None),
+            changed => Ok(changed?.map(describe_fact)),
+        };
         self.chain.engine.blocking(changed).await
     }
 

@@ -60,7 +60,7 @@ fn step_json(step: &PlannedStep) -> serde_json::Value {
 fn step_text(step: &PlannedStep) -> String {
     let mut text = format!("{} ({})\n", step.step.step, step.kind);
     let Some(fragment) = &step.fragment else {
-        text.push_str("  planned when the image below it is built, or its packages are pinned (`wythe lock`)\n");
+        text.push_str("  planned when the image below it is built, which is also when its packages are pinned\n");
         return text;
     };
     for (vertex, label) in fragment.vertices().iter().zip(fragment.labels()) {
