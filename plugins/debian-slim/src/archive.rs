@@ -118,10 +118,10 @@ struct IndexFile<'a> {
 }
 
 impl<'a> IndexFile<'a> {
-    /// Chooses the smallest form that the suite lists.
+    /// Chooses the form that is ready first: xz is a fourth smaller than gzip, and takes three times as long to unpack.
     fn choose(suite: &'a Suite, folder: &str) -> Option<Self> {
         let unpacked = suite.file(&format!("{folder}/Packages")).map_or(LONGEST_INDEX, |listed| listed.size);
-        ["Packages.xz", "Packages.gz", "Packages"].into_iter().find_map(|name| {
+        ["Packages.gz", "Packages.xz", "Packages"].into_iter().find_map(|name| {
             let path = format!("{folder}/{name}");
             suite.file(&path).map(|listed| Self { path, listed, unpacked })
         })

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::index::{Index, Package};
+use crate::index::{Field, Index, Package};
 use crate::relation::{self, Relation};
 
 /// Versions to keep to, by package name.
@@ -132,7 +132,7 @@ impl<'a> Set<'a, '_> {
     }
 
     fn look_at(&mut self, package: &'a Package) -> Result<(), ClosureError> {
-        for group in groups(package, "Pre-Depends")?.into_iter().chain(groups(package, "Depends")?) {
+        for group in groups(package, Field::PreDepends)?.into_iter().chain(groups(package, Field::Depends)?) {
             match group.as_slice() {
                 // A real package without a choice goes in at once.
                 [only] if self.candidate(only.name).is_some_and(|package| only.admits(package.version())) => {
@@ -162,14 +162,14 @@ fn unmet(package: &Package, group: &[Relation<'_>]) -> ClosureError {
     ClosureError::Unmet { package: package.name().to_owned(), relation }
 }
 
-fn groups<'a>(package: &'a Package, field: &str) -> Result<Vec<Vec<Relation<'a>>>, ClosureError> {
+fn groups<'a>(package: &'a Package, field: Field) -> Result<Vec<Vec<Relation<'a>>>, ClosureError> {
     relation::parse(package.field(field))
         .map_err(|text| ClosureError::Malformed { package: package.name().to_owned(), text: text.to_owned() })
 }
 
 /// Returns what a package provides. The index has refused every `Provides` that does not parse.
 fn provided(package: &Package) -> impl Iterator<Item = (&str, Option<&str>)> {
-    let groups = relation::parse(package.field("Provides")).unwrap_or_default();
+    let groups = relation::parse(package.field(Field::Provides)).unwrap_or_default();
     groups.into_iter().flatten().map(|provided| (provided.name, provided.bound.map(|(_, version)| version)))
 }
 
@@ -179,7 +179,7 @@ fn provides(package: &Package, relation: &Relation<'_>) -> bool {
 
 fn rank(package: &Package) -> usize {
     let order = ["required", "important", "standard", "optional"];
-    order.iter().position(|priority| *priority == package.field("Priority")).unwrap_or(order.len())
+    order.iter().position(|priority| *priority == package.field(Field::Priority)).unwrap_or(order.len())
 }
 
 /// The packages that were chosen, and what they provide.
@@ -217,7 +217,9 @@ impl<'a> Chosen<'a> {
 
     fn check_conflicts(&self) -> Result<(), ClosureError> {
         for (name, package) in &self.packages {
-            for relation in groups(package, "Conflicts")?.into_iter().chain(groups(package, "Breaks")?).flatten() {
+            for relation in
+                groups(package, Field::Conflicts)?.into_iter().chain(groups(package, Field::Breaks)?).flatten()
+            {
                 // A package that conflicts with a name it provides itself means: with all others that provide it.
                 if let Some(other) = self.find(&relation, name) {
                     let (package, other) = ((*name).to_owned(), other.to_owned());

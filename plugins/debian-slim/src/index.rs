@@ -11,23 +11,51 @@ use std::io::{self, BufRead};
 use crate::relation;
 use crate::version;
 
-/// The fields that are kept. `Package` opens a stanza in all of them, but nothing here relies on the order.
-const KEPT: [&str; 14] = [
-    "Package",
-    "Version",
-    "Architecture",
-    "Multi-Arch",
-    "Essential",
-    "Priority",
-    "Depends",
-    "Pre-Depends",
-    "Provides",
-    "Conflicts",
-    "Breaks",
-    "Filename",
-    "Size",
-    "SHA256",
-];
+/// A field that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    Package,
+    Version,
+    Architecture,
+    MultiArch,
+    Essential,
+    Priority,
+    Depends,
+    PreDepends,
+    Provides,
+    Conflicts,
+    Breaks,
+    Filename,
+    Size,
+    Sha256,
+}
+
+impl Field {
+    const COUNT: usize = Self::Sha256 as usize + 1;
+
+    fn parse(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"Package" => Self::Package,
+            b"Version" => Self::Version,
+            b"Architecture" => Self::Architecture,
+            b"Multi-Arch" => Self::MultiArch,
+            b"Essential" => Self::Essential,
+            b"Priority" => Self::Priority,
+            b"Depends" => Self::Depends,
+            b"Pre-Depends" => Self::PreDepends,
+            b"Provides" => Self::Provides,
+            b"Conflicts" => Self::Conflicts,
+            b"Breaks" => Self::Breaks,
+            b"Filename" => Self::Filename,
+            b"Size" => Self::Size,
+            b"SHA256" => Self::Sha256,
+            _ => return None,
+        })
+    }
+}
+
+/// Length of the longest name of a field that is kept: further on no line is searched for the end of its name.
+const LONGEST_NAME: usize = "Architecture".len();
 
 /// Longest line that is read. The longest of a real index (a `Provides` of a Rust crate) has 40 kB.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -35,31 +63,55 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// A package as an index describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Package {
-    /// The kept lines of its stanza.
-    stanza: Box<str>,
+    stanza: Stanza<Box<str>>,
     /// Which of the suites it comes from.
     pub(crate) suite: usize,
 }
 
+/// The kept values of a stanza, one after the other, and where each begins and ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Stanza<Text> {
+    text: Text,
+    places: [(u32, u32); Field::COUNT],
+}
+
+impl Stanza<String> {
+    fn keep(&mut self, field: Field, value: &str) -> Option<()> {
+        let begin = u32::try_from(self.text.len()).ok()?;
+        self.text.push_str(value);
+        self.places[field as usize] = (begin, u32::try_from(self.text.len()).ok()?);
+        Some(())
+    }
+
+    /// Hands over what it has and begins anew.
+    fn take(&mut self) -> Stanza<Box<str>> {
+        let taken = Stanza { text: self.text.as_str().into(), places: self.places };
+        self.text.clear();
+        self.places = Default::default();
+        taken
+    }
+}
+
 impl Package {
     /// Returns the value of a field, empty where there is none.
-    pub(crate) fn field(&self, name: &str) -> &str {
-        self.stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map_or("", str::trim)
+    pub(crate) fn field(&self, field: Field) -> &str {
+        let (begin, end) = self.stanza.places[field as usize];
+        &self.stanza.text[begin as usize..end as usize]
     }
 
     /// Returns its name.
     pub(crate) fn name(&self) -> &str {
-        self.field("Package")
+        self.field(Field::Package)
     }
 
     /// Returns its version.
     pub(crate) fn version(&self) -> &str {
-        self.field("Version")
+        self.field(Field::Version)
     }
 
     /// Returns whether a system cannot do without it: `Essential`, or of priority `required`.
     pub(crate) fn is_required(&self) -> bool {
-        self.field("Essential") == "yes" || self.field("Priority") == "required"
+        self.field(Field::Essential) == "yes" || self.field(Field::Priority) == "required"
     }
 }
 
@@ -94,7 +146,7 @@ impl std::error::Error for ReadError {}
 impl Index {
     /// Adds the packages of one `Packages` file that are for this architecture or for all.
     pub(crate) fn read(&mut self, mut text: impl BufRead, suite: usize, architecture: &str) -> Result<(), ReadError> {
-        let mut stanza = String::new();
+        let mut stanza = Stanza::<String>::default();
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -102,21 +154,15 @@ impl Index {
             if read as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
                 return Err(ReadError::Stanza(format!("has a line of more than {LONGEST_LINE} bytes")));
             }
-            if line.last() == Some(&b'\n') {
-                line.pop();
-            }
-            if line.is_empty() {
-                if !stanza.is_empty() {
-                    self.add(Package { stanza: stanza.as_str().into(), suite }, architecture)?;
-                    stanza.clear();
+            if matches!(&line[..], b"" | b"\n") {
+                if !stanza.text.is_empty() {
+                    self.add(Package { stanza: stanza.take(), suite }, architecture)?;
                 }
                 if read == 0 {
                     return Ok(());
                 }
-            } else if is_kept(&line) {
-                let kept = std::str::from_utf8(&line);
-                stanza.push_str(kept.map_err(|_| ReadError::Stanza("has a field that is not UTF-8".to_owned()))?);
-                stanza.push('\n');
+            } else {
+                keep(&mut stanza, &line)?;
             }
         }
     }
@@ -129,10 +175,10 @@ impl Index {
                 name.escape_debug()
             )));
         }
-        if !["all", architecture].contains(&package.field("Architecture")) {
+        if !["all", architecture].contains(&package.field(Field::Architecture)) {
             return Ok(());
         }
-        let provides = relation::parse(package.field("Provides")).map_err(|wrong| {
+        let provides = relation::parse(package.field(Field::Provides)).map_err(|wrong| {
             ReadError::Stanza(format!("`{name}` provides `{}`, which is no name", wrong.escape_debug()))
         })?;
         for provided in provides.iter().flatten() {
@@ -172,11 +218,14 @@ impl Index {
     }
 }
 
-fn is_kept(line: &[u8]) -> bool {
-    // A continuation line begins with a space: no field that is kept has one.
-    line.iter()
-        .position(|byte| *byte == b':')
-        .is_some_and(|end| KEPT.iter().any(|name| name.as_bytes() == &line[..end]))
+/// Keeps a line if its field is wanted. A continuation line begins with a space: no field that is wanted has one.
+fn keep(stanza: &mut Stanza<String>, line: &[u8]) -> Result<(), ReadError> {
+    let Some(colon) = line.iter().take(LONGEST_NAME + 1).position(|byte| *byte == b':') else { return Ok(()) };
+    let Some(field) = Field::parse(&line[..colon]) else { return Ok(()) };
+    let value = std::str::from_utf8(&line[colon + 1..]);
+    let value = value.map_err(|_| ReadError::Stanza("has a field that is not UTF-8".to_owned()))?;
+    let too_long = || ReadError::Stanza("has a stanza that is too long".to_owned());
+    stanza.keep(field, value.trim()).ok_or_else(too_long)
 }
 
 #[cfg(test)]
@@ -198,8 +247,8 @@ mod tests {
         assert_eq!(index.names().collect::<Vec<_>>(), ["bash", "mawk"]);
         let bash = index.candidate("bash", None).unwrap();
         assert_eq!(
-            ["Package", "Version", "Filename", "Description", "Depends"].map(|field| bash.field(field)),
-            ["bash", "5.2-1", "pool/b.deb", "", ""]
+            [Field::Package, Field::Version, Field::Filename, Field::Depends].map(|field| bash.field(field)),
+            ["bash", "5.2-1", "pool/b.deb", ""]
         );
         assert!(bash.is_required() && index.candidate("mawk", None).unwrap().is_required());
         assert_eq!(

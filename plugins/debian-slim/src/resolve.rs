@@ -7,7 +7,7 @@ use wythe_sdk::{Failure, build};
 
 use crate::archive::{self, Terms};
 use crate::closure::{self, ClosureError, Locked};
-use crate::index::{Index, Package};
+use crate::index::{Field, Index, Package};
 use crate::lock::{Lock, LockedPackage, LockedSuite};
 use crate::openpgp::Keyring;
 use crate::options::{Location, Options};
@@ -112,16 +112,16 @@ fn blame(options: &Options, error: &ClosureError) -> Failure {
 }
 
 fn pin(package: &Package, locations: &[Location]) -> Result<LockedPackage, Failure> {
-    let (name, path, sha256) = (package.name(), package.field("Filename"), package.field("SHA256"));
-    let size = package.field("Size").parse();
+    let (name, path, sha256) = (package.name(), package.field(Field::Filename), package.field(Field::Sha256));
+    let size = package.field(Field::Size).parse();
     let (true, true, Ok(size)) = (is_confined(path), suite::is_sha256(sha256), size) else {
         return Err(Failure::failed(format!("the index entry of `{name}` has no usable file name, size or digest")));
     };
     Ok(LockedPackage {
         name: name.to_owned(),
         version: package.version().to_owned(),
-        architecture: package.field("Architecture").to_owned(),
-        multi_arch_same: package.field("Multi-Arch") == "same",
+        architecture: package.field(Field::Architecture).to_owned(),
+        multi_arch_same: package.field(Field::MultiArch) == "same",
         url: format!("{}/{path}", locations[package.suite].archive),
         sha256: sha256.to_owned(),
         size,

@@ -288,10 +288,8 @@ fn the_plan_is_two_layers() {
     let unpacked: Vec<_> = actions.iter().filter(|it| it["copy"]["source"]["unpacked"].is_object()).collect();
     assert_eq!(unpacked.len(), lock["packages"].as_array().expect("a lock has packages").len());
     assert!(unpacked[0].to_string().contains("base-files"), "base-files says how the root looks: {}", unpacked[0]);
-    let names: Vec<_> = actions
-        .iter()
-        .filter_map(|it| it["copy"]["source"]["names"].is_object().then(|| &it["copy"]["dest"]))
-        .collect();
+    let names: Vec<_> =
+        actions.iter().filter(|it| it["copy"]["source"]["names"].is_object()).map(|it| &it["copy"]["dest"]).collect();
     assert!(names.contains(&&json!("/var/lib/dpkg/info/libc6:amd64.list")), "{names:?}");
     assert!(names.contains(&&json!("/var/lib/dpkg/info/tar.list")), "{names:?}");
     let run = &plan.vertices[4]["run"];
