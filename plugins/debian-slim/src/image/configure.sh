@@ -33,6 +33,6 @@ fi
 # What depends on the run and not on the packages. The machine's own names are those of where the image will run.
 rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- \
     /var/lib/dpkg/status-old /var/lib/dpkg/diversions-old /var/lib/dpkg/statoverride-old /var/lib/dpkg/available-old \
-    /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /etc/ld.so.nohwcap
+    /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /etc/ld.so.nohwcap /run/utmp
 rm -rf /var/log/*.log /var/log/apt/*.log /var/cache/apt/*.bin /var/lib/apt/lists/partial/* /tmp/* /var/tmp/*
 if [ -e /etc/machine-id ]; then : >/etc/machine-id; fi
