@@ -5,8 +5,29 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
 const TARGET: &str = "wasm32-wasip2";
+
+/// Stands before rustc. Cargo names a crate outside of a workspace's folder (the SDK) by its absolute path; the name is in every
+/// symbol, the symbols decide the order of functions, and the order is in the digest. Here a crate is named by what it is.
+const WRAPPER: &str = r#"#!/bin/sh
+rustc=$1
+shift
+case " $* " in
+*" --target "*)
+    left=$#
+    while [ "$left" -gt 0 ]; do
+        word=$1
+        shift
+        case $word in metadata=*) word="metadata=$CARGO_PKG_NAME-$CARGO_PKG_VERSION" ;; esac
+        set -- "$@" "$word"
+        left=$((left - 1))
+    done
+    ;;
+esac
+exec "$rustc" "$@"
+"#;
 
 /// A nested run of cargo on one workspace of guests.
 pub(crate) struct GuestBuild<'a> {
@@ -29,6 +50,7 @@ impl GuestBuild<'_> {
         command.args(["--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
         command.args(self.selection);
         command.env("CARGO_TARGET_DIR", self.target_dir).env("CARGO_ENCODED_RUSTFLAGS", self.flags(&packages));
+        command.env("RUSTC_WRAPPER", self.wrapper().map_err(|error| format!("cannot write the wrapper: {error}"))?);
         let output = command.output().map_err(|error| format!("cannot run cargo: {error}"))?;
         if !output.status.success() {
             return Err(format!("cannot compile the guests of {}", self.manifest.display()));
@@ -45,6 +67,22 @@ impl GuestBuild<'_> {
             }
         }
         command
+    }
+
+    /// Writes the wrapper, where it is not there already.
+    fn wrapper(&self) -> io::Result<PathBuf> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.target_dir.join("rustc-wrapper");
+        if fs::read(&path).is_ok_and(|present| present == WRAPPER.as_bytes()) {
+            return Ok(path);
+        }
+        fs::create_dir_all(self.target_dir)?;
+        // Renamed into place: another build may be about to run it.
+        let unfinished = path.with_extension(std::process::id().to_string());
+        fs::write(&unfinished, WRAPPER)?;
+        fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
+        fs::rename(&unfinished, &path)?;
+        Ok(path)
     }
 
     /// The folders in which sources of dependencies lie, each standing for one registry.
