@@ -81,3 +81,21 @@ fn network_a_python_that_the_release_does_not_have() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("3.99") && ended.stderr.contains("3.11"), "{}", ended.stderr);
 }
+
+#[test]
+fn network_a_package_that_is_not_what_the_lock_promises() {
+    let bench = Bench::shared();
+    bench.definition(&debian(""));
+    bench.wythe(&["build"]).stdout();
+    let lock = std::fs::read_to_string(bench.dir().join("wythe.lock")).unwrap();
+    let at = lock.find("\"packages\"").unwrap();
+    let start = at + lock[at..].find("\"sha256\": \"").unwrap() + "\"sha256\": \"".len();
+    let forged = format!("{}{}{}", &lock[..start], "0".repeat(64), &lock[start + 64..]);
+    bench.file("wythe.lock", &forged);
+    let ended = bench.wythe(&["build", "--locked"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(5), ""), "{}", ended.stderr);
+    for word in ["step `base`", "is not what the lock promised", "the download was discarded", "wythe.toml:2:"] {
+        assert!(ended.stderr.contains(word), "{word:?} is missing:\n{}", ended.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(bench.dir().join("wythe.lock")).unwrap(), forged, "`--locked` wrote the lock");
+}
