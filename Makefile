@@ -4,6 +4,8 @@
 .DEFAULT_GOAL := help
 
 WYTHE := target/release/wythe
+# Counted runs of each command of a bench.
+RUNS ?= 5
 
 help:            ## Show the recipes
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -21,7 +23,7 @@ test: setup      ## Run every test
 
 bench: setup     ## Measure, beside the peers that are installed
 	cargo build --release --package wythe-cli
-	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE)
+	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE) --runs $(RUNS)
 
 check: fmt lint test  ## All that CI checks
 

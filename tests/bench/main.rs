@@ -32,7 +32,14 @@ fn main() {
     let runs = take_option(&mut args, "--runs").map_or(5, |text| text.parse().expect("--runs takes a number"));
     let bench = rows::Bench::new(std::path::absolute(&wythe).expect("the path has a place"), runs);
     println!("{}", bench.machine());
-    for row in [rows::Bench::no_op, rows::Bench::step, rows::Bench::bootstrap, rows::Bench::context] {
+    let only = take_option(&mut args, "--only");
+    let rows: [(&str, fn(&rows::Bench) -> Result<Row, String>); 4] = [
+        ("no-op", rows::Bench::no_op),
+        ("step", rows::Bench::step),
+        ("bootstrap", rows::Bench::bootstrap),
+        ("context", rows::Bench::context),
+    ];
+    for (_, row) in rows.into_iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name)) {
         match row(&bench) {
             Ok(row) => print(&row),
             Err(reason) => println!("\n(left out: {reason})"),
@@ -51,7 +58,7 @@ fn print(row: &Row) {
     let ours = &row.figures[0].1;
     for (name, figure) in &row.figures {
         let beside =
-            if std::ptr::eq(figure, ours) { String::new() } else { format!("   ours / this {}", ratio(ours, figure)) };
+            if name.starts_with("wythe") { String::new() } else { format!("   ours / this {}", ratio(ours, figure)) };
         println!("  {name:<28} {figure}{beside}");
     }
 }

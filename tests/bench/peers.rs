@@ -56,7 +56,9 @@ impl Buildah {
     pub(crate) fn build(&self, context: &Path, fresh: bool) -> Vec<String> {
         let mut line = vec!["buildah".to_owned()];
         line.extend(self.options());
-        line.extend(["build", "-q", "--layers", "--network", "host", "--pull-never"].map(str::to_owned));
+        // Without a runtime: Debian's buildah and crun do not run on machines with both kinds of control groups.
+        let options = ["build", "-q", "--layers", "--isolation", "chroot", "--network", "host", "--pull-never"];
+        line.extend(options.map(str::to_owned));
         if fresh {
             line.push("--no-cache".to_owned());
         }
