@@ -134,11 +134,11 @@ impl<'a> Set<'a, '_> {
     fn look_at(&mut self, package: &'a Package) -> Result<(), ClosureError> {
         for group in groups(package, Field::PreDepends)?.into_iter().chain(groups(package, Field::Depends)?) {
             match group.as_slice() {
-                // A real package without a choice goes in at once.
-                [only] if self.candidate(only.name).is_some_and(|package| only.admits(package.version())) => {
-                    let candidate = self.candidate(only.name);
-                    candidate.into_iter().for_each(|package| self.choose(package));
-                }
+                // A package that nothing else can stand for goes in at once.
+                [only] if self.index.providers(only.name).is_empty() => match self.find(only) {
+                    Some(needed) => self.choose(needed),
+                    None => return Err(unmet(package, &group)),
+                },
                 _ => self.open.push_back((package, group)),
             }
         }
@@ -147,7 +147,7 @@ impl<'a> Set<'a, '_> {
 
     /// Finds a package that meets the relation: the one of that name, else the most important of the providers.
     fn find(&self, relation: &Relation<'_>) -> Option<&'a Package> {
-        let named = self.candidate(relation.name).filter(|package| relation.admits(package.version()));
+        let named = self.candidate(relation.name).filter(|package| meets(package, relation));
         named.or_else(|| {
             let providers = self.index.providers(relation.name).into_iter().filter_map(|name| self.candidate(name));
             providers
@@ -171,6 +171,10 @@ fn groups<'a>(package: &'a Package, field: Field) -> Result<Vec<Vec<Relation<'a>
 fn provided(package: &Package) -> impl Iterator<Item = (&str, Option<&str>)> {
     let groups = relation::parse(package.field(Field::Provides)).unwrap_or_default();
     groups.into_iter().flatten().map(|provided| (provided.name, provided.bound.map(|(_, version)| version)))
+}
+
+fn meets(package: &Package, relation: &Relation<'_>) -> bool {
+    relation.is_for(package.field(Field::Architecture)) && relation.admits(package.version())
 }
 
 fn provides(package: &Package, relation: &Relation<'_>) -> bool {
@@ -206,7 +210,7 @@ impl<'a> Chosen<'a> {
     /// Finds a package, other than the one named `except`, that meets the relation.
     fn find(&self, relation: &Relation<'_>, except: &str) -> Option<&'a str> {
         let named = self.packages.get_key_value(relation.name);
-        let named = named.filter(|(name, package)| **name != except && relation.admits(package.version()));
+        let named = named.filter(|(name, package)| **name != except && meets(package, relation));
         named.map(|(name, _)| *name).or_else(|| {
             let mut providers = self.provided.get(relation.name).into_iter().flatten();
             providers

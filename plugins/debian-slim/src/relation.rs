@@ -59,13 +59,20 @@ impl std::fmt::Display for Comparison {
 /// One alternative of a relation: a package name and the versions of it that will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Relation<'a> {
-    /// The name, without its architecture qualifier.
+    /// The name.
     pub(crate) name: &'a str,
+    /// The architecture that it has to be of, where one is named: `any` says that all will do.
+    pub(crate) architecture: Option<&'a str>,
     /// The bound on the version, where there is one.
     pub(crate) bound: Option<(Comparison, &'a str)>,
 }
 
 impl Relation<'_> {
+    /// Returns whether a package of this architecture will do.
+    pub(crate) fn is_for(&self, architecture: &str) -> bool {
+        self.architecture.is_none_or(|named| named == "any" || named == architecture)
+    }
+
     /// Returns whether this version will do.
     pub(crate) fn admits(&self, version: &str) -> bool {
         self.bound.is_none_or(|(comparison, bound)| comparison.holds(version::compare(version, bound)))
@@ -73,18 +80,24 @@ impl Relation<'_> {
 
     /// Returns whether a `Provides` of this version will do: an unversioned one only where no version is asked for.
     pub(crate) fn admits_provided(&self, version: Option<&str>) -> bool {
-        match version {
-            Some(version) => self.admits(version),
-            None => self.bound.is_none(),
-        }
+        // What a package provides, it provides for its own architecture.
+        self.architecture.is_none_or(|named| named == "any")
+            && match version {
+                Some(version) => self.admits(version),
+                None => self.bound.is_none(),
+            }
     }
 }
 
 impl std::fmt::Display for Relation<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name)?;
+        if let Some(architecture) = self.architecture {
+            write!(formatter, ":{architecture}")?;
+        }
         match self.bound {
-            None => formatter.write_str(self.name),
-            Some((comparison, version)) => write!(formatter, "{} ({comparison} {version})", self.name),
+            None => Ok(()),
+            Some((comparison, version)) => write!(formatter, " ({comparison} {version})"),
         }
     }
 }
@@ -110,9 +123,9 @@ fn alternative(text: &str) -> Option<Relation<'_>> {
             (name.trim_end(), Some((Comparison::parse(sign)?, version)))
         }
     };
-    // `:any` and `:amd64` make no difference among packages of one architecture.
-    let name = name.split_once(':').map_or(name, |(name, _)| name);
-    is_package_name(name).then_some(Relation { name, bound })
+    let (name, architecture) =
+        name.split_once(':').map_or((name, None), |(name, architecture)| (name, Some(architecture)));
+    is_package_name(name).then_some(Relation { name, architecture, bound })
 }
 
 /// Returns whether the text may name a package: it then is safe as a file name and as an argument.
@@ -131,13 +144,14 @@ mod tests {
     fn groups_and_alternatives_are_read() {
         let read =
             parse("libc6 (>= 2.36), python3:any (<<3.12) | python3-all , , debconf (>= 0.5) | debconf-2.0").unwrap();
-        let plain = |name| Relation { name, bound: None };
-        let bound = |name, comparison, version| Relation { name, bound: Some((comparison, version)) };
+        let plain = |name| Relation { name, architecture: None, bound: None };
+        let bound = |name, comparison, version| Relation { bound: Some((comparison, version)), ..plain(name) };
+        let python = Relation { architecture: Some("any"), ..bound("python3", Comparison::Earlier, "3.12") };
         assert_eq!(
             read,
             [
                 vec![bound("libc6", Comparison::AtLeast, "2.36")],
-                vec![bound("python3", Comparison::Earlier, "3.12"), plain("python3-all")],
+                vec![python, plain("python3-all")],
                 vec![bound("debconf", Comparison::AtLeast, "0.5"), plain("debconf-2.0")],
             ]
         );

@@ -43,6 +43,12 @@ fn an_alternative_that_is_there_wins_over_the_first() {
 }
 
 #[test]
+fn a_package_that_another_provides_is_not_added() {
+    let lines = ["app 1; Depends: lsb-base (>= 3), tools", "lsb-base 11", "tools 3; Provides: lsb-base (= 11.1)"];
+    assert_eq!(solve(&lines, &["app"]).unwrap(), ["app 1", "tools 3"]);
+}
+
+#[test]
 fn without_one_the_first_that_can_be_had_is_taken() {
     let lines = ["init 1; Depends: gone | old (>= 2) | first | second", "old 1", "first 1", "second 1"];
     assert_eq!(solve(&lines, &["init"]).unwrap(), ["first 1", "init 1"]);
@@ -91,7 +97,7 @@ fn what_cannot_be_is_said() {
         "broken 1; Depends: lib (oops)",
     ];
     let table = [
-        (vec!["app"], "`app` needs `lib (>= 2) | lib-ng`, which the release does not have"),
+        (vec!["app"], "`app` needs `lib (>= 2) | lib-ng:any`, which the release does not have"),
         (vec!["nope"], "there is no package `nope`"),
         (vec!["mta"], "`mta` is provided by several packages: mta-a, mta-b"),
         (vec!["one", "two"], "`one` and `two` cannot be together: `one` rules out `two (<< 2)`"),
@@ -102,6 +108,14 @@ fn what_cannot_be_is_said() {
         assert_eq!(solve(&lines, &wanted).unwrap_err(), expected);
     }
     assert_eq!(solve(&lines, &["mta-a"]).unwrap(), ["mta-a 1"]);
+}
+
+#[test]
+fn what_is_said_of_other_architectures_does_not_count() {
+    let lines =
+        ["one 1; Conflicts: two:i386; Depends: two:any", "two 1; Conflicts: one:x32", "odd 1; Depends: two:i386"];
+    assert_eq!(solve(&lines, &["one"]).unwrap(), ["one 1", "two 1"]);
+    assert_eq!(solve(&lines, &["odd"]).unwrap_err(), "`odd` needs `two:i386`, which the release does not have");
 }
 
 #[test]
