@@ -22,6 +22,9 @@ struct Row {
     figures: Vec<(String, Figure)>,
 }
 
+/// How a row is measured.
+type Measurement = fn(&rows::Bench) -> Result<Row, String>;
+
 fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     if args.first().is_some_and(|word| word == measure::INSIDE) {
@@ -33,7 +36,7 @@ fn main() {
     let bench = rows::Bench::new(std::path::absolute(&wythe).expect("the path has a place"), runs);
     println!("{}", bench.machine());
     let only = take_option(&mut args, "--only");
-    let rows: [(&str, fn(&rows::Bench) -> Result<Row, String>); 4] = [
+    let rows: [(&str, Measurement); 4] = [
         ("no-op", rows::Bench::no_op),
         ("step", rows::Bench::step),
         ("bootstrap", rows::Bench::bootstrap),
