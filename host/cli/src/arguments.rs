@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Build(Build),
     /// Print what a build would do, without running anything
     Plan(Plan),
-    /// Pin what floats in a definition, without building it
+    /// Pin what floats in a definition; images that steps are resolved on are built
     Lock(Lock),
     /// Run a program in an image
     Run(Run),
