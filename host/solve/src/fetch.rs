@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use wythe_image::Digest;
 use wythe_plan::Artifact;
 use wythe_remote::{Client, ClientOptions};
-use wythe_store::Store;
+use wythe_store::{Store, WriteBlobError};
 
 use crate::error::Cause;
 
@@ -98,10 +98,13 @@ impl Fetcher {
             .download(&artifact.url, &mut writer, artifact.size, &report)
             .await
             .map_err(|source| Cause::Fetch { name: name(), source })?;
-        let (actual, _) = writer.finish(None).map_err(Cause::store)?;
-        if actual != artifact.sha256 {
-            return Err(Cause::WrongContent { url: artifact.url.clone(), expected: artifact.sha256, actual });
-        }
-        self.known(artifact)?.ok_or_else(|| Cause::Bug(format!("blob {actual} vanished after it was written")))
+        // The store checks the digest before it takes the bytes: what is not what was promised leaves no trace.
+        writer.finish(Some(artifact.sha256)).map_err(|error| match error {
+            WriteBlobError::Mismatch { expected, found: actual, .. } => {
+                Cause::WrongContent { url: artifact.url.clone(), expected, actual }
+            }
+            error => Cause::store(error),
+        })?;
+        self.known(artifact)?.ok_or_else(|| Cause::Bug(format!("blob {} vanished", artifact.sha256)))
     }
 }

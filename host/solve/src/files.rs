@@ -177,8 +177,9 @@ impl Job {
             Source::Artifact(artifact) => {
                 let dest = file_name_for(dest, &artifact.url);
                 let path = &self.fetched[&artifact.sha256];
-                let bytes = std::fs::read(path).map_err(Cause::doing(format!("cannot read `{}`", path.display())))?;
-                editor.put(&dest, &bytes, &attributes).map_err(Cause::files)
+                let file = std::fs::File::open(path);
+                let mut file = file.map_err(Cause::doing(format!("cannot read `{}`", path.display())))?;
+                editor.put_file(&dest, &mut file, &attributes).map_err(Cause::files)
             }
             Source::Names { artifact, format } => {
                 let path = &self.fetched[&artifact.sha256];

@@ -16,6 +16,7 @@ use wythe_sandbox::{Mount, MountSource};
 use wythe_sys::root::Root;
 
 use crate::machine::Machine;
+use crate::state::StateFiles;
 
 /// Where distributions keep the bundle that their programs trust. The first is lent always, the others where they exist.
 const BUNDLES: [&str; 4] = [
@@ -58,6 +59,22 @@ pub(crate) struct Plumbing {
 pub(crate) struct Lent {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) env: BTreeMap<String, String>,
+}
+
+impl Lent {
+    /// Adds what is lent to the variables of a command, and its home. What the command sets itself holds.
+    pub(crate) fn dress(
+        &self,
+        mut env: BTreeMap<String, String>,
+        files: &StateFiles,
+        user: &str,
+    ) -> BTreeMap<String, String> {
+        for (name, value) in &self.env {
+            env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        env.entry("HOME".to_owned()).or_insert_with(|| files.home_of(user));
+        env
+    }
 }
 
 /// A mount point that a command asks for.

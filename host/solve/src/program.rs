@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::plumbing::Plumbing;
 use crate::snapshot;
 use crate::state::{StateFiles, layer_dirs};
-use crate::words::SEARCH_PATH;
+use crate::words::{HOSTNAME, SEARCH_PATH};
 
 /// A program to run in an image. What is not set is as the image's configuration says.
 #[derive(Debug, Clone, Default)]
@@ -55,10 +55,7 @@ pub fn program_request(
     let mut env = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
     env.extend(config.env_map());
     env.extend(program.env);
-    for (name, value) in lent.env {
-        env.entry(name).or_insert(value);
-    }
-    env.entry("HOME".to_owned()).or_insert_with(|| files.home_of(&user));
+    let env = lent.dress(env, &files, &user);
     Ok(RunRequest {
         inputs: RunInputs {
             root: Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) },
@@ -69,7 +66,7 @@ pub fn program_request(
             stdin: Vec::new(),
             mounts: lent.mounts,
             network: if program.has_network { Network::Host } else { Network::None },
-            hostname: "wythe".to_owned(),
+            hostname: HOSTNAME.to_owned(),
             set_id_programs: false,
         },
         tuning: RunTuning { timeout: None },

@@ -16,11 +16,8 @@ use crate::operation::Operation;
 use crate::output::Output;
 use crate::snapshot::Made;
 use crate::state::{StateFiles, layer_dirs};
-use crate::words::{Effective, Words, content_of, run_words};
+use crate::words::{Effective, HOSTNAME, Words, content_of, run_words};
 use crate::{Stream, snapshot};
-
-/// The host name that every command sees: one name everywhere, so that it cannot tell machines apart.
-const HOSTNAME: &str = "wythe";
 
 /// Returns the parts of a run's key.
 pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<KeyParts, Cause> {
@@ -178,12 +175,7 @@ impl Job {
         let epoch = self.chain.pretence.source_date_epoch;
         snapshot::ensure_directory(active, &lowers, &self.effective.workdir, epoch)?;
         lowers.push(active.plumbing());
-        let mut env = self.effective.env.clone();
-        for (name, value) in lent.env {
-            env.entry(name).or_insert(value);
-        }
-        let home = || files.home_of(&self.effective.user);
-        env.entry("HOME".to_owned()).or_insert_with(home);
+        let env = lent.dress(self.effective.env.clone(), &files, &self.effective.user);
         let own = self.laid.iter().map(|laid| laid.mount(active)).collect::<Result<Vec<_>, _>>().map_err(doing())?;
         let root = Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) };
         Ok(RunRequest {

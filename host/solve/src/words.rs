@@ -56,6 +56,9 @@ pub(crate) fn content_of(image: &Image) -> Digest {
 /// The search path where a configuration sets none, as in runc.
 pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The host name that every command sees: one name everywhere, so that it cannot tell machines apart.
+pub(crate) const HOSTNAME: &str = "wythe";
+
 /// What an operation runs with, once the configuration below it and the step's options are laid together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Effective {
