@@ -9,8 +9,10 @@
 
 mod bad_input;
 mod cache;
+mod explain;
 mod images;
 mod interrupt;
+mod logs;
 mod network_plumbing;
 mod network_quickstart;
 mod plan;

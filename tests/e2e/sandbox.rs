@@ -1,32 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a step sees. The image is the host's busybox in a directory of its own.
 
-use std::path::Path;
-use std::process::Command;
-
 use wythe_tests::Bench;
-
-/// A base with a shell, or none where the machine has no static busybox.
-fn bench() -> Option<Bench> {
-    let found = ["/bin/busybox", "/usr/bin/busybox"].into_iter().map(Path::new).find(|path| is_static(path));
-    let Some(busybox) = found else {
-        eprintln!("skipped: there is no static busybox (package busybox-static)");
-        return None;
-    };
-    let bench = Bench::new();
-    std::fs::create_dir_all(bench.dir().join("root/bin")).unwrap();
-    std::fs::copy(busybox, bench.dir().join("root/bin/busybox")).unwrap();
-    for applet in ["sh", "cat", "ls", "id", "env", "sleep", "touch", "mkdir", "echo", "ps", "test", "hostname", "grep"]
-    {
-        std::os::unix::fs::symlink("busybox", bench.dir().join("root/bin").join(applet)).unwrap();
-    }
-    Some(bench)
-}
-
-fn is_static(path: &Path) -> bool {
-    let output = Command::new("ldd").arg(path).output();
-    path.exists() && output.is_ok_and(|output| !output.status.success())
-}
 
 const BASE: &str = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"root\"\nto = \"/\"\n";
 
@@ -37,7 +12,7 @@ fn with_run(bench: &Bench, commands: &[&str], options: &str) {
 
 #[test]
 fn a_step_sees_neither_host_files_nor_host_processes_nor_the_store() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Bench::with_busybox() else { return };
     let canary = bench.dir().join("canary").display().to_string();
     bench.file("canary", "secret");
     let store = bench.store().display().to_string();
@@ -54,7 +29,7 @@ fn a_step_sees_neither_host_files_nor_host_processes_nor_the_store() {
 
 #[test]
 fn nothing_the_host_lends_is_in_the_layer() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Bench::with_busybox() else { return };
     with_run(&bench, &["cat /etc/resolv.conf /etc/hosts > /dev/null && touch /made"], "network = \"host\"");
     let layout = bench.dir().join("layout").display().to_string();
     assert_eq!(bench.wythe(&["build", "-t", "x"]).code, Some(0));
@@ -70,7 +45,7 @@ fn nothing_the_host_lends_is_in_the_layer() {
 
 #[test]
 fn a_failing_command_is_shown_with_its_end() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Bench::with_busybox() else { return };
     with_run(&bench, &["echo first; echo the reason >&2; exit 7"], "");
     let ended = bench.wythe(&["build"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""));
@@ -78,13 +53,14 @@ fn a_failing_command_is_shown_with_its_end() {
     {
         assert!(ended.stderr.contains(word), "{word:?} is missing:\n{}", ended.stderr);
     }
-    let log = ended.stderr.lines().find_map(|line| line.split("all of its output: ").nth(1)).unwrap();
+    let log =
+        ended.stderr.lines().find_map(|line| line.split("all of its output: `wythe logs run`, or ").nth(1)).unwrap();
     assert_eq!(std::fs::read_to_string(log.trim()).unwrap(), "first\nthe reason\n");
 }
 
 #[test]
 fn a_step_that_takes_too_long_is_ended() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Bench::with_busybox() else { return };
     with_run(&bench, &["sleep 1000"], "timeout = \"1s\"");
     let ended = bench.wythe(&["build"]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
@@ -93,7 +69,7 @@ fn a_step_that_takes_too_long_is_ended() {
 
 #[test]
 fn network_none_has_no_network() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Bench::with_busybox() else { return };
     with_run(&bench, &["ls /sys/class/net"], "network = \"none\"");
     let ended = bench.wythe(&["build"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -103,7 +79,7 @@ fn network_none_has_no_network() {
 
 #[test]
 fn the_environment_is_the_steps_and_nothing_of_the_callers() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Bench::with_busybox() else { return };
     with_run(&bench, &["env"], "network = \"none\"\nenv = { GREETING = \"hello\" }");
     let ended: wythe_tests::Ended = bench.command(&["build"]).env("CALLERS_SECRET", "hunter2").output().unwrap().into();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -116,7 +92,7 @@ fn the_environment_is_the_steps_and_nothing_of_the_callers() {
 
 #[test]
 fn a_program_in_an_image_gets_its_arguments_and_gives_its_status() {
-    let Some(bench) = bench() else { return };
+    let Some(bench) = Bench::with_busybox() else { return };
     bench.definition(&format!("{BASE}[[steps]]\nkind = \"entrypoint\"\nargv = [\"/bin/echo\", \"hello\"]\n"));
     bench.wythe(&["build", "-t", "box"]).stdout();
     assert_eq!(bench.wythe(&["run", "box", "--", "world"]).stdout(), "hello world\n");

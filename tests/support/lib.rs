@@ -95,6 +95,11 @@ pub fn is_installed(program: &str) -> bool {
     is_there
 }
 
+fn is_static(program: &Path) -> bool {
+    let output = Command::new("ldd").arg(program).output();
+    program.exists() && output.is_ok_and(|output| !output.status.success())
+}
+
 /// A directory to work in and a store to build into.
 #[derive(Debug)]
 pub struct Bench {
@@ -120,6 +125,32 @@ impl Bench {
     #[must_use]
     pub fn shared() -> Self {
         Self { store: scratch().join("shared-store"), ..Self::new() }
+    }
+
+    /// A bench with a store of its own and, in the directory `root`, the files of an image with a shell: the host's busybox.
+    /// None where the machine has no static one, which is said.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the directory cannot be written to.
+    #[must_use]
+    pub fn with_busybox() -> Option<Self> {
+        const APPLETS: [&str; 14] = [
+            "sh", "cat", "ls", "id", "env", "sleep", "touch", "mkdir", "echo", "ps", "test", "hostname", "grep", "date",
+        ];
+        let found = ["/bin/busybox", "/usr/bin/busybox"].into_iter().map(Path::new).find(|path| is_static(path));
+        let Some(busybox) = found else {
+            eprintln!("skipped: there is no static busybox (package busybox-static)");
+            return None;
+        };
+        let bench = Self::new();
+        let bin = bench.dir().join("root/bin");
+        fs::create_dir_all(&bin).expect("directories can be made");
+        fs::copy(busybox, bin.join("busybox")).expect("a program can be copied");
+        for applet in APPLETS {
+            std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("a link can be made");
+        }
+        Some(bench)
     }
 
     /// Returns the directory.

@@ -59,6 +59,10 @@ pub(crate) enum Command {
     Build(Build),
     /// Print what a build would do, without running anything
     Plan(Plan),
+    /// Say why the steps of the last build ran
+    Explain(Explain),
+    /// Print all output of the steps of the last build, whether it ended well or not
+    Logs(Logs),
     /// Pin what floats in a definition; images that steps are resolved on are built
     Lock(Lock),
     /// Run a program in an image
@@ -129,8 +133,8 @@ pub(crate) struct Build {
     /// Run this step again even where its result is known (name or kind)
     #[arg(long, value_name = "STEP")]
     pub(crate) rebuild: Vec<String>,
-    /// Run every step again
-    #[arg(long, env = "WYTHE_FORCE_BUILD", value_parser = clap::builder::FalseyValueParser::new())]
+    /// Run every step again; as does WYTHE_FORCE_BUILD=1
+    #[arg(long)]
     pub(crate) rebuild_all: bool,
     /// How progress is shown
     #[arg(long, value_name = "HOW", default_value = "auto")]
@@ -153,6 +157,56 @@ pub(crate) enum Progress {
     Json,
     /// Nothing but errors.
     Quiet,
+}
+
+/// A definition of which something is remembered.
+#[derive(Debug, Args)]
+pub(crate) struct Remembered {
+    /// A directory with a wythe.toml, or the file itself
+    #[arg(short, long = "file", default_value = ".", value_name = "DIR|FILE")]
+    pub(crate) path: PathBuf,
+    /// Only these images of a definition with several
+    #[arg(long = "image", value_name = "NAME")]
+    pub(crate) images: Vec<String>,
+}
+
+/// Arguments of `wythe explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One line a step: how it came to its result in the last build of the definition, and why it ran where
+it did. docs/formats/explanations.md lists the causes that --json names.
+
+Examples:
+  wythe explain                  all steps that ran
+  wythe explain uv               that step (name or kind), also where it was a hit
+  wythe explain --json -f app/   the definition in app/, for programs")]
+pub(crate) struct Explain {
+    /// Only these steps (name or kind)
+    #[arg(value_name = "STEP")]
+    pub(crate) steps: Vec<String>,
+    #[command(flatten)]
+    pub(crate) definition: Remembered,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wythe logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A step that was a hit has the log of the run that made its result. A log is kept as long as the
+result; that of a failed build until `wythe store gc` removes it by its age.
+
+Examples:
+  wythe logs                     all steps of the last build, failed or not
+  wythe logs uv                  that step (name or kind)
+  wythe history app --logs       the logs of an image")]
+pub(crate) struct Logs {
+    /// Only these steps (name or kind)
+    #[arg(value_name = "STEP")]
+    pub(crate) steps: Vec<String>,
+    #[command(flatten)]
+    pub(crate) definition: Remembered,
 }
 
 /// Arguments of `wythe plan`.
@@ -261,9 +315,17 @@ pub(crate) struct OneImage {
 
 /// Arguments of `wythe history`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wythe history app              layer by layer
+  wythe history app --logs       with all output of the commands that made it
+  wythe history app --logs uv    the output of that step's commands")]
 pub(crate) struct History {
     /// The image: a name, a digest, or the beginning of a digest
     pub(crate) image: String,
+    /// Print the output of the commands that made the image, or of these steps' (name)
+    #[arg(long, value_name = "STEP", num_args = 0..)]
+    pub(crate) logs: Option<Vec<String>>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,8 +3,10 @@
 
 pub(crate) mod build;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod images;
 pub(crate) mod lock;
+pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod run;

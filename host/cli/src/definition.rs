@@ -71,8 +71,14 @@ impl Definition {
             lock: self.lock.clone(),
             lock_use,
             force,
-            definition: self.dir.join(self.spec.source.name()).display().to_string(),
+            definition: self.name(),
         })
+    }
+
+    /// Returns what names the definition in the store's memory of earlier builds: the file, whatever it is called by.
+    pub(crate) fn name(&self) -> String {
+        let file = Path::new(self.spec.source.name()).file_name().unwrap_or_default();
+        self.dir.join(file).display().to_string()
     }
 
     /// Returns whether writing this lock would change the file.

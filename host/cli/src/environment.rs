@@ -84,6 +84,12 @@ impl Surroundings {
         let text = self.text("SOURCE_DATE_EPOCH")?;
         Some(text.parse().map_err(|_| text.to_owned()))
     }
+
+    /// Returns whether the environment asks for every step to run again.
+    pub(crate) fn force_build(&self) -> bool {
+        let said = self.text("WYTHE_FORCE_BUILD").map(str::to_lowercase);
+        said.is_some_and(|said| !matches!(said.as_str(), "0" | "false" | "no" | "off" | "n" | "f"))
+    }
 }
 
 /// Returns the present, in seconds since 1970.

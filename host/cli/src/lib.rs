@@ -69,6 +69,8 @@ fn run(workshop: &Workshop, command: Command) -> Result<ExitCode, diagnostic::Re
     match command {
         Command::Build(build) => commands::build::run(workshop, &build).map(done),
         Command::Plan(plan) => commands::plan::run(workshop, &plan).map(done),
+        Command::Explain(explain) => commands::explain::run(workshop, &explain).map(done),
+        Command::Logs(logs) => commands::logs::run(workshop, &logs).map(done),
         Command::Lock(lock) => commands::lock::run(workshop, &lock).map(done),
         Command::Run(run) => commands::run::run(workshop, &run),
         Command::Shell(shell) => commands::run::shell(workshop, &shell),

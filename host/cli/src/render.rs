@@ -8,7 +8,7 @@ mod tree;
 
 use std::sync::Arc;
 
-use wythe_solve::{EventSink, Silent};
+use wythe_solve::{EventSink, Reason, Silent, StepAccount};
 
 use crate::arguments::Progress;
 
@@ -23,6 +23,13 @@ pub(crate) fn sink(progress: Progress, is_terminal: bool) -> Arc<dyn EventSink> 
         Progress::Json => Arc::new(json::Json),
         Progress::Quiet => Arc::new(Silent),
     }
+}
+
+/// Returns the sentence that explains a step; none where nothing is remembered that it could be compared with, since
+/// saying so of every step of a first build tells nobody anything.
+pub(crate) fn explanation(account: &StepAccount) -> Option<&str> {
+    let is_first = account.reasons == [Reason::FirstBuild];
+    (!is_first).then_some(account.sentence.as_str())
 }
 
 /// Returns a number of bytes for people, in the units of the SI, as container tools print them.

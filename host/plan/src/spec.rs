@@ -29,6 +29,7 @@ mod toml_value;
 pub use ambient::Ambient;
 pub use builder_version::{BuilderVersion, UnknownBuilderVersion};
 pub use diagnostic::{Code, Diagnostic, SourceText, SpecErrors};
+pub use nearest::known_hint;
 pub use step::{BASE_STEP, ImageSpec, Spec, Step};
 pub(crate) use toml_value::child;
 pub use toml_value::{Place, Places};

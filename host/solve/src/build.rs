@@ -16,20 +16,23 @@ use crate::engine::Engine;
 use crate::error::{BuildError, Cause};
 use crate::machine::Pretence;
 use crate::step::{LockUse, PlannedStep, Progress};
-use crate::{Event, StepId};
+use crate::why::Chronicle;
+use crate::{Account, Event, Forced, StepId};
 
 /// Which results are made again even where they exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Force {
-    /// All of them.
-    pub all: bool,
+    /// All of them, and who asked for it.
+    pub all: Option<Forced>,
     /// Those of these steps, by id.
     pub steps: Vec<String>,
 }
 
 impl Force {
-    fn applies(&self, step: &Step) -> bool {
-        self.all || step.ambient.force || self.steps.contains(&step.id)
+    /// Returns who asks for a step to run again, the nearest first.
+    fn of(&self, step: &Step) -> Option<Forced> {
+        let named = self.steps.contains(&step.id).then_some(Forced::RebuildStep);
+        named.or(self.all).or(step.ambient.force.then_some(Forced::Definition))
     }
 }
 
@@ -61,6 +64,8 @@ pub struct Built {
     pub image: Image,
     /// Its stored form.
     pub packed: Packed,
+    /// How its steps came to their results.
+    pub account: Account,
 }
 
 /// What a build returns: the images in the order of the definition, and the lock with what was resolved.
@@ -95,11 +100,16 @@ async fn build_image(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec) -> (
         Ok(progress) => progress,
         Err(error) => return (Err(error), order.lock.clone()),
     };
+    let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
     for step in &steps {
-        let turn = Turn::new(step_id(&name, step), order.force.applies(step), step.ambient.timeout);
-        if let Err(error) = progress.take(&turn, step).await {
+        let turn = Turn::new(step_id(&name, step), order.force.of(step), step.ambient.timeout);
+        if let Err(error) = progress.take(&turn, step, &mut chronicle).await {
             return (Err(error), progress.lock);
         }
+    }
+    if let Err(error) = chronicle.finish(&progress.lock) {
+        let step = step_id(&name, &spec.base);
+        return (Err(BuildError { step, cause: Box::new(Cause::store(error)) }), progress.lock);
     }
     let image = progress.head.and_then(|(_, state)| state).expect("an image has a base, and it was solved");
     let packed = image.pack(&order.pretence.created);
@@ -111,7 +121,8 @@ async fn build_image(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec) -> (
         layers: image.layers().len(),
         time: begun.elapsed(),
     });
-    (Ok(Built { name: spec.name.clone(), image: Image::clone(&image), packed }), progress.lock)
+    let account = chronicle.into_account();
+    (Ok(Built { name: spec.name.clone(), image: Image::clone(&image), packed, account }), progress.lock)
 }
 
 /// Plans the images of an order as far as that goes without running anything.
@@ -125,7 +136,7 @@ pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<Planned
         let mut progress = begin(engine, order, spec, Mode::Look)?;
         let mut planned = Vec::new();
         for step in steps_of(spec) {
-            let turn = Turn::new(step_id(&name, step), false, step.ambient.timeout);
+            let turn = Turn::new(step_id(&name, step), None, step.ambient.timeout);
             planned.push(progress.look(&turn, step).await?);
         }
         Ok(planned)

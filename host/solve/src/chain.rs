@@ -16,7 +16,8 @@ use crate::engine::Engine;
 use crate::error::Cause;
 use crate::machine::Pretence;
 use crate::operation::Operation;
-use crate::{How, StepId};
+use crate::why::OpNow;
+use crate::{Forced, How, StepId};
 
 /// Whether missing results are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,19 +44,41 @@ pub(crate) struct Chain {
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(crate) step: StepId,
-    /// Results of this step are made again even where they exist.
-    pub(crate) force: bool,
+    /// Results of this step are made again even where they exist, because somebody asked for it.
+    pub(crate) force: Option<Forced>,
     /// How long each command of the step may run.
     pub(crate) timeout: Option<Duration>,
     ran: AtomicBool,
     hit: AtomicBool,
     size: AtomicU64,
+    logs: AtomicU64,
+    operations: Mutex<Vec<OpNow>>,
 }
 
 impl Turn {
-    pub(crate) fn new(step: StepId, force: bool, timeout: Option<Duration>) -> Arc<Self> {
+    pub(crate) fn new(step: StepId, force: Option<Forced>, timeout: Option<Duration>) -> Arc<Self> {
         let (ran, hit, size) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
-        Arc::new(Self { step, force, timeout, ran, hit, size })
+        let (logs, operations) = (AtomicU64::new(0), Mutex::default());
+        Arc::new(Self { step, force, timeout, ran, hit, size, logs, operations })
+    }
+
+    /// Writes down an operation that has its result, or is about to run.
+    pub(crate) fn note(&self, operation: OpNow) {
+        let mut operations = self.operations.lock().expect("no note panics");
+        operations.retain(|known| known.place != operation.place);
+        operations.push(operation);
+    }
+
+    /// Returns what was written down, in the order of the plan.
+    pub(crate) fn operations(&self) -> Vec<OpNow> {
+        let mut operations = self.operations.lock().expect("no note panics").clone();
+        operations.sort_by_key(|operation| operation.place);
+        operations
+    }
+
+    /// Returns a name for the next log of the step.
+    pub(crate) fn next_log(&self) -> String {
+        format!("{}.{}", self.step, self.logs.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     pub(crate) fn count(&self, how: How, size: u64) {

@@ -131,6 +131,14 @@ pub fn describe_ending(ending: Ending) -> String {
 }
 
 impl Cause {
+    /// Returns the log of a command that failed, relative to the store.
+    pub(crate) fn log(&self, store: &std::path::Path) -> Option<String> {
+        match self {
+            Self::Command { log, .. } => Some(log.strip_prefix(store).unwrap_or(log).display().to_string()),
+            _ => None,
+        }
+    }
+
     /// Wraps an error of the store.
     pub(crate) fn store(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Store(Box::new(source))

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 use wythe_image::Digest;
 
+use crate::StepAccount;
+
 /// A step of an image, as people name it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct StepId {
@@ -121,6 +123,14 @@ pub enum Event {
         /// The line.
         text: String,
     },
+    /// A step that ran is explained.
+    Explained {
+        /// The step.
+        step: StepId,
+        /// Why it ran.
+        #[serde(flatten, serialize_with = "why")]
+        account: StepAccount,
+    },
     /// A step has its result.
     StepDone {
         /// The step.
@@ -152,6 +162,15 @@ pub enum Event {
 
 fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
+}
+
+fn why<S: serde::Serializer>(account: &StepAccount, serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeMap as _;
+    let mut map = serializer.serialize_map(Some(3))?;
+    map.serialize_entry("sentence", &account.sentence)?;
+    map.serialize_entry("reasons", &account.reasons)?;
+    map.serialize_entry("is_same", &account.is_same)?;
+    map.end()
 }
 
 fn is_empty(text: &Arc<str>) -> bool {

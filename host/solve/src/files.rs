@@ -30,8 +30,8 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Resul
                 words.input(format!("{index} state {path}"), content_of(operation.input(*vertex)));
             }
             Source::Context { patterns } => {
-                let digest = context_digest(operation, patterns.clone(), brush.clone()).await?;
-                words.input(format!("{index} context {}", patterns.join(" ")), digest);
+                let digest = operation.choose(patterns.clone(), brush.clone()).await?.digest;
+                words.input(context_input(index, patterns), digest);
             }
             Source::Artifact(_) | Source::Unpacked { .. } | Source::Names { .. } => {}
         }
@@ -39,10 +39,19 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Resul
     Ok(words.finish())
 }
 
-async fn context_digest(operation: &Operation<'_>, patterns: Vec<String>, brush: Brush) -> Result<Digest, Cause> {
-    let chain = Arc::clone(operation.chain);
-    let digest = move || Ok(chain.context.choose(&patterns, &brush)?.digest);
-    operation.chain.engine.blocking(digest).await
+fn context_input(index: usize, patterns: &[String]) -> String {
+    format!("{index} context {}", patterns.join(" "))
+}
+
+/// Returns the inputs of the build context: the name, what is chosen.
+pub(crate) fn context_inputs(batch: &Files) -> Vec<(String, Vec<String>, Brush)> {
+    let one = |(index, action): (usize, &Action)| match action {
+        Action::Copy { source: Source::Context { patterns }, brush, .. } => {
+            Some((context_input(index, patterns), patterns.clone(), brush.clone()))
+        }
+        _ => None,
+    };
+    batch.actions.iter().enumerate().filter_map(one).collect()
 }
 
 /// Does the edits.

@@ -35,6 +35,7 @@ mod snapshot;
 mod state;
 mod step;
 mod trace;
+mod why;
 mod words;
 mod world;
 
@@ -47,3 +48,4 @@ pub use machine::{Machine, Pretence};
 pub use operation::describe;
 pub use program::{Program, program_request};
 pub use step::{LockUse, PlannedStep};
+pub use why::{Account, Fate, FileChange, Forced, LockChange, OperationAccount, Reason, Root, StepAccount, account_of};

@@ -6,13 +6,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wythe_image::{Image, LayerRef, to_canonical_json};
-use wythe_plan::{Command, Files, KeyParts, Label, Run, Severity, Vertex, VertexId};
+use wythe_image::{Digest, Image, LayerRef, to_canonical_json};
+use wythe_plan::{Brush, Command, Files, KeyParts, Label, Run, Severity, Vertex, VertexId};
 use wythe_store::{LockError, ResultRecord};
 
-use crate::chain::{Chain, Turn};
+use crate::chain::{Chain, Mode, Turn};
+use crate::context::Chosen;
 use crate::error::Cause;
-use crate::{Event, How, files, run};
+use crate::why::{OpNow, OpPast};
+use crate::{Event, How, files, run, why};
 
 /// An operation together with the states that it needs.
 pub(crate) struct Operation<'a> {
@@ -45,15 +47,19 @@ impl Operation<'_> {
             _ => return Err(Cause::Bug("a vertex without a layer was solved as an operation".to_owned())),
         };
         let text = describe(self.vertex, self.label);
-        if let Some(layer) = self.known(&parts)? {
-            return Ok(self.done(&text, How::Hit, layer, begun));
+        if let Some(record) = self.known(&parts)? {
+            return Ok(self.hit(&text, parts, record, begun));
         }
         self.chain.check_may_run()?;
         let _lock = self.lock(&parts).await?;
         // Whoever held the lock before us may have made it.
-        if let Some(layer) = self.known(&parts)? {
-            return Ok(self.done(&text, How::Hit, layer, begun));
+        if let Some(record) = self.known(&parts)? {
+            return Ok(self.hit(&text, parts, record, begun));
         }
+        let missing = self.chain.engine.store.why_missing(&parts.key().0).map_err(Cause::store)?;
+        let trees = self.trees().await?;
+        let running = |log| OpNow { missing, ..self.told(&text, &parts, trees.clone(), log) };
+        self.note(|| OpNow { ran: true, ..running(None) });
         let engine = &self.chain.engine;
         let _slot = match self.serves_another {
             true => None,
@@ -70,21 +76,65 @@ impl Operation<'_> {
             engine.tell(Event::Message { step, severity: Severity::Warning, text });
         }
         let layer = made.layer;
-        made.keep(&engine.store, &parts.key().0, &self.record(&parts, layer, &text))?;
+        let log = made.log.as_ref().map(|log| log.strip_prefix(engine.store.directory()).unwrap_or(log));
+        let log = log.map(|log| log.display().to_string());
+        self.note(|| OpNow { ran: true, ..running(log.clone()) });
+        let record = ResultRecord { log, trees, ..self.record(&parts, layer, &text) };
+        made.keep(&engine.store, &parts.key().0, &record)?;
         Ok(self.done(&text, How::Run, layer, begun))
     }
 
-    /// Looks the result up: none, or a result that may be "nothing changed".
-    fn known(&self, parts: &KeyParts) -> Result<Option<Option<LayerRef>>, Cause> {
-        if self.turn.force && !self.serves_another {
+    fn hit(&self, text: &str, parts: KeyParts, record: ResultRecord, begun: Instant) -> Image {
+        self.note(|| self.told(text, &parts, record.trees, record.log));
+        self.done(text, How::Hit, record.layer, begun)
+    }
+
+    fn told(&self, text: &str, parts: &KeyParts, trees: BTreeMap<String, Digest>, log: Option<String>) -> OpNow {
+        let place = self.vertex.on().map_or(0, |on| on.0);
+        let past = OpPast::new(text, parts.key().0, parts.clone(), trees);
+        OpNow { place, past, ran: false, missing: None, log }
+    }
+
+    /// Writes the operation down for who explains the step. One that only serves another is not told.
+    fn note(&self, operation: impl FnOnce() -> OpNow) {
+        if !self.serves_another && self.chain.mode == Mode::Build {
+            self.turn.note(operation());
+        }
+    }
+
+    /// Returns the files of the build context that patterns choose.
+    pub(crate) async fn choose(&self, patterns: Vec<String>, brush: Brush) -> Result<Arc<Chosen>, Cause> {
+        let context = Arc::clone(&self.chain.context);
+        self.chain.engine.blocking(move || context.choose(&patterns, &brush)).await
+    }
+
+    /// Keeps the list of files of each input, so that a later miss can name the file.
+    async fn trees(&self) -> Result<BTreeMap<String, Digest>, Cause> {
+        let inputs = match self.vertex {
+            Vertex::Files(batch) => files::context_inputs(batch),
+            Vertex::Run(command) => run::context_inputs(command),
+            _ => Vec::new(),
+        };
+        if inputs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let (context, store) = (Arc::clone(&self.chain.context), Arc::clone(&self.chain.engine.store));
+        let keep = move || {
+            let one = |(name, patterns, brush): (String, Vec<String>, Brush)| {
+                let list = why::manifest(context.root(), &context.choose(&patterns, &brush)?.files);
+                Ok((name, store.put_blob(&list).map_err(Cause::store)?))
+            };
+            inputs.into_iter().map(one).collect()
+        };
+        self.chain.engine.blocking(keep).await
+    }
+
+    /// Looks the result up.
+    fn known(&self, parts: &KeyParts) -> Result<Option<ResultRecord>, Cause> {
+        if self.turn.force.is_some() && !self.serves_another {
             return Ok(None);
         }
-        let (store, key) = (&self.chain.engine.store, parts.key().0);
-        let Some(record) = store.result(&key).map_err(Cause::store)? else { return Ok(None) };
-        // What the step had last is what a later miss is compared with.
-        let (definition, step) = (&self.chain.definition, &record.step);
-        store.put_last(definition, step, &key, &record).map_err(Cause::store)?;
-        Ok(Some(record.layer))
+        self.chain.engine.store.result(&parts.key().0).map_err(Cause::store)
     }
 
     async fn lock(&self, parts: &KeyParts) -> Result<wythe_store::KeyLock, Cause> {
@@ -113,6 +163,7 @@ impl Operation<'_> {
             step: format!("{} {text}", self.turn.step),
             created: self.chain.engine.now,
             log: None,
+            trees: BTreeMap::new(),
         }
     }
 

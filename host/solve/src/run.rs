@@ -31,11 +31,8 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<Ke
                 words.input(format!("state {path}"), content_of(operation.input(*vertex)));
             }
             MountSource::Context { path } => {
-                let (chain, pattern) = (Arc::clone(operation.chain), path.clone());
-                let digest =
-                    move || Ok(chain.context.choose(std::slice::from_ref(&pattern), &Brush::default())?.digest);
-                let digest = operation.chain.engine.blocking(digest).await?;
-                words.input(format!("context {path}"), digest);
+                let digest = operation.choose(vec![path.clone()], Brush::default()).await?.digest;
+                words.input(context_input(path), digest);
             }
             _ => {}
         }
@@ -44,6 +41,19 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<Ke
         words.word("devices", json!(run.devices));
     }
     Ok(words.finish())
+}
+
+fn context_input(path: &str) -> String {
+    format!("context {path}")
+}
+
+/// Returns the inputs of the build context: the name, what is chosen.
+pub(crate) fn context_inputs(run: &Run) -> Vec<(String, Vec<String>, Brush)> {
+    let one = |mount: &wythe_plan::Mount| match &mount.source {
+        MountSource::Context { path } => Some((context_input(path), vec![path.clone()], Brush::default())),
+        _ => None,
+    };
+    run.mounts.iter().filter_map(one).collect()
 }
 
 /// Runs the command.
@@ -106,7 +116,9 @@ impl Job {
             return Err(self.failure(ended));
         }
         let epoch = self.chain.pretence.source_date_epoch;
-        Made::of(ended.active, &ended.lowers, true, epoch)
+        let mut made = Made::of(ended.active, &ended.lowers, true, epoch)?;
+        made.log = Some(ended.log);
+        Ok(made)
     }
 
     fn output(self) -> Result<Result<Vec<u8>, String>, Cause> {
@@ -135,7 +147,7 @@ impl Job {
         let lowers = layer_dirs(&engine.store, &self.on)?;
         let active = snapshot::begin(&engine.store, &lowers)?;
         let request = self.request(&active, lowers.clone())?;
-        let log = engine.store.log_path(&engine.build_id, &self.turn.step.to_string()).map_err(Cause::store)?;
+        let log = engine.store.log_path(&engine.build_id, &self.turn.next_log()).map_err(Cause::store)?;
         let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
         let output = Mutex::new(Output::new(&self.turn.step, &*engine.events, Box::new(log_file)));
         let mut stdout = Vec::new();
@@ -196,10 +208,9 @@ impl Job {
     }
 }
 
-/// Opens a log for appending: the commands of one step follow each other in it.
+/// Opens a log. Each command has its own, which is kept with its result.
 fn open_log(path: &std::path::Path) -> std::io::Result<std::io::BufWriter<std::fs::File>> {
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-    Ok(std::io::BufWriter::new(file))
+    Ok(std::io::BufWriter::new(std::fs::File::create(path)?))
 }
 
 /// Most bytes of standard output that a probe returns.

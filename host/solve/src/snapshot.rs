@@ -18,6 +18,8 @@ pub(crate) struct Made {
     pub(crate) layer: Option<LayerRef>,
     /// What a layer cannot hold, in words.
     pub(crate) left_out: Vec<String>,
+    /// Where the output of the command is that made it.
+    pub(crate) log: Option<PathBuf>,
 }
 
 impl Made {
@@ -27,11 +29,11 @@ impl Made {
         let plumbing = has_plumbing.then(|| active.plumbing());
         let normal = wythe_snapshot::normalise(&active.upper(), &below, plumbing.as_deref(), epoch);
         let Some(normal) = normal.map_err(Cause::files)? else {
-            return Ok(Self { active, layer: None, left_out: Vec::new() });
+            return Ok(Self { active, layer: None, left_out: Vec::new(), log: None });
         };
         let layer = Some(LayerRef { diff_id: normal.diff_id, size: normal.size });
         let left_out = normal.left_out.iter().map(|left| format!("{} `/{}`", left.kind, left.path.display())).collect();
-        Ok(Self { active, layer, left_out })
+        Ok(Self { active, layer, left_out, log: None })
     }
 
     /// Keeps it under its key.

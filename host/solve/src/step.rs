@@ -7,11 +7,14 @@ use std::time::Instant;
 
 use wythe_image::{Digest, Image};
 use wythe_plan::spec::Step;
-use wythe_plan::{CORE_KINDS, Fact, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, VertexId, plan_core_step};
+use wythe_plan::{
+    CORE_KINDS, Fact, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, Trace, VertexId, plan_core_step,
+};
 
 use crate::chain::{Chain, Mode, Turn};
 use crate::error::{BuildError, Cause};
 use crate::trace::PlanTrace;
+use crate::why::{Chronicle, Planned};
 use crate::world::StepWorld;
 use crate::{Event, StepId};
 
@@ -59,18 +62,43 @@ pub struct PlannedStep {
 
 impl Progress {
     /// Pins, plans, links and solves a step.
-    pub(crate) async fn take(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<(), BuildError> {
+    pub(crate) async fn take(
+        &mut self,
+        turn: &Arc<Turn>,
+        step: &Step,
+        chronicle: &mut Chronicle,
+    ) -> Result<(), BuildError> {
         let begun = Instant::now();
         let fail = |cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) };
         let engine = Arc::clone(&self.chain.engine);
         engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
-        let fragment = self.plan(turn, step).await.map_err(fail)?;
-        let vertex = self.link(&fragment);
-        let state = self.chain.state(turn, vertex).await.map_err(fail)?;
-        self.head = Some((vertex, Some(state)));
+        let below = self.head.as_ref().and_then(|(_, state)| state.clone());
+        let mut planned = Planned::default();
+        let state = match self.solve(turn, step, &mut planned).await {
+            Ok(state) => state,
+            Err(cause) => {
+                let log = cause.log(engine.store.directory());
+                // The failure is what is told; that it could not be written down is the lesser thing.
+                let _unwritten = chronicle.failed(turn, planned, log, &self.lock);
+                return Err(fail(cause));
+            }
+        };
+        let below = below.as_ref().map_or(&[][..], |image| image.layers());
+        let told = chronicle.done(turn, planned, (below, &state), &self.lock);
+        if let Some(account) = told.map_err(|error| fail(Cause::store(error)))? {
+            engine.tell(Event::Explained { step: turn.step.clone(), account });
+        }
         let (how, size) = (turn.how(), turn.size());
         engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
         Ok(())
+    }
+
+    async fn solve(&mut self, turn: &Arc<Turn>, step: &Step, planned: &mut Planned) -> Result<Arc<Image>, Cause> {
+        let fragment = self.plan(turn, step, planned).await?;
+        let vertex = self.link(&fragment);
+        let state = self.chain.state(turn, vertex).await?;
+        self.head = Some((vertex, Some(Arc::clone(&state))));
+        Ok(state)
     }
 
     /// Plans and links a step, and looks up its state without running anything.
@@ -78,7 +106,7 @@ impl Progress {
         let fail = |cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) };
         let planned = |fragment| PlannedStep { step: turn.step.clone(), kind: step.kind.clone(), fragment };
         let unknown = matches!(&self.head, Some((_, None)));
-        let fragment = match self.plan(turn, step).await {
+        let fragment = match self.plan(turn, step, &mut Planned::default()).await {
             Ok(fragment) => fragment,
             Err(Cause::Plan(PlanError::NotYet)) => {
                 // What stands on an unknown plan cannot be linked; its own plan may still need no fact of it.
@@ -106,7 +134,7 @@ impl Progress {
         self.chain.with_graph(|graph| graph.link(below, fragment))
     }
 
-    async fn plan(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<Fragment, Cause> {
+    async fn plan(&mut self, turn: &Arc<Turn>, step: &Step, planned: &mut Planned) -> Result<Fragment, Cause> {
         let base = match &self.head {
             None => Some(Arc::new(Image::scratch(self.chain.engine.machine.platform.clone()))),
             Some((_, state)) => state.clone(),
@@ -118,14 +146,29 @@ impl Progress {
         let kinds = self.chain.engine.planner.kinds();
         let kind = kinds.iter().find(|kind| !is_core && kind.name == step.kind).cloned();
         let mut fragment = match kind {
-            None => self.plan_core(&world, step).await?,
+            None => {
+                let fragment = self.plan_core(&world, step).await?;
+                planned.facts = world.take_asked();
+                fragment
+            }
             Some(kind) => {
+                planned.plugin = Some(kind.digest);
                 let lock = self.pin(&world, turn, step, &kind).await?;
-                self.plan_kind(&world, step, &kind, lock).await?
+                let (facts, fragment) = self.plan_kind(&world, step, &kind, lock).await?;
+                planned.facts = facts;
+                // What the plan itself asked is nearer to it than what the resolver asked.
+                for (fact, digest) in self.locked_facts(&step.id) {
+                    planned.facts.entry(fact.clone()).or_insert(*digest);
+                }
+                fragment
             }
         };
         step.ambient.apply(&mut fragment);
         Ok(fragment)
+    }
+
+    fn locked_facts(&self, step: &str) -> impl Iterator<Item = (&Fact, &Digest)> {
+        self.lock.get(self.image.as_deref(), step).into_iter().flat_map(|locked| &locked.facts)
     }
 
     async fn plan_core(&self, world: &Arc<StepWorld>, step: &Step) -> Result<Fragment, Cause> {
@@ -144,7 +187,7 @@ impl Progress {
         step: &Step,
         kind: &Kind,
         lock: Option<String>,
-    ) -> Result<Fragment, Cause> {
+    ) -> Result<(Trace, Fragment), Cause> {
         let (world, kind, options) = (Arc::clone(world), kind.clone(), step.options.clone());
         let engine = Arc::clone(&self.chain.engine);
         let plan = move || {
@@ -153,11 +196,12 @@ impl Progress {
             if let Some((facts, fragment)) = PlanTrace::load(&engine.store, &name)?
                 && world.first_changed(&facts)?.is_none()
             {
-                return Ok(fragment);
+                return Ok((facts, fragment));
             }
             let fragment = engine.planner.plan(call, &*world)?;
-            PlanTrace::save(&engine.store, &name, &world.take_asked(), &fragment)?;
-            Ok(fragment)
+            let facts = world.take_asked();
+            PlanTrace::save(&engine.store, &name, &facts, &fragment)?;
+            Ok((facts, fragment))
         };
         self.chain.engine.blocking(plan).await
     }

@@ -12,7 +12,7 @@ use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, VertexId, Worl
 use crate::chain::{Chain, Turn};
 use crate::error::Cause;
 use crate::fetch::Fetcher;
-use crate::state::StateFiles;
+use crate::state::{StateFiles, reason};
 use crate::{Event, probe};
 
 /// Most bytes of one file that a planner may read, and of one body that it may fetch.
@@ -57,7 +57,7 @@ impl StepWorld {
     /// Returns the first fact that does not stand any more.
     pub(crate) fn first_changed<'f>(&self, facts: &'f BTreeMap<Fact, Digest>) -> Result<Option<&'f Fact>, PlanError> {
         for (fact, digest) in facts {
-            if answer_digest(&self.answer(fact)?) != *digest {
+            if digest_of_answer(&self.answer(fact)?) != *digest {
                 return Ok(Some(fact));
             }
         }
@@ -112,7 +112,7 @@ impl StepWorld {
 impl World for StepWorld {
     fn fact(&self, fact: &Fact) -> Result<FactAnswer, PlanError> {
         let answer = self.answer(fact)?;
-        self.asked.lock().expect("no planner panics here").insert(fact.clone(), answer_digest(&answer));
+        self.asked.lock().expect("no planner panics here").insert(fact.clone(), digest_of_answer(&answer));
         Ok(answer)
     }
 
@@ -166,7 +166,7 @@ fn world_error(cause: &Cause) -> PlanError {
 }
 
 /// Returns what is written down of an answer. A value and a reason never have the same digest.
-fn answer_digest(answer: &FactAnswer) -> Digest {
+pub(crate) fn digest_of_answer(answer: &FactAnswer) -> Digest {
     let (mark, bytes) = match answer {
         Ok(value) => (b'+', &value[..]),
         Err(reason) => (b'-', reason.as_bytes()),
@@ -177,13 +177,18 @@ fn answer_digest(answer: &FactAnswer) -> Digest {
     hasher.finish()
 }
 
+/// Whether this stands for the answer that there is no such file.
+pub(crate) fn is_no_such_file(digest: &Digest) -> bool {
+    *digest == digest_of_answer(&Err(reason(&std::io::ErrorKind::NotFound.into())))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::answer_digest;
+    use super::digest_of_answer;
 
     #[test]
     fn a_value_is_not_a_reason() {
-        assert_ne!(answer_digest(&Ok(b"missing".to_vec())), answer_digest(&Err("missing".to_owned())));
-        assert_eq!(answer_digest(&Ok(Vec::new())), answer_digest(&Ok(Vec::new())));
+        assert_ne!(digest_of_answer(&Ok(b"missing".to_vec())), digest_of_answer(&Err("missing".to_owned())));
+        assert_eq!(digest_of_answer(&Ok(Vec::new())), digest_of_answer(&Ok(Vec::new())));
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Results of operations by cache key, traces of plans, and what each step's last result was made from.
+//! Results of operations by cache key, and traces of plans.
+
+use std::collections::BTreeMap;
 
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
@@ -17,24 +19,32 @@ pub struct ResultRecord {
     pub layer: Option<LayerRef>,
     /// The parts of the key as JSON, to explain a later miss.
     pub parts: String,
-    /// The definition that the step belongs to.
+    /// The definition that the step belonged to when it was made.
     pub definition: String,
     /// The step, unique in its definition.
     pub step: String,
     /// When, in seconds since 1970.
     pub created: i64,
-    /// The log, relative to the store's directory.
+    /// The log, relative to the store's directory. It is kept as long as the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Blobs that list the files of its inputs, by the input's name. They are kept as long as the result.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub trees: BTreeMap<String, Digest>,
 }
 
-/// The result that a step had last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastResult {
-    /// Its key.
-    pub key: Digest,
-    /// What it was. Its layer may be gone: this is for comparing, not for reuse.
-    pub record: ResultRecord,
+/// Why a key has no result that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// No result is recorded: it was never made, or was collected.
+    Unrecorded,
+    /// The result is recorded and its layer is not there.
+    LayerGone,
+    /// The record's bytes have changed.
+    Damaged,
+    /// The machine went down before the result was on the disk.
+    NotFlushed,
 }
 
 impl Store {
@@ -58,7 +68,7 @@ impl Store {
         }
     }
 
-    /// Records the result of a key, in place of what was there, and that its step had it last.
+    /// Records the result of a key, in place of what was there.
     ///
     /// # Errors
     ///
@@ -69,40 +79,53 @@ impl Store {
         Ok(inner.index.write(Commit::Lazy, |index| put(index, inner, key, record))?)
     }
 
-    /// Records that a step had a result last that was made before, by it or by another. Writes nothing where it is so.
-    ///
-    /// # Errors
-    ///
-    /// Fails where the index cannot be used.
-    pub fn put_last(
-        &self,
-        definition: &str,
-        step: &str,
-        key: &Digest,
-        record: &ResultRecord,
-    ) -> Result<(), IndexError> {
-        let known = "SELECT key FROM steps WHERE definition = ?1 AND step = ?2";
-        let hex = key.hex();
-        if self.inner.index.row(known, (definition, step), |row| row.get::<_, String>(0))?.as_ref() == Some(&hex) {
-            return Ok(());
-        }
-        self.inner.index.write(Commit::Lazy, |index| {
-            index.run(PUT_STEP, (definition, step, &hex, json(record), self.inner.now))?;
-            Ok(())
-        })
-    }
-
-    /// Returns the result that a step of a definition had last, whether or not it can still be used.
+    /// Returns why a key has no result that can be used; nothing where it has one.
     ///
     /// # Errors
     ///
     /// Fails where the index cannot be read.
-    pub fn last_for_step(&self, definition: &str, step: &str) -> Result<Option<LastResult>, IndexError> {
-        let sql = "SELECT key, record FROM steps WHERE definition = ?1 AND step = ?2";
-        let take = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-        let Some((key, record)) = self.inner.index.row(sql, (definition, step), take)? else { return Ok(None) };
-        let last = digest_of(&key).zip(serde_json::from_str(&record).ok());
-        Ok(last.map(|(key, record)| LastResult { key, record }))
+    pub fn why_missing(&self, key: &Digest) -> Result<Option<Missing>, IndexError> {
+        let sql = "SELECT record, sum, boot, layer, \
+                   EXISTS (SELECT 1 FROM layers WHERE digest = layer AND layers.boot IN ('', ?2)) \
+                   FROM results WHERE key = ?1";
+        let take = |row: &Row<'_>| {
+            let (text, known, boot) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?);
+            Ok((text, known, boot, row.get::<_, Option<String>>(3)?, row.get::<_, bool>(4)?))
+        };
+        let row = self.inner.index.row(sql, (key.hex(), &self.inner.boot), take)?;
+        let Some((text, known, boot, layer, has_layer)) = row else { return Ok(Some(Missing::Unrecorded)) };
+        let layer_is_there =
+            |hex: &String| has_layer && digest_of(hex).is_some_and(|diff_id| self.layer_fs(&diff_id).is_dir());
+        Ok(match layer {
+            _ if sum(key, &text) != known => Some(Missing::Damaged),
+            _ if !boot.is_empty() && boot != self.inner.boot => Some(Missing::NotFlushed),
+            Some(hex) if !layer_is_there(&hex) => Some(Missing::LayerGone),
+            _ => None,
+        })
+    }
+
+    /// Returns the newest results that made a layer, the newest first, whatever their key.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the index cannot be read.
+    pub fn results_of_layer(&self, diff_id: &Digest) -> Result<Vec<ResultRecord>, IndexError> {
+        let sql = "SELECT record FROM results WHERE layer = ?1 ORDER BY seq DESC";
+        self.records(sql, [diff_id.hex()])
+    }
+
+    /// Returns the results that changed nothing, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the index cannot be read.
+    pub fn results_without_layer(&self) -> Result<Vec<ResultRecord>, IndexError> {
+        self.records("SELECT record FROM results WHERE layer IS NULL ORDER BY seq DESC", [])
+    }
+
+    fn records(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<ResultRecord>, IndexError> {
+        let rows = self.inner.index.read(|index| index.rows(sql, params, |row| row.get::<_, String>(0)))?;
+        Ok(rows.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 
     /// Returns a trace: what a plan was made from, as JSON, with the plan.
@@ -155,15 +178,12 @@ impl Store {
     }
 }
 
-const PUT_STEP: &str = "INSERT OR REPLACE INTO steps (definition, step, key, record, used) VALUES (?1, ?2, ?3, ?4, ?5)";
-
 /// Writes the rows of a result.
 pub(crate) fn put(index: &Access<'_>, inner: &Inner, key: &Digest, record: &ResultRecord) -> Result<(), IndexError> {
     let text = json(record);
     let (hex, layer) = (key.hex(), record.layer.map(|layer| layer.diff_id.hex()));
     let insert = "INSERT OR REPLACE INTO results (key, layer, record, sum, used, boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     index.run(insert, (&hex, layer, &text, sum(key, &text), inner.now, &inner.boot))?;
-    index.run(PUT_STEP, (&record.definition, &record.step, &hex, &text, inner.now))?;
     Ok(())
 }
 

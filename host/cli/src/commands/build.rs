@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
-use wythe_solve::{BuildError, Built, Force, LockUse, Outcome};
+use wythe_plan::spec::known_hint;
+use wythe_solve::{BuildError, Built, Force, Forced, LockUse, Outcome};
 use wythe_store::Store;
 
 use crate::arguments::{Build, Progress};
@@ -25,7 +26,11 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
     let definition = Definition::read(workshop, &build.definition, &all_kinds(&plugins))?;
     check_names(build, &definition)?;
     let lock_use = if build.locked { LockUse::Enforce } else { LockUse::Use };
-    let force = Force { all: build.rebuild_all, steps: steps_meant(&build.rebuild, "--rebuild", &definition)? };
+    let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
+    let force = Force {
+        all: build.rebuild_all.then_some(Forced::RebuildAll).or(by_variable),
+        steps: steps_meant(&build.rebuild, "--rebuild", &definition)?,
+    };
     let order = definition.order(workshop, lock_use, force)?;
     let tally = Tally::over(sink(build.progress, workshop.is_terminal));
     let outcome: Outcome = block_on(async {
@@ -75,7 +80,7 @@ pub(crate) fn steps_meant(wanted: &[String], option: &str, definition: &Definiti
             let known: std::collections::BTreeSet<&str> = steps().map(|step| step.id.as_str()).collect();
             let known: Vec<&str> = known.into_iter().collect();
             let report = Report::new(Exit::Usage, format!("`{option} {name}`: there is no such step"));
-            return Err(report.hint(format!("the steps are: {}", known.join(", "))));
+            return Err(report.hint(known_hint(name, "steps", &known)));
         }
         meant.extend(found);
     }
@@ -114,6 +119,7 @@ fn print_result(build: &Build, built: &[Built]) {
                 "digest": image.packed.digest,
                 "config": image.packed.config_digest,
                 "layers": image.image.layers(),
+                "steps": image.account.steps,
             })
         };
         return print::json(&built.iter().map(one).collect::<Vec<_>>());

@@ -72,6 +72,10 @@ pub(crate) fn history(workshop: &Workshop, wanted: &History) -> Result<(), Repor
         let layer = if line.empty_layer { None } else { layers.next() };
         (line.created_by.clone(), layer)
     });
+    if let Some(steps) = &wanted.logs {
+        let lines: Vec<_> = lines.map(|(text, layer)| (text, layer.copied())).collect();
+        return super::logs::of_image(&store, &lines, steps);
+    }
     if wanted.json {
         let line = |(text, layer)| json!({"created_by": text, "layer": layer});
         print::json(&lines.map(line).collect::<Vec<_>>());

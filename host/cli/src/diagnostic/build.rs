@@ -84,7 +84,7 @@ fn of_command(error: &BuildError, command: &str, ending: Ending, tail: &[String]
         report = tail.iter().fold(report, |report, line| report.note(format!("  | {line}")));
     }
     let report = report.note("nothing of this step is kept; the steps before it are");
-    let report = report.hint(format!("all of its output: {}", log.display()));
+    let report = report.hint(format!("all of its output: `wythe logs {}`, or {}", error.step.step, log.display()));
     match ending {
         Ending::TimedOut => report.hint("give the step a longer `timeout`"),
         _ => report,

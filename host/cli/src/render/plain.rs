@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use wythe_plan::Severity;
 use wythe_solve::{Event, EventSink, How, StepId};
 
-use super::{bytes, time};
+use super::{bytes, explanation, time};
 
 /// Writes events as lines, each with the step it belongs to, since steps of several images may be mixed.
 #[derive(Default)]
@@ -34,6 +34,7 @@ impl Plain {
                 Severity::Warning => format!("[{step}] warning: {text}"),
                 Severity::Error => format!("[{step}] error: {text}"),
             },
+            Event::Explained { step, account } => format!("[{step}] {}", explanation(account)?),
             Event::StepDone { step, how: How::Hit, size, .. } => format!("[{step}] hit ({})", bytes(*size)),
             Event::StepDone { step, how: How::Config, .. } => format!("[{step}] set"),
             Event::StepDone { step, how: How::Run, size, time: took } => {

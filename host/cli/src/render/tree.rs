@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use wythe_plan::Severity;
 use wythe_solve::{Event, EventSink, How, StepId};
 
-use super::{bytes, time};
+use super::{bytes, explanation, time};
 
 /// Lines of output shown under a running step.
 const TAIL: usize = 5;
@@ -107,6 +107,11 @@ impl EventSink for Tree {
     fn event(&self, event: Event) {
         match event {
             Event::ImageStarted { .. } | Event::OperationDone { .. } => {}
+            Event::Explained { account, .. } => {
+                if let Some(sentence) = explanation(&account) {
+                    self.print(&format!("  {DIM}{sentence}{DIM:#}"));
+                }
+            }
             Event::StepStarted { step, kind } => self.begin(step, kind),
             Event::Resolving { step } => self.change(&step, |live| live.doing = "resolve".to_owned()),
             Event::OperationStarted { step, text } => self.change(&step, |live| {

@@ -17,7 +17,8 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 /// Returns a hint that names what is known, and what was most likely meant.
 ///
 /// `what` is the plural, as in `kinds`.
-pub(crate) fn known_hint(name: &str, what: &str, known: &[&str]) -> String {
+#[must_use]
+pub fn known_hint(name: &str, what: &str, known: &[&str]) -> String {
     let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     match nearest(name, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`? known {what}: {list}"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::GcPolicy;
 
-use super::stock::{Stock, StockedImage, Thing};
+use super::stock::{Stock, StockedImage, StockedResult, Thing};
 
 /// What is to go, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,10 +40,12 @@ fn by_age(stock: &Stock, policy: &GcPolicy, now: i64) -> Victims {
     victims.results = results.map(|(name, _)| name.clone()).collect();
     let kept = kept_layers(stock, &victims);
     victims.layers = names(&stock.layers, |name, layer| !layer.is_trusted || !kept.contains(name));
-    let kept = blobs_of(stock.images.iter().filter(|(name, _)| !victims.images.contains(*name)));
+    let mut kept = blobs_of(stock.images.iter().filter(|(name, _)| !victims.images.contains(*name)));
+    kept.extend(kept_results(stock, &victims).flat_map(|result| &result.blobs));
     victims.blobs = names(&stock.blobs, |name, blob| !blob.is_trusted || (!kept.contains(name) && is_old(blob.used)));
     victims.traces = names(&stock.traces, |_, trace| !trace.is_trusted || is_old(trace.used));
-    victims.logs = names(&stock.logs, |_, log| is_old(log.used));
+    let logs: BTreeSet<&String> = kept_results(stock, &victims).filter_map(|result| result.logs.as_ref()).collect();
+    victims.logs = names(&stock.logs, |name, log| !logs.contains(name) && is_old(log.used));
     victims.caches = names(&stock.caches, |_, cache| policy.caches && is_old(cache.used));
     victims
 }
@@ -79,7 +81,9 @@ fn by_size(stock: &Stock, policy: &GcPolicy, victims: &mut Victims) {
 /// What may go for its size: last use, kind, name, bytes.
 fn candidates(stock: &Stock, policy: &GcPolicy, victims: &Victims) -> Vec<(i64, Kind, String, u64)> {
     let rooted_layers = rooted_layers(stock);
-    let rooted_blobs = blobs_of(stock.images.iter().filter(|(_, image)| image.is_named));
+    let mut rooted_blobs = blobs_of(stock.images.iter().filter(|(_, image)| image.is_named));
+    // What explains a result is small, and goes with it.
+    rooted_blobs.extend(kept_results(stock, victims).flat_map(|result| &result.blobs));
     let uses = layer_uses(stock, victims);
     let mut candidates = Vec::new();
     for (name, layer) in stock.layers.iter().filter(|(name, _)| !rooted_layers.contains(*name)) {
@@ -140,9 +144,12 @@ fn rooted_layers(stock: &Stock) -> BTreeSet<&String> {
 
 fn kept_layers<'s>(stock: &'s Stock, victims: &Victims) -> BTreeSet<&'s String> {
     let images = stock.images.iter().filter(|(name, _)| !victims.images.contains(*name));
-    let results = stock.results.iter().filter(|(name, _)| !victims.results.contains(*name));
     let of_images = images.flat_map(|(_, image)| &image.layers);
-    of_images.chain(results.filter_map(|(_, result)| result.layer.as_ref())).collect()
+    of_images.chain(kept_results(stock, victims).filter_map(|result| result.layer.as_ref())).collect()
+}
+
+fn kept_results<'s>(stock: &'s Stock, victims: &Victims) -> impl Iterator<Item = &'s StockedResult> {
+    stock.results.iter().filter(|(name, _)| !victims.results.contains(*name)).map(|(_, result)| result)
 }
 
 fn blobs_of<'s>(images: impl Iterator<Item = (&'s String, &'s StockedImage)>) -> BTreeSet<&'s String> {

@@ -232,7 +232,7 @@ impl<'a> Removal<'a> {
         if let Some(age) = self.policy.max_age {
             let before = self.inner.now.saturating_sub(age.max(REMEMBERED));
             self.inner.index.write(Commit::Lazy, |index| {
-                index.run("DELETE FROM steps WHERE used <= ?1 AND key NOT IN (SELECT key FROM results)", [before])?;
+                index.run("DELETE FROM steps WHERE used <= ?1", [before])?;
                 index.run("DELETE FROM stats WHERE root IN (SELECT id FROM stat_roots WHERE used <= ?1)", [before])?;
                 index.run("DELETE FROM stat_roots WHERE used <= ?1", [before])?;
                 Ok::<_, IndexError>(())

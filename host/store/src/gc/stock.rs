@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use wythe_image::Digest;
+
 use crate::index::{Access, IndexError};
 use crate::open::Inner;
 use crate::record::{digest_of, unsigned};
@@ -33,6 +35,10 @@ pub(super) struct StockedResult {
     pub(super) layer: Option<String>,
     pub(super) used: i64,
     pub(super) is_trusted: bool,
+    /// The directory of logs in which its log is.
+    pub(super) logs: Option<String>,
+    /// Blobs that it names.
+    pub(super) blobs: Vec<String>,
 }
 
 /// Everything that a collection may touch, by name (digests as hexadecimal digits).
@@ -89,9 +95,14 @@ fn records(index: &Access<'_>, boot: &str) -> Result<Stock, IndexError> {
     };
     let result = |row: &rusqlite::Row<'_>| {
         let is_trusted = is_trusted(&row.get::<_, String>(3)?, boot);
-        Ok((row.get(0)?, StockedResult { layer: row.get(1)?, used: row.get(2)?, is_trusted }))
+        let named = Named::of(row.get_ref(4)?.as_str()?);
+        let (logs, blobs) = (named.logs(), named.blobs());
+        Ok((row.get(0)?, StockedResult { layer: row.get(1)?, used: row.get(2)?, is_trusted, logs, blobs }))
     };
-    stock.results.extend(index.rows("SELECT key, layer, used, boot FROM results", [], result)?);
+    // Records without either, most of them, are not sent through the parser.
+    let sql = "SELECT key, layer, used, boot, \
+               iif(instr(record, '\"log\":') OR instr(record, '\"trees\":'), record, '') FROM results";
+    stock.results.extend(index.rows(sql, [], result)?);
     let image = |row: &rusqlite::Row<'_>| {
         Ok((row.get(0)?, StockedImage { is_named: row.get(1)?, used: row.get(2)?, ..StockedImage::default() }))
     };
@@ -105,6 +116,29 @@ fn records(index: &Access<'_>, boot: &str) -> Result<Stock, IndexError> {
         stock.images.entry(image).or_default().blobs.push(blob);
     }
     Ok(stock)
+}
+
+/// What a result names beside its layer.
+#[derive(Default, serde::Deserialize)]
+struct Named {
+    log: Option<String>,
+    #[serde(default)]
+    trees: BTreeMap<String, Digest>,
+}
+
+impl Named {
+    fn of(record: &str) -> Self {
+        serde_json::from_str(record).unwrap_or_default()
+    }
+
+    fn blobs(&self) -> Vec<String> {
+        self.trees.values().map(Digest::hex).collect()
+    }
+
+    /// `logs/<build>/<step>.log` lies in `<build>`.
+    fn logs(&self) -> Option<String> {
+        self.log.as_ref()?.strip_prefix("logs/")?.split('/').next().map(str::to_owned)
+    }
 }
 
 fn things(index: &Access<'_>, boot: &str, sql: &str) -> Result<BTreeMap<String, Thing>, IndexError> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A store of format 1 as an older program has left it. It must open for ever, or the format must rise.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -39,9 +40,10 @@ fn a_store_of_format_1_is_read() {
         step: "s".into(),
         created: 1,
         log: None,
+        trees: BTreeMap::new(),
     };
     assert_eq!(store.result(&Digest::of(KEY)).unwrap(), Some(record.clone()));
-    assert_eq!(store.last_for_step("d", "s").unwrap().unwrap().record, record);
+    assert_eq!(store.recall("d", "s").unwrap(), Some(serde_json::to_string(&record).unwrap()));
     assert_eq!(store.trace(&Digest::of(KEY)).unwrap().as_deref(), Some("trace"));
     let image = store.image("app:latest").unwrap().unwrap();
     assert_eq!((image.manifest.as_slice(), image.config.as_slice()), (&b"manifest"[..], &b"config"[..]));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wythe_store::LastResult;
+use wythe_store::Missing;
 
 use crate::support::{NOW, TestStore, build, commit, key, record};
 
@@ -32,24 +32,72 @@ fn a_result_without_its_layer_is_none() {
 }
 
 #[test]
-fn the_last_result_of_a_step_is_known_even_when_it_is_gone() {
+fn why_a_result_cannot_be_used_is_known() {
     let store = TestStore::new();
-    assert_eq!(store.last_for_step("definition", "step").unwrap(), None);
-    let (one, two) = (record(None, "step"), record(Some(commit(&store, "text")), "step"));
-    store.put_result(&key("1"), &one).unwrap();
-    store.put_result(&key("2"), &two).unwrap();
-    let last = |store: &TestStore| store.last_for_step("definition", "step").unwrap().unwrap();
-    assert_eq!(last(&store), LastResult { key: key("2"), record: two.clone() });
-    assert_eq!(store.last_for_step("another", "step").unwrap(), None);
-    // Going back to what was built before makes that the last.
-    store.put_last("definition", "step", &key("1"), &one).unwrap();
-    assert_eq!(last(&store), LastResult { key: key("1"), record: one });
-    store.put_last("another", "step", &key("2"), &two).unwrap();
+    assert_eq!(store.why_missing(&key("a")).unwrap(), Some(Missing::Unrecorded));
+    let (key, layer) = build(&store, "text");
+    assert_eq!(store.why_missing(&key).unwrap(), None);
+    fs::remove_dir_all(store.layer_dir(&layer.diff_id).unwrap().unwrap()).unwrap();
+    assert_eq!(store.why_missing(&key).unwrap(), Some(Missing::LayerGone));
+    let directory = store.directory().to_owned();
+    let store = store.reopen(NOW);
+    let index = rusqlite::Connection::open(directory.join("index.db")).unwrap();
+    index.execute("UPDATE results SET boot = 'another'", []).unwrap();
+    assert_eq!(store.why_missing(&key).unwrap(), Some(Missing::NotFlushed));
+    index.execute("UPDATE results SET record = record || ' '", []).unwrap();
+    assert_eq!(store.why_missing(&key).unwrap(), Some(Missing::Damaged));
+}
+
+#[test]
+fn what_builds_remember_outlives_results() {
+    let store = TestStore::new();
+    assert_eq!(store.recall("definition", "past").unwrap(), None);
+    store.remember("definition", "past", &key("1"), || "one".to_owned()).unwrap();
+    store.remember("definition", "past", &key("1"), || unreachable!("nothing has changed")).unwrap();
+    store.remember("another", "past", &key("2"), || "two".to_owned()).unwrap();
+    assert_eq!(store.recall("definition", "past").unwrap().as_deref(), Some("one"));
+    assert_eq!(store.recall_digest("definition", "past").unwrap(), Some(key("1")));
     let policy = wythe_store::GcPolicy { max_age: Some(0), ..Default::default() };
     let store = store.reopen(NOW);
     store.gc(&policy).unwrap();
-    assert_eq!(store.result(&key("2")).unwrap(), None);
-    assert_eq!(store.last_for_step("another", "step").unwrap().unwrap().record, two);
+    assert_eq!(store.recall("another", "past").unwrap().as_deref(), Some("two"));
+}
+
+#[test]
+fn the_results_of_a_layer_are_found_the_newest_first() {
+    let store = TestStore::new();
+    let layer = commit(&store, "text");
+    store.put_result(&key("a"), &record(Some(layer), "one")).unwrap();
+    store.put_result(&key("b"), &record(Some(layer), "two")).unwrap();
+    store.put_result(&key("c"), &record(None, "three")).unwrap();
+    let steps = |found: Vec<wythe_store::ResultRecord>| found.into_iter().map(|r| r.step).collect::<Vec<_>>();
+    assert_eq!(steps(store.results_of_layer(&layer.diff_id).unwrap()), ["two", "one"]);
+    assert_eq!(steps(store.results_without_layer().unwrap()), ["three"]);
+}
+
+#[test]
+fn the_log_and_the_lists_of_a_result_stay_with_it() {
+    let store = TestStore::new();
+    let layer = commit(&store, "text");
+    let log = store.log_path("b", "step").unwrap();
+    fs::write(&log, "output").unwrap();
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(NOW).unwrap());
+    for path in [log.as_path(), log.parent().unwrap()] {
+        fs::File::open(path).unwrap().set_modified(then).unwrap();
+    }
+    let list = store.put_blob(b"list").unwrap();
+    let mut kept = record(Some(layer), "step");
+    kept.log = Some("logs/b/step.log".into());
+    kept.trees = [("0 context src".to_owned(), list)].into();
+    store.put_result(&key("a"), &kept).unwrap();
+    let directory = store.directory().to_owned();
+    let (log, blob) = (directory.join("logs/b/step.log"), directory.join("blobs/sha256").join(list.hex()));
+    let store = store.reopen(NOW + 100);
+    store.gc(&wythe_store::GcPolicy { max_age: Some(200), ..Default::default() }).unwrap();
+    assert!(log.exists() && blob.exists());
+    let store = store.reopen(NOW + 100);
+    store.gc(&wythe_store::GcPolicy { max_age: Some(0), ..Default::default() }).unwrap();
+    assert!(!log.exists() && !blob.exists());
 }
 
 #[test]
@@ -86,7 +134,6 @@ fn a_step_may_end_with_one_transaction() {
     let layer = LayerRef { diff_id: crate::support::tree_digest(&active.upper()), size: 4 };
     store.commit_result(active, &key("a"), &record(Some(layer), "step")).unwrap();
     assert_eq!(store.result(&key("a")).unwrap(), Some(record(Some(layer), "step")));
-    assert_eq!(store.last_for_step("definition", "step").unwrap().unwrap().key, key("a"));
     store.commit_result(store.begin().unwrap(), &key("b"), &record(None, "step")).unwrap();
     assert_eq!(store.result(&key("b")).unwrap(), Some(record(None, "step")));
     assert_eq!(crate::support::entries(&store.directory().join("active")), [""; 0]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A store in a temporary directory, and layers whose digests are easy to compute.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
@@ -93,6 +94,7 @@ pub fn record(layer: Option<LayerRef>, step: &str) -> ResultRecord {
         step: step.into(),
         created: NOW,
         log: None,
+        trees: BTreeMap::new(),
     }
 }
 

@@ -18,7 +18,7 @@ fn image(is_named: bool, used: i64, layers: &[&str], blobs: &[&str]) -> StockedI
 }
 
 fn result(layer: Option<&str>, used: i64) -> StockedResult {
-    StockedResult { layer: layer.map(str::to_owned), used, is_trusted: true }
+    StockedResult { layer: layer.map(str::to_owned), used, is_trusted: true, logs: None, blobs: Vec::new() }
 }
 
 /// A named image on layer 1, an image without a name on layer 2, and results for layers 1 to 4; layer 5 is loose.
@@ -98,7 +98,9 @@ fn any_stock() -> impl Strategy<Value = Stock> {
         }
         for (index, (layer, used, is_trusted)) in results.into_iter().enumerate() {
             let layer = layer.map(|layer| format!("l{layer}"));
-            stock.results.insert(format!("r{index}"), StockedResult { layer, used, is_trusted });
+            stock
+                .results
+                .insert(format!("r{index}"), StockedResult { layer, used, is_trusted, logs: None, blobs: Vec::new() });
         }
         stock
     })

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Writes down how an image's steps came to their results, and explains each that ran.
+
+use std::sync::Arc;
+
+use wythe_image::{Config, Digest, Image, LayerRef, to_canonical_json};
+use wythe_plan::spec::Step;
+use wythe_plan::{Fact, Lock};
+use wythe_store::{IndexError, Missing};
+
+use super::account::subject;
+use super::align::align;
+use super::compare::{Beside, Part, fallback, own_reasons};
+use super::past::{ImagePast, StepNow, StepPast};
+use super::redact::{redact_value, redacted};
+use super::roots::Chain as Levels;
+use super::sentence::{Made, sentence};
+use super::tree::{LONGEST_TEXT, Manifest, text_of};
+use super::{Account, Fate, OpNow, OperationAccount, Planned, Reason, Root, Said, StepAccount};
+use crate::How;
+use crate::chain::{Chain, Turn};
+use crate::world::digest_of_answer;
+
+/// The record of one image in the making.
+pub(crate) struct Chronicle {
+    chain: Arc<Chain>,
+    image: String,
+    said: Vec<Said>,
+    now: Vec<StepNow>,
+    /// What the last build left, with the step that each step was; looked up when the first step has run.
+    then: Option<Option<Then>>,
+    account: Vec<StepAccount>,
+}
+
+struct Then {
+    past: ImagePast,
+    matches: Vec<Option<usize>>,
+}
+
+impl Chronicle {
+    /// Begins the record of an image with these steps.
+    pub(crate) fn begin(chain: &Arc<Chain>, image: &str, steps: &[&Step]) -> Self {
+        Self {
+            chain: Arc::clone(chain),
+            image: image.to_owned(),
+            said: steps.iter().map(|step| Said::of(step)).collect(),
+            now: Vec::new(),
+            then: None,
+            account: Vec::new(),
+        }
+    }
+
+    /// Writes down a step that is done, and returns why it ran where it did.
+    pub(crate) fn done(
+        &mut self,
+        turn: &Turn,
+        planned: Planned,
+        (below, after): (&[LayerRef], &Image),
+        lock: &Lock,
+    ) -> Result<Option<StepAccount>, IndexError> {
+        let how = turn.how();
+        self.push(turn, planned, below, after.layers(), after.config().clone());
+        let fate = match how {
+            How::Hit => Fate::Hit,
+            How::Run => Fate::Run,
+            How::Config => Fate::Config,
+        };
+        self.tell(fate, lock)?;
+        Ok(self.account.last().filter(|told| told.how == Fate::Run).cloned())
+    }
+
+    /// Writes down the step at which the build stopped, and ends the record.
+    pub(crate) fn failed(
+        &mut self,
+        turn: &Turn,
+        planned: Planned,
+        log: Option<String>,
+        lock: &Lock,
+    ) -> Result<(), IndexError> {
+        self.push(turn, planned, &[], &[], Config::default());
+        self.tell(Fate::Failed, lock)?;
+        self.now.pop();
+        if let (Some(told), Some(log)) = (self.account.last_mut(), log) {
+            let text = told.operations.pop().map_or_else(String::new, |operation| operation.text);
+            told.operations.push(OperationAccount { text, ran: true, log: Some(log) });
+        }
+        self.write(false, lock)
+    }
+
+    /// Ends the record of an image that was built.
+    pub(crate) fn finish(&mut self, lock: &Lock) -> Result<(), IndexError> {
+        self.write(true, lock)
+    }
+
+    /// Returns what became of the steps.
+    pub(crate) fn into_account(self) -> Account {
+        Account { image: self.image, steps: self.account }
+    }
+
+    fn push(&mut self, turn: &Turn, planned: Planned, below: &[LayerRef], after: &[LayerRef], config: Config) {
+        let said = self.said[self.now.len()].clone();
+        let mut past = StepPast::new(said, &self.chain.pretence.builder, planned, below, after);
+        let operations = turn.operations();
+        past.operations = operations.iter().map(|operation| operation.past.clone()).collect();
+        past.config = config;
+        self.now.push(StepNow { past, operations, forced: turn.force });
+    }
+
+    fn tell(&mut self, how: Fate, lock: &Lock) -> Result<(), IndexError> {
+        let place = self.now.len() - 1;
+        let ran = self.now[place].operations.iter().any(|operation| operation.ran);
+        let (mut was, mut reasons, mut is_same) = (None, Vec::new(), false);
+        if ran {
+            self.recall(lock)?;
+            reasons = without_credentials(self.reasons(place));
+            if let Some((then, at)) = self.then().and_then(|then| Some((then, then.matches[place]?))) {
+                let (then, is) = (&then.past.steps[at], &self.now[place].past);
+                let is_renamed = then.said.id != is.said.id && (then.said.is_named || is.said.is_named);
+                was = is_renamed.then(|| then.said.id.clone());
+                is_same = how == Fate::Run && then.is_done && then.adds == is.adds;
+            }
+        }
+        let step = &self.now[place];
+        let told = |operation: &OpNow| OperationAccount {
+            text: redacted(&operation.past.text),
+            ran: operation.ran,
+            log: operation.log.clone(),
+        };
+        let said = &step.past.said;
+        let made = match is_same {
+            false => Made::Other,
+            true if step.past.adds.is_empty() => Made::Nothing,
+            true => Made::Same,
+        };
+        let sentence = if ran { sentence(&said.id, was.as_deref(), &reasons, made) } else { String::new() };
+        self.account.push(StepAccount {
+            step: said.id.clone(),
+            was,
+            kind: said.kind.clone(),
+            how,
+            sentence,
+            reasons,
+            is_same,
+            operations: step.operations.iter().map(told).collect(),
+        });
+        Ok(())
+    }
+
+    fn then(&self) -> Option<&Then> {
+        self.then.as_ref().and_then(Option::as_ref)
+    }
+
+    /// Looks up what the last build left, once.
+    fn recall(&mut self, lock: &Lock) -> Result<(), IndexError> {
+        if self.then.is_none() {
+            let text = self.chain.engine.store.recall(&self.chain.definition, &self.past_subject())?;
+            self.then = Some(text.as_deref().and_then(ImagePast::parse).map(|past| {
+                let was: Vec<&Said> = past.steps.iter().map(|step| &step.said).collect();
+                let matches = align(&self.said.iter().collect::<Vec<_>>(), &was);
+                Then { past, matches }
+            }));
+        }
+        let image = Some(self.image.as_str()).filter(|image| !image.is_empty());
+        for (place, step) in self.now.iter_mut().enumerate() {
+            if step.past.lock.is_none() && step.past.plugin.is_some() {
+                step.past.lock = lock.get(image, &step.past.said.id).and_then(|locked| locked.entry.clone());
+            }
+            let then = self.then.as_ref().and_then(Option::as_ref);
+            let was = then.and_then(|then| then.matches[place].map(|at| &then.past.steps[at]));
+            fill_texts(&self.chain, &mut step.past, was);
+        }
+        Ok(())
+    }
+
+    fn past_subject(&self) -> String {
+        format!("past {}", self.image)
+    }
+
+    fn reasons(&self, place: usize) -> Vec<Reason> {
+        let Some(then) = self.then() else { return vec![Reason::FirstBuild] };
+        let Some(at) = then.matches[place] else { return vec![Reason::NewStep] };
+        let was = &then.past.steps[at];
+        if !was.is_done {
+            return vec![Reason::Unfinished];
+        }
+        let mut reasons = self.own(place);
+        let is = &self.now[place];
+        let parent = |operations: &[super::OpPast]| operations.first().map(|operation| operation.parent);
+        if parent(&is.past.operations) != parent(&was.operations) && was.said.kind == is.past.said.kind {
+            let own: Vec<Vec<Reason>> = (0..place).map(|below| self.own(below)).collect();
+            let now: Vec<&StepPast> = self.now.iter().map(|step| &step.past).collect();
+            let levels = Levels { now: &now, then: &then.past.steps, matches: &then.matches, own: &own };
+            let mut steps = levels.roots(place, at);
+            steps.extend(then.past.gone.iter().map(|step| Root::removed(step)));
+            reasons.push(Reason::Below { steps });
+        }
+        if reasons.is_empty() {
+            reasons.push(fallback(&is.past.operations, &was.operations));
+        }
+        reasons
+    }
+
+    /// The reasons of a step apart from what lies below it.
+    fn own(&self, place: usize) -> Vec<Reason> {
+        let Some(then) = self.then() else { return Vec::new() };
+        let Some(at) = then.matches[place] else { return Vec::new() };
+        let (is, was) = (&self.now[place], &then.past.steps[at]);
+        let mut reasons = Vec::new();
+        let ran = || is.operations.iter().filter(|operation| operation.ran);
+        if let Some(by) = is.forced.filter(|_| ran().next().is_some()) {
+            reasons.push(Reason::Forced { by });
+        }
+        reasons.extend(own_reasons(is, was, &Sides { chronicle: self, then, place, at }));
+        if is.forced.is_none() {
+            for operation in ran() {
+                let lost = operation.missing.and_then(|missing| lost(missing, was.has_key(&operation.past.key)));
+                reasons.extend(lost.filter(|reason| !reasons.contains(reason)));
+            }
+        }
+        reasons
+    }
+
+    fn write(&mut self, is_whole: bool, lock: &Lock) -> Result<(), IndexError> {
+        let (store, definition) = (Arc::clone(&self.chain.engine.store), self.chain.definition.clone());
+        if !is_whole {
+            self.recall(lock)?;
+            self.carry_over();
+        }
+        let mut past = self.now.iter().map(|step| step.past.clone()).collect::<Vec<_>>();
+        if !is_whole {
+            past.extend(self.rest());
+        }
+        let past = ImagePast::new(past, if is_whole { Vec::new() } else { self.gone() });
+        let about = self.past_subject();
+        let digest = past.fingerprint();
+        if store.recall_digest(&definition, &about)? != Some(digest) {
+            self.recall(lock)?;
+        }
+        // The texts were filled in after the copy was made.
+        let text = || {
+            let mut past = past;
+            for (step, now) in past.steps.iter_mut().zip(&self.now) {
+                step.facts.clone_from(&now.past.facts);
+                step.lock.clone_from(&now.past.lock);
+            }
+            serde_json::to_string(&past).expect("a past of texts and numbers is JSON")
+        };
+        store.remember(&definition, &about, &digest, text)?;
+        let account = Account { image: self.image.clone(), steps: self.account.clone() };
+        let digest = Digest::of(&to_canonical_json(&account));
+        let text = || serde_json::to_string(&account).expect("an account of texts and numbers is JSON");
+        store.remember(&definition, &subject(&self.image), &digest, text)
+    }
+
+    /// Keeps why the steps changed that are done, for those that stand on them and are not.
+    fn carry_over(&mut self) {
+        let pending: Vec<Vec<Reason>> = (0..self.now.len())
+            .map(|place| {
+                let Some(then) = self.then() else { return Vec::new() };
+                let Some(at) = then.matches[place] else { return vec![Reason::NewStep] };
+                let (is, was) = (&self.now[place].past, &then.past.steps[at]);
+                let mut pending = was.pending.clone();
+                if was.adds != is.adds {
+                    pending.extend(self.own(place).into_iter().filter(|reason| !was.pending.contains(reason)));
+                }
+                pending
+            })
+            .collect();
+        self.now.iter_mut().zip(pending).for_each(|(step, pending)| step.past.pending = pending);
+    }
+
+    /// The steps that were removed, for those that stood on them.
+    fn gone(&self) -> Vec<String> {
+        let Some(then) = self.then() else { return Vec::new() };
+        let is_gone = |at: &usize| !then.matches.contains(&Some(*at)) && !then.past.steps[*at].adds.is_empty();
+        let now = (0..then.past.steps.len()).filter(is_gone).map(|at| then.past.steps[at].said.id.clone());
+        now.chain(then.past.gone.iter().cloned()).collect()
+    }
+
+    /// The steps that the build did not come to, as they were when they were last done.
+    fn rest(&self) -> Vec<StepPast> {
+        let places = self.now.len()..self.said.len();
+        let one = |place: usize| {
+            let was = self.then().and_then(|then| then.matches[place].map(|at| then.past.steps[at].clone()));
+            was.unwrap_or_else(|| StepPast::undone(self.said[place].clone()))
+        };
+        places.map(one).collect()
+    }
+}
+
+/// Reads the texts that are kept of answers: those that the last build has are taken from there.
+fn fill_texts(chain: &Chain, step: &mut StepPast, was: Option<&StepPast>) {
+    for (fact, answer) in &mut step.facts {
+        let known = was.and_then(|was| was.fact(fact)).filter(|known| known.digest == answer.digest);
+        if answer.text.is_some() || known.is_some_and(|known| known.text.is_some()) {
+            answer.text = answer.text.take().or_else(|| known.and_then(|known| known.text.clone()));
+            continue;
+        }
+        let found = match fact {
+            Fact::Arg(name) => Ok(chain.pretence.args.get(name).cloned().unwrap_or_default().into_bytes()),
+            Fact::ContextRead(path) => chain.context.read_file(path, LONGEST_TEXT),
+            Fact::ContextExists(path) => Ok(chain.context.exists(path).to_string().into_bytes()),
+            Fact::ContextGlob(pattern) => chain.context.glob(pattern),
+            _ => continue,
+        };
+        // A file that has changed meanwhile is not what the plan was made from.
+        if digest_of_answer(&found) == answer.digest {
+            answer.text = found.ok().and_then(text_of);
+        }
+    }
+}
+
+fn without_credentials(reasons: Vec<Reason>) -> Vec<Reason> {
+    let mut value = serde_json::to_value(reasons).expect("reasons are representable as JSON");
+    redact_value(&mut value);
+    serde_json::from_value(value).expect("a text in place of a text changes no shape")
+}
+
+fn lost(missing: Missing, was_there: bool) -> Option<Reason> {
+    match missing {
+        Missing::Unrecorded => was_there.then_some(Reason::Collected),
+        Missing::LayerGone => Some(Reason::LayerGone),
+        Missing::Damaged => Some(Reason::Damaged),
+        Missing::NotFlushed => Some(Reason::NotFlushed),
+    }
+}
+
+struct Sides<'a> {
+    chronicle: &'a Chronicle,
+    then: &'a Then,
+    place: usize,
+    at: usize,
+}
+
+impl Beside for Sides<'_> {
+    fn manifest(&self, digest: &Digest) -> Option<Manifest> {
+        let bytes = self.chronicle.chain.engine.store.read_blob(digest).ok().flatten()?;
+        Manifest::parse(&bytes)
+    }
+
+    fn setter(&self, part: &Part, old: Option<&str>, new: Option<&str>) -> Option<String> {
+        let now: Vec<&StepPast> = self.chronicle.now[..self.place].iter().map(|step| &step.past).collect();
+        let then: Vec<&StepPast> = self.then.past.steps[..self.at].iter().collect();
+        // The side on which the value stands names the step; where it came from nothing, the other one does.
+        let in_now = setter_in(&now, part).filter(|(value, _)| Some(value.as_str()) == new);
+        let in_then = || setter_in(&then, part).filter(|(value, _)| Some(value.as_str()) == old);
+        in_now.or_else(in_then).map(|(_, step)| step)
+    }
+}
+
+/// Returns the value of a part on top of these steps, and the step that set it.
+fn setter_in(steps: &[&StepPast], part: &Part) -> Option<(String, String)> {
+    let value = |config: &Config| match part {
+        Part::Variable(name) => config.env_value(name).map(str::to_owned),
+        Part::User => Some(config.user.clone()),
+        Part::WorkingDirectory => Some(match config.workdir_joined("").trim_end_matches('/') {
+            "" => "/".to_owned(),
+            path => path.to_owned(),
+        }),
+        Part::Shell => Some(config.effective_shell().join(" ")),
+    };
+    let last = value(&steps.last()?.config)?;
+    // What every image has unless somebody says otherwise, nobody has set.
+    if value(&Config::default()).as_ref() == Some(&last) {
+        return None;
+    }
+    let differs = |step: &&&StepPast| value(&step.config).as_ref() != Some(&last);
+    let below = steps.iter().rev().find(differs).map(|step| step.said.id.clone());
+    let at = below.and_then(|below| steps.iter().position(|step| step.said.id == below)).map_or(0, |at| at + 1);
+    Some((last, steps[at].said.id.clone()))
+}

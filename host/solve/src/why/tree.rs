@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Lists of the files of an input: a tree digest says that something differs, the list says what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use wythe_snapshot::{LeafKind, Selection};
+use wythe_sys::root::Root;
+
+use super::{FileChange, lines};
+
+/// Longest text that is kept of one file, and of all files of a list together.
+pub(super) const LONGEST_TEXT: u64 = 64 << 10;
+const LONGEST_TEXTS: u64 = 1 << 20;
+
+/// Digits of a digest that are kept: they tell two versions of a file apart, and are no proof of anything.
+const DIGITS: usize = 16;
+
+/// A list of files, by their paths in the build context.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    files: BTreeMap<String, Entry>,
+    /// Texts of small files, as far as there is room.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    texts: BTreeMap<String, String>,
+}
+
+/// Type (`d`, `f`, `l`), permission bits, length, and what the content is: digits of its digest, or what the link says.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry(char, u32, u64, String);
+
+/// Returns the list of what was chosen, as JSON. Only small texts are read, and none is hashed again.
+pub(crate) fn manifest(root: &Root, chosen: &Selection) -> Vec<u8> {
+    let mut list = Manifest::default();
+    let mut room = LONGEST_TEXTS;
+    for leaf in &chosen.leaves {
+        let path = leaf.path.to_string_lossy().into_owned();
+        let entry = match &leaf.kind {
+            LeafKind::Directory => Entry('d', leaf.mode, 0, String::new()),
+            LeafKind::Symlink(target) => Entry('l', 0o777, 0, String::from_utf8_lossy(target).into_owned()),
+            LeafKind::File(digest) => {
+                let size = leaf.stamp.size;
+                if size <= room.min(LONGEST_TEXT)
+                    && let Ok(bytes) = root.read_bounded(&leaf.path, size)
+                    && let Some(text) = text_of(bytes)
+                {
+                    room -= size;
+                    list.texts.insert(path.clone(), text);
+                }
+                let digits = digest.map_or_else(String::new, |digest| digest.hex()[..DIGITS].to_owned());
+                Entry('f', leaf.mode, size, digits)
+            }
+        };
+        list.files.insert(path, entry);
+    }
+    serde_json::to_vec(&list).expect("texts and numbers are JSON")
+}
+
+/// Returns bytes as a text, where they are one.
+pub(super) fn text_of(bytes: Vec<u8>) -> Option<String> {
+    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+impl Manifest {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// Returns what differs, by path. A directory that came or went with files in it is not named beside them.
+    pub(super) fn changes(&self, new: &Self) -> Vec<(String, FileChange)> {
+        let paths: BTreeSet<&String> = self.files.keys().chain(new.files.keys()).collect();
+        let differing = paths.into_iter().filter(|path| self.files.get(*path) != new.files.get(*path));
+        let mut found: Vec<(String, FileChange)> =
+            differing.flat_map(|path| self.change(new, path).into_iter().map(|what| (path.clone(), what))).collect();
+        let beginnings: BTreeSet<String> = found.iter().flat_map(|(path, _)| directories(path)).collect();
+        found.retain(|(path, what)| {
+            let is_directory = self.files.get(path).or(new.files.get(path)).is_some_and(|entry| entry.0 == 'd');
+            let came_or_went = matches!(what, FileChange::Added | FileChange::Removed);
+            !(is_directory && came_or_went && beginnings.contains(path))
+        });
+        found
+    }
+
+    fn change(&self, new: &Self, path: &str) -> Vec<FileChange> {
+        let (Some(was), Some(is)) = (self.files.get(path), new.files.get(path)) else {
+            return vec![if self.files.contains_key(path) { FileChange::Removed } else { FileChange::Added }];
+        };
+        if was.0 != is.0 {
+            return vec![FileChange::Type { old: kind(was.0), new: kind(is.0) }];
+        }
+        let mut found = Vec::new();
+        if was.3 != is.3 {
+            found.push(match (is.0, self.texts.get(path), new.texts.get(path)) {
+                ('l', ..) => FileChange::Target { old: was.3.clone(), new: is.3.clone() },
+                (_, Some(old), Some(new)) if old != new => lines::change(old, new),
+                _ => FileChange::Content { old: was.2, new: is.2 },
+            });
+        }
+        if was.1 != is.1 {
+            found.push(FileChange::Mode { old: format!("{:04o}", was.1), new: format!("{:04o}", is.1) });
+        }
+        found
+    }
+}
+
+fn directories(path: &str) -> impl Iterator<Item = String> {
+    path.match_indices('/').map(|(at, _)| path[..at].to_owned())
+}
+
+fn kind(letter: char) -> String {
+    match letter {
+        'd' => "directory",
+        'l' => "link",
+        _ => "file",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Manifest};
+
+    fn list(files: &[(&str, char, u32, &str)]) -> Manifest {
+        let mut list = Manifest::default();
+        for (path, letter, mode, text) in files {
+            let content = if *letter == 'f' { format!("digest of {text}") } else { (*text).to_owned() };
+            list.files.insert((*path).to_owned(), Entry(*letter, *mode, text.len() as u64, content));
+            if *letter == 'f' && !text.contains('\0') {
+                list.texts.insert((*path).to_owned(), (*text).to_owned());
+            }
+        }
+        list
+    }
+
+    #[test]
+    fn every_kind_of_change_is_told_apart() {
+        let old = list(&[
+            ("a", 'f', 0o644, "one\n"),
+            ("b", 'f', 0o644, "x"),
+            ("bin", 'f', 0o644, "\0"),
+            ("d", 'd', 0o755, ""),
+            ("d/gone", 'f', 0o644, ""),
+            ("l", 'l', 0o777, "a"),
+            ("t", 'f', 0o644, "x"),
+        ]);
+        let new = list(&[
+            ("a", 'f', 0o644, "two\n"),
+            ("b", 'f', 0o755, "x"),
+            ("bin", 'f', 0o644, "\0\0"),
+            ("empty", 'd', 0o755, ""),
+            ("l", 'l', 0o777, "b"),
+            ("new/x", 'f', 0o644, ""),
+            ("new", 'd', 0o755, ""),
+            ("t", 'l', 0o777, "a"),
+        ]);
+        let changes: Vec<String> = old
+            .changes(&new)
+            .into_iter()
+            .map(|(path, change)| format!("{path} {}", serde_json::to_string(&change).unwrap()))
+            .collect();
+        let expected = [
+            r#"a {"change":"line","line":1,"old":"one","new":"two","more":0}"#,
+            r#"b {"change":"mode","old":"0644","new":"0755"}"#,
+            r#"bin {"change":"content","old":1,"new":2}"#,
+            r#"d/gone {"change":"removed"}"#,
+            r#"empty {"change":"added"}"#,
+            r#"l {"change":"target","old":"a","new":"b"}"#,
+            r#"new/x {"change":"added"}"#,
+            r#"t {"change":"type","old":"file","new":"link"}"#,
+        ];
+        assert_eq!(changes, expected);
+        assert_eq!(Manifest::parse(&serde_json::to_vec(&old).unwrap()), Some(old));
+    }
+}
