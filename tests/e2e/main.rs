@@ -13,6 +13,7 @@ mod explain;
 mod images;
 mod interrupt;
 mod logs;
+mod messages;
 mod network_plumbing;
 mod network_quickstart;
 mod plan;

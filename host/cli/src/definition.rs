@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use wythe_plan::spec::Spec;
+use wythe_plan::spec::{Spec, known_hint};
 use wythe_plan::{Kind, Lock};
 use wythe_solve::{Force, LockUse, Order, Pretence};
 
@@ -56,7 +56,8 @@ impl Definition {
             None => self.spec.builder.source_date_epoch(),
             Some(Ok(epoch)) => epoch,
             Some(Err(text)) => {
-                return Err(Report::new(Exit::Spec, format!("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds")));
+                let report = Report::new(Exit::Spec, format!("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds"));
+                return Err(report.hint("unset it, or set it to seconds since 1970: `date +%s`"));
             }
         };
         Ok(Order {
@@ -118,7 +119,13 @@ fn find(path: &Path) -> Result<PathBuf, Report> {
 
 fn read_text(path: &Path) -> Result<String, Report> {
     let failed = |error: &std::io::Error| {
-        Report::new(Exit::Spec, format!("cannot read `{}`", path.display())).note(error.to_string())
+        let report = Report::new(Exit::Spec, format!("cannot read `{}`", path.display())).note(error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                report.hint(format!("name a directory with a `{DEFINITION}`, or the file itself"))
+            }
+            _ => report,
+        }
     };
     let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > LARGEST_TEXT {
@@ -150,10 +157,11 @@ fn choose_images(spec: &mut Spec, wanted: &[String]) -> Result<(), Report> {
     let known: Vec<&str> = spec.images.iter().filter_map(|image| image.name.as_deref()).collect();
     if let Some(missing) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
         let report = Report::new(Exit::Spec, format!("the definition has no image `{missing}`"));
-        return Err(report.hint(format!(
-            "it has: {}",
-            if known.is_empty() { "one without a name".into() } else { known.join(", ") }
-        )));
+        let hint = match known.is_empty() {
+            true => "it has one image, which has no name: leave `--image` out".to_owned(),
+            false => known_hint(missing, "images", &known),
+        };
+        return Err(report.hint(hint));
     }
     spec.images.retain(|image| image.name.as_ref().is_some_and(|name| wanted.contains(name)));
     Ok(())

@@ -8,10 +8,11 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use wythe_plan::Severity;
 use wythe_plan::spec::{Code, Diagnostic, SourceText, SpecErrors};
+use wythe_solve::redacted;
 
 use crate::exit::Exit;
 
-pub(crate) use build::explain;
+pub(crate) use build::{explain, is_the_commands_fault};
 
 /// A failure on its way to the person who caused it or can mend it.
 #[derive(Debug)]
@@ -91,10 +92,10 @@ impl Report {
         Self { exit: self.exit.max(other.exit), entries: self.entries.into_iter().chain(other.entries).collect() }
     }
 
-    /// Returns the whole message, ready to print.
+    /// Returns the whole message, ready to print. Credentials in addresses are not repeated, whoever said them.
     pub(crate) fn render(&self, color: bool) -> String {
         let texts: Vec<String> = self.entries.iter().map(|entry| entry.render(color)).collect();
-        texts.join("\n\n")
+        redacted(&texts.join("\n\n"))
     }
 }
 

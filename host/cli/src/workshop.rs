@@ -75,7 +75,10 @@ impl Workshop {
             store: Arc::clone(store),
             planner: plugins,
             sandbox: Arc::new(self.sandbox()),
-            client: ClientOptions::new(concat!("wythe/", env!("CARGO_PKG_VERSION"))),
+            client: ClientOptions {
+                salt: now().unsigned_abs() ^ u64::from(std::process::id()),
+                ..ClientOptions::new(concat!("wythe/", env!("CARGO_PKG_VERSION")))
+            },
             machine: self.surroundings.machine(),
             events,
             now: now(),

@@ -2,7 +2,8 @@
 //! The client: options, and the two ways to fetch.
 
 use std::io::Write;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
 use reqwest::{Response, Url, redirect};
@@ -24,6 +25,30 @@ pub struct Client {
     http: reqwest::Client,
     retry: Retry,
     hosts: Hosts,
+    listener: Option<Listener>,
+}
+
+/// Hears of attempts that are to be repeated.
+#[derive(Clone)]
+pub struct Listener(pub Arc<dyn Fn(&Repeat<'_>) + Send + Sync>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// An attempt that failed and is to be repeated.
+#[derive(Debug)]
+pub struct Repeat<'a> {
+    /// The address, without secrets.
+    pub address: String,
+    /// What it failed at.
+    pub failure: &'a Failure,
+    /// The number of the attempt that comes, and how many there can be.
+    pub attempt: (u32, u32),
+    /// How long is waited before.
+    pub wait: Duration,
 }
 
 /// How a client behaves.
@@ -37,6 +62,10 @@ pub struct ClientOptions {
     pub first_wait: Duration,
     /// The longest wait between two attempts.
     pub longest_wait: Duration,
+    /// No attempt begins later than this after the first. A transfer that is under way is not cut off.
+    pub patience: Duration,
+    /// Tells clients apart, so that they do not all come back at the same moment: any number will do.
+    pub salt: u64,
     /// How long a connection may take to come about.
     pub connect_timeout: Duration,
     /// How long a server may be silent.
@@ -62,7 +91,8 @@ pub enum Proxy {
 pub struct ClientError(#[source] reqwest::Error);
 
 impl ClientOptions {
-    /// Returns five attempts within about eight seconds of waiting, 10 s for connecting and 30 s of silence.
+    /// Returns five attempts within about eight seconds of waiting and two minutes in all, 10 s for connecting and 30 s of
+    /// silence.
     #[must_use]
     pub fn new(user_agent: &str) -> Self {
         Self {
@@ -70,6 +100,8 @@ impl ClientOptions {
             attempts: 5,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(30),
+            patience: Duration::from_secs(120),
+            salt: 0,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             proxy: Proxy::FromEnvironment,
@@ -99,8 +131,16 @@ impl Client {
             attempts: options.attempts.max(1),
             first_wait: options.first_wait,
             longest_wait: options.longest_wait,
+            patience: options.patience,
+            salt: options.salt,
         };
-        Ok(Self { http: builder.build().map_err(ClientError)?, retry, hosts: None })
+        Ok(Self { http: builder.build().map_err(ClientError)?, retry, hosts: None, listener: None })
+    }
+
+    /// Returns this client with a listener that hears of every attempt that is to be repeated.
+    #[must_use]
+    pub fn heard_by(&self, listener: Listener) -> Self {
+        Self { listener: Some(listener), ..self.clone() }
     }
 
     /// Returns this client, limited to hosts that one of the patterns names; redirects are held to it, too.
@@ -150,12 +190,18 @@ impl Client {
     ) -> Result<u64, FetchError> {
         let parsed = address::parse(url, &self.hosts).map_err(|failure| FetchError::new(url, 0, 0, failure))?;
         let mut transfer = Transfer::new(self, parsed, into, bound, progress);
+        let begun = Instant::now();
         let mut attempt = 1;
         loop {
             let Err(failure) = transfer.attempt().await else { return Ok(transfer.received()) };
-            let Some(wait) = self.retry.wait_after(attempt, &failure) else {
-                return Err(FetchError::new(url, attempt, transfer.received(), failure));
+            let spent = begun.elapsed();
+            let Some(wait) = self.retry.wait_after(attempt, &failure, url, spent) else {
+                return Err(FetchError::new(url, attempt, transfer.received(), failure).within(spent));
             };
+            if let Some(Listener(listener)) = &self.listener {
+                let attempt = (attempt + 1, self.retry.attempts);
+                listener(&Repeat { address: address::shown(url), failure: &failure, attempt, wait });
+            }
             tokio::time::sleep(wait).await;
             attempt += 1;
         }

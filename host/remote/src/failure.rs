@@ -7,10 +7,11 @@ use std::time::Duration;
 
 /// A fetch that was given up.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot fetch `{address}`{}", after(*.attempts, *.received))]
+#[error("cannot fetch `{address}`{}", after(*.attempts, *.spent, *.received))]
 pub struct FetchError {
     address: String,
     attempts: u32,
+    spent: Duration,
     received: u64,
     #[source]
     failure: Box<Failure>,
@@ -104,7 +105,13 @@ pub enum Failure {
 
 impl FetchError {
     pub(crate) fn new(address: &str, attempts: u32, received: u64, failure: Failure) -> Self {
-        Self { address: crate::address::shown(address), attempts, received, failure: Box::new(failure) }
+        let (address, failure) = (crate::address::shown(address), Box::new(failure));
+        Self { address, attempts, spent: Duration::ZERO, received, failure }
+    }
+
+    /// Says how long it was tried.
+    pub(crate) fn within(self, spent: Duration) -> Self {
+        Self { spent, ..self }
     }
 
     /// Returns the address without its secrets.
@@ -186,12 +193,17 @@ fn is_tls(error: &reqwest::Error) -> bool {
     false
 }
 
-fn after(attempts: u32, received: u64) -> String {
+fn after(attempts: u32, spent: Duration, received: u64) -> String {
+    // Less than a second is not worth a word.
+    let within = match spent.as_secs() {
+        0 => String::new(),
+        seconds => format!(" in {seconds} s"),
+    };
     match (attempts, received) {
         (0 | 1, 0) => String::new(),
         (0 | 1, _) => format!(" ({received} bytes received)"),
-        (_, 0) => format!(" ({attempts} attempts)"),
-        _ => format!(" ({attempts} attempts, {received} bytes received)"),
+        (_, 0) => format!(" ({attempts} attempts{within})"),
+        _ => format!(" ({attempts} attempts{within}, {received} bytes received)"),
     }
 }
 

@@ -4,12 +4,12 @@
 //! This room refuses to know what the bytes are for and where they end up: it writes them into what it is given, and
 //! the caller checks their digest. It promises that
 //!
-//! - a fault that may pass (a reset, a silence, a server that is busy) is tried again, a growing while later and
-//!   without randomness, up to a number of attempts that is given;
+//! - a fault that may pass (a reset, a silence, a server that is busy) is tried again, a growing while later that
+//!   differs between clients, up to a number of attempts and for a time that are given; whoever listens is told;
 //! - a download goes on where it broke off, and never glues two versions of a file together: it resumes only what the
 //!   server vouches for, and compares otherwise;
 //! - nothing is larger than it was said to be; no redirect leaves TLS, or the hosts that are allowed;
-//! - an error names the address without its credentials, what went wrong, and after how many attempts.
+//! - an error names the address without its credentials, what went wrong, and after how many attempts in what time.
 //!
 //! Dropping a future cancels it. What was written into the sink by then stays there.
 //!
@@ -39,6 +39,6 @@ mod host;
 mod retry;
 mod transfer;
 
-pub use client::{Client, ClientError, ClientOptions, Proxy};
+pub use client::{Client, ClientError, ClientOptions, Listener, Proxy, Repeat};
 pub use failure::{Failure, FetchError};
 pub use host::host_matches;

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use reqwest::header::{
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
+    CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode, Url};
 use wythe_image::Hasher;
@@ -176,8 +176,20 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 
 async fn refusal(response: Response) -> Failure {
     let status = response.status();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Failure::Status { status, retry_after: retry_after.map(Duration::from_secs), message: first_line(response).await }
+    let retry_after = retry_after(response.headers());
+    Failure::Status { status, retry_after, message: first_line(response).await }
+}
+
+/// Returns the time that a server wants to be left alone: seconds, or the distance of a date from the server's own
+/// (RFC 9110, 10.2.3); our clock may differ from it.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    let from_date = || {
+        let (until, now) = (httpdate::parse_http_date(asked).ok()?, httpdate::parse_http_date(text(DATE)?).ok()?);
+        Some(until.duration_since(now).unwrap_or_default())
+    };
+    asked.parse().ok().map(Duration::from_secs).or_else(from_date)
 }
 
 /// Returns the first line of a plain or JSON answer, at most 200 characters of it.
@@ -191,4 +203,30 @@ async fn first_line(mut response: Response) -> String {
     let text = String::from_utf8_lossy(&chunk);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     line.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    use super::retry_after;
+
+    #[test]
+    fn a_server_may_name_seconds_or_a_date() {
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (asked, date, expected) in [
+            ("7", None, Some(7)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(now), Some(30)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(now), Some(0)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", None, None),
+            ("soon", Some(now), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", HeaderValue::from_static(asked));
+            date.map(|date| headers.insert("date", HeaderValue::from_static(date)));
+            assert_eq!(retry_after(&headers), expected.map(Duration::from_secs), "{asked}");
+        }
+    }
 }

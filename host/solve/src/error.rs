@@ -72,14 +72,8 @@ pub enum Cause {
     #[error("cannot set up the network")]
     Client(#[source] ClientError),
     /// A download failed.
-    #[error("cannot fetch `{name}`")]
-    Fetch {
-        /// The file's name.
-        name: String,
-        /// Why.
-        #[source]
-        source: FetchError,
-    },
+    #[error("a download failed")]
+    Fetch(#[source] FetchError),
     /// A download brought other bytes than the plan names.
     #[error("`{url}` is not what the lock promised: expected {expected}, got {actual}")]
     WrongContent {

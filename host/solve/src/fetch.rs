@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{OnceCell, Semaphore};
 use wythe_image::Digest;
 use wythe_plan::Artifact;
-use wythe_remote::{Client, ClientOptions};
+use wythe_remote::{Client, ClientOptions, Listener, Repeat};
 use wythe_store::{Store, WriteBlobError};
 
 use crate::error::Cause;
@@ -30,8 +31,23 @@ pub(crate) struct Fetcher {
     cells: Mutex<BTreeMap<Digest, Cell>>,
 }
 
-/// How much of a set of artifacts has come.
-pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+/// Who is told of a set of artifacts.
+pub(crate) struct Told<'a> {
+    /// How much has come.
+    pub(crate) progress: &'a (dyn Fn(u64, u64) + Send + Sync),
+    /// Attempts that are repeated.
+    pub(crate) repeats: Listener,
+}
+
+/// A wait shorter than this is not worth a line.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Says that a fetch is tried again.
+pub(crate) fn describe_repeat(repeat: &Repeat<'_>) -> Option<String> {
+    let Repeat { address, failure, attempt: (attempt, of), wait } = repeat;
+    let seconds = wait.as_secs_f64();
+    (*wait >= SLOW).then(|| format!("`{address}`: {failure}; attempt {attempt} of {of} follows in {seconds:.0} s"))
+}
 
 impl Fetcher {
     pub(crate) fn new(store: Arc<Store>, options: ClientOptions) -> Self {
@@ -49,7 +65,7 @@ impl Fetcher {
     }
 
     /// Returns where each artifact lies, in the order asked for. What is missing is fetched, all at once.
-    pub(crate) async fn all(&self, artifacts: &[Artifact], progress: Progress<'_>) -> Result<Vec<PathBuf>, Cause> {
+    pub(crate) async fn all(&self, artifacts: &[Artifact], told: &Told<'_>) -> Result<Vec<PathBuf>, Cause> {
         let mut total = 0;
         for artifact in artifacts {
             if self.known(artifact)?.is_none() {
@@ -57,22 +73,16 @@ impl Fetcher {
             }
         }
         let done = AtomicU64::new(0);
-        let one = |artifact| self.one(artifact, &done, total, progress);
+        let one = |artifact| self.one(artifact, &done, total, told);
         futures_util::future::try_join_all(artifacts.iter().map(one)).await
     }
 
-    async fn one(
-        &self,
-        artifact: &Artifact,
-        done: &AtomicU64,
-        total: u64,
-        progress: Progress<'_>,
-    ) -> Result<PathBuf, Cause> {
+    async fn one(&self, artifact: &Artifact, done: &AtomicU64, total: u64, told: &Told<'_>) -> Result<PathBuf, Cause> {
         if let Some(path) = self.known(artifact)? {
             return Ok(path);
         }
         let cell = self.cells.lock().expect("no fetch panics").entry(artifact.sha256).or_default().clone();
-        let fetch = || self.fetch(artifact, done, total, progress);
+        let fetch = || self.fetch(artifact, done, total, told);
         cell.get_or_try_init(fetch).await.cloned()
     }
 
@@ -81,7 +91,7 @@ impl Fetcher {
         artifact: &Artifact,
         done: &AtomicU64,
         total: u64,
-        progress: Progress<'_>,
+        told: &Told<'_>,
     ) -> Result<PathBuf, Cause> {
         let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
         let mut writer = self.store.blob_writer().map_err(Cause::store)?;
@@ -90,14 +100,14 @@ impl Fetcher {
             let last = before.swap(now, Ordering::Relaxed);
             // A download that starts again reports less than before; the sum must not run backwards below zero.
             let sum = done.fetch_add(now.saturating_sub(last), Ordering::Relaxed) + now.saturating_sub(last);
-            progress(sum, total);
+            (told.progress)(sum, total);
         };
-        let name = || artifact.url.rsplit('/').next().unwrap_or(&artifact.url).to_owned();
         self.client()
             .await?
+            .heard_by(told.repeats.clone())
             .download(&artifact.url, &mut writer, artifact.size, &report)
             .await
-            .map_err(|source| Cause::Fetch { name: name(), source })?;
+            .map_err(Cause::Fetch)?;
         // The store checks the digest before it takes the bytes: what is not what was promised leaves no trace.
         writer.finish(Some(artifact.sha256)).map_err(|error| match error {
             WriteBlobError::Mismatch { expected, found: actual, .. } => {

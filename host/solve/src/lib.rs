@@ -48,4 +48,6 @@ pub use machine::{Machine, Pretence};
 pub use operation::describe;
 pub use program::{Program, program_request};
 pub use step::{LockUse, PlannedStep};
-pub use why::{Account, Fate, FileChange, Forced, LockChange, OperationAccount, Reason, Root, StepAccount, account_of};
+pub use why::{
+    Account, Fate, FileChange, Forced, LockChange, OperationAccount, Reason, Root, StepAccount, account_of, redacted,
+};

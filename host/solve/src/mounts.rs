@@ -8,16 +8,21 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use wythe_image::Image;
-use wythe_plan::{Action, Archive, Artifact, Brush, Files, Label, MountSource, Run, Sharing, Source, Vertex, VertexId};
+use wythe_plan::{
+    Action, Archive, Artifact, Brush, Files, Label, MountSource, Run, Severity, Sharing, Source, Vertex, VertexId,
+};
+use wythe_remote::Listener;
 use wythe_sandbox::Mount;
 use wythe_store::{Active, CacheError, CacheMount, CacheSharing, LockError};
 use wythe_sys::overlay::Overlay;
 
-use crate::Event;
+use crate::engine::Engine;
 use crate::error::Cause;
+use crate::fetch::{Told, describe_repeat};
 use crate::operation::Operation;
 use crate::plumbing::Point;
 use crate::state::{StateFiles, layer_dirs};
+use crate::{Event, StepId};
 
 /// A mount whose source is at hand.
 pub(crate) struct Laid {
@@ -160,6 +165,9 @@ async fn cache(operation: &Operation<'_>, id: &str, sharing: Sharing) -> Result<
 /// Time between two reports of a download: more often than this nobody reads.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(80);
 
+/// Time between two lines about attempts that are repeated.
+const BETWEEN_REPEATS: Duration = Duration::from_secs(1);
+
 /// Fetches artifacts on behalf of a step.
 pub(crate) async fn fetch(operation: &Operation<'_>, artifacts: &[Artifact]) -> Result<Vec<PathBuf>, Cause> {
     let engine = &operation.chain.engine;
@@ -174,8 +182,25 @@ pub(crate) async fn fetch(operation: &Operation<'_>, artifacts: &[Artifact]) -> 
         let (step, label) = (operation.turn.step.clone(), label.clone());
         engine.tell(Event::Progress { step, label, done, total });
     };
+    let told = Told { progress: &report, repeats: repeats(engine, &operation.turn.step) };
     tokio::select! {
-        paths = engine.fetcher.all(artifacts, &report) => paths,
+        paths = engine.fetcher.all(artifacts, &told) => paths,
         () = engine.stop.cancelled() => Err(Cause::Cancelled),
     }
+}
+
+/// Returns who tells that a fetch of a step is tried again, where that takes a while.
+pub(crate) fn repeats(engine: &Arc<Engine>, step: &StepId) -> Listener {
+    let (engine, step) = (Arc::clone(engine), step.clone());
+    // Of many downloads that a server turns away at once, one line is enough.
+    let last = Mutex::new(None::<Instant>);
+    Listener(Arc::new(move |repeat| {
+        let mut last = last.lock().expect("telling does not panic");
+        if last.is_none_or(|last| last.elapsed() > BETWEEN_REPEATS)
+            && let Some(text) = describe_repeat(repeat)
+        {
+            *last = Some(Instant::now());
+            engine.tell(Event::Message { step: step.clone(), severity: Severity::Warning, text });
+        }
+    }))
 }

@@ -23,6 +23,7 @@ mod tree;
 
 pub use account::{Account, Fate, OperationAccount, StepAccount, account_of};
 pub use reason::{FileChange, Forced, LockChange, Reason, Root};
+pub use redact::redacted;
 
 pub(crate) use chronicle::Chronicle;
 pub(crate) use past::{OpNow, OpPast, Planned, Said};

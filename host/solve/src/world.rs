@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use wythe_image::{Digest, Image, to_canonical_json};
 use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, VertexId, World};
+use wythe_remote::Listener;
 
 use crate::chain::{Chain, Turn};
 use crate::error::Cause;
 use crate::fetch::Fetcher;
+use crate::mounts::repeats;
 use crate::state::{StateFiles, reason};
 use crate::{Event, probe};
 
@@ -121,13 +123,15 @@ impl World for StepWorld {
         let name = url.rsplit('/').next().unwrap_or(url).to_owned();
         let get = async {
             tokio::select! {
-                body = get_body(&engine.fetcher, url) => Some(body),
+                body = get_body(&engine.fetcher, repeats(engine, &self.turn.step), url) => Some(body),
                 () = engine.stop.cancelled() => None,
             }
         };
         self.log(Severity::Note, &format!("fetch {name}"));
         match self.runtime.block_on(get) {
             Some(Ok(body)) => Ok(Ok(body)),
+            // Its own text names the address; that it was a download is known here.
+            Some(Err(Cause::Fetch(error))) => Ok(Err(crate::trace::full_text(&error))),
             Some(Err(cause)) => Ok(Err(crate::trace::full_text(&cause))),
             None => Err(PlanError::World("stopped".to_owned())),
         }
@@ -155,10 +159,9 @@ impl World for StepWorld {
     }
 }
 
-async fn get_body(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, Cause> {
-    let client = fetcher.client().await?;
-    let fail = |source| Cause::Fetch { name: url.to_owned(), source };
-    client.get(url, LARGEST_ANSWER).await.map_err(fail)
+async fn get_body(fetcher: &Fetcher, repeats: Listener, url: &str) -> Result<Vec<u8>, Cause> {
+    let client = fetcher.client().await?.heard_by(repeats);
+    client.get(url, LARGEST_ANSWER).await.map_err(Cause::Fetch)
 }
 
 fn world_error(cause: &Cause) -> PlanError {

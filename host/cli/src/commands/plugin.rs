@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use wythe_plan::Kind;
+use wythe_plan::spec::known_hint;
 
 use crate::arguments::Plugin;
 use crate::diagnostic::Report;
@@ -37,7 +38,7 @@ fn show(kinds: &[Kind], wanted: &str, json: bool) -> Result<(), Report> {
     let Some(kind) = kinds.iter().find(|kind| kind.name == wanted) else {
         let known: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
         let report = Report::new(Exit::Spec, format!("there is no step kind `{wanted}`"));
-        return Err(report.hint(format!("known kinds: {}", known.join(", "))));
+        return Err(report.hint(known_hint(wanted, "kinds", &known)));
     };
     if json {
         print::json(kind);

@@ -11,7 +11,7 @@ use wythe_store::Store;
 use crate::arguments::{Inside, NetworkMode, Run, Shell};
 use crate::commands::block_on;
 use crate::definition::split_assignment;
-use crate::diagnostic::Report;
+use crate::diagnostic::{Report, is_the_commands_fault};
 use crate::exit::Exit;
 use crate::workshop::{Stops, Workshop, find_image, store_failed};
 
@@ -77,8 +77,11 @@ fn execute(
 }
 
 fn cannot_run(name: &str, error: &RunError) -> Report {
-    Report::caused(Exit::World, format!("cannot run `{name}`"), error)
-        .hint("see what this machine allows: `wythe doctor`")
+    let what = format!("cannot run `{name}`");
+    match error {
+        RunError::Setup(setup) if is_the_commands_fault(setup) => Report::new(Exit::Spec, what).note(setup.to_string()),
+        error => Report::caused(Exit::World, what, error).hint("see what this machine allows: `wythe doctor`"),
+    }
 }
 
 /// The exit status of a shell for a program that ended so.

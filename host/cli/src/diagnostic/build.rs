@@ -1,15 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Prose for a build that stopped.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 
-use wythe_plan::spec::{ImageSpec, Spec, Step};
+use wythe_plan::spec::{BASE_STEP, ImageSpec, Spec, Step};
 use wythe_plan::{PlanError, Problem};
-use wythe_sandbox::{Ending, RunError, SetupError};
-use wythe_solve::{BuildError, Cause, describe_ending};
+use wythe_sandbox::{Ending, RunError, SetupError, UserError};
+use wythe_solve::{BuildError, Cause, StepId, describe_ending};
 
 use super::Report;
 use crate::exit::Exit;
+
+/// What state a step leaves behind that began and did not end.
+fn kept(step: &StepId) -> &'static str {
+    match &*step.step {
+        BASE_STEP => "nothing of it is kept",
+        _ => "nothing of this step is kept; the steps before it are",
+    }
+}
+
+/// The same of a step that did not begin.
+fn not_begun(step: &StepId) -> &'static str {
+    match &*step.step {
+        BASE_STEP => "nothing was run",
+        _ => "nothing was run for this step; the steps before it are kept",
+    }
+}
+
+/// What is said of our own faults.
+const OURS: &str = "this is a bug in wythe; please report it with the command and the definition";
 
 /// What a person can do after a network failed.
 const NETWORK_HINT: &str = "check the network and the proxy settings, then build again: what was done is kept";
@@ -53,24 +73,30 @@ fn declined(error: &BuildError, problems: &[Problem], spec: &Spec, step: Option<
         problem.hint.iter().fold(report, |report, hint| report.hint(hint))
     };
     let reports = problems.iter().map(one).reduce(Report::join);
-    reports.unwrap_or_else(|| Report::new(Exit::Plugin, format!("step `{}` was declined without a reason", error.step)))
+    reports.unwrap_or_else(|| {
+        let what = format!("step `{}` was declined without a reason", error.step);
+        Report::new(Exit::Plugin, what)
+            .note("this is a fault in the plugin, not in your definition; no command was run")
+    })
 }
 
 fn of_plan(error: &BuildError, plan: &PlanError) -> Report {
     let step = &error.step;
     match plan {
-        PlanError::Failed(what) => Report::new(Exit::World, format!("step `{step}`: {what}")),
+        PlanError::Failed(what) => Report::new(Exit::World, format!("step `{step}`: {what}")).note(not_begun(step)),
         PlanError::Broken { plugin, what, frames } => {
             let what = format!("plugin `{plugin}` {what} (step `{step}`)");
             let report = frames.iter().fold(Report::new(Exit::Plugin, what), |report, frame| report.note(frame));
             report.note("this is a fault in the plugin, not in your definition; no command was run")
         }
         PlanError::Refused { plugin, what, hint } => {
-            Report::new(Exit::Spec, format!("plugin `{plugin}` {what} (step `{step}`)")).hint(hint)
+            Report::new(Exit::Spec, format!("plugin `{plugin}` {what} (step `{step}`)"))
+                .note(not_begun(step))
+                .hint(hint)
         }
-        PlanError::World(what) => Report::new(Exit::World, format!("step `{step}`: {what}")),
+        PlanError::World(what) => Report::new(Exit::World, format!("step `{step}`: {what}")).note(not_begun(step)),
         PlanError::NotYet => {
-            Report::new(Exit::Bug, format!("step `{step}` was planned before the image below it was built"))
+            Report::new(Exit::Bug, format!("step `{step}` was planned before the image below it was built")).note(OURS)
         }
         PlanError::Declined(_) => unreachable!("explained before"),
     }
@@ -83,7 +109,7 @@ fn of_command(error: &BuildError, command: &str, ending: Ending, tail: &[String]
         report = report.note("last lines of its output:");
         report = tail.iter().fold(report, |report, line| report.note(format!("  | {line}")));
     }
-    let report = report.note("nothing of this step is kept; the steps before it are");
+    let report = report.note(kept(&error.step));
     let report = report.hint(format!("all of its output: `wythe logs {}`, or {}", error.step.step, log.display()));
     match ending {
         Ending::TimedOut => report.hint("give the step a longer `timeout`"),
@@ -92,14 +118,29 @@ fn of_command(error: &BuildError, command: &str, ending: Ending, tail: &[String]
 }
 
 /// Whether what was asked for cannot be had in the image, whatever the machine.
-fn is_the_commands_fault(setup: &SetupError) -> bool {
+pub(crate) fn is_the_commands_fault(setup: &SetupError) -> bool {
     matches!(
         setup,
         SetupError::NoCommand
             | SetupError::NoProgram { .. }
             | SetupError::ProgramDenied { .. }
             | SetupError::NotAProgram { .. }
+            | SetupError::NoInterpreter { .. }
+            | SetupError::Workdir { .. }
+            | SetupError::User(UserError::NoUser(_) | UserError::NoGroup(_) | UserError::OutOfRange(_))
     )
+}
+
+/// Whether the disk has no room left.
+fn is_full(cause: &Cause) -> bool {
+    let mut layer: Option<&(dyn std::error::Error + 'static)> = Some(cause);
+    while let Some(error) = layer {
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::StorageFull) {
+            return true;
+        }
+        layer = error.source();
+    }
+    false
 }
 
 fn of_cause(error: &BuildError, cause: &Cause) -> Report {
@@ -110,19 +151,39 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         _ => Exit::World,
     };
     let what = format!("step `{}`: {cause}", error.step);
-    let report = match std::error::Error::source(cause) {
-        Some(source) => Report::caused(exit, what, source),
-        None => Report::new(exit, what),
+    let report = match (cause, std::error::Error::source(cause)) {
+        // That the sandbox could not be set up is what the first line says.
+        (Cause::Sandbox { source: RunError::Setup(setup), .. }, _) => Report::caused(exit, what, setup),
+        (_, Some(source)) => Report::caused(exit, what, source),
+        (_, None) => Report::new(exit, what),
+    };
+    let report = match cause {
+        Cause::Bug(_) => report.note(OURS),
+        Cause::Locked { .. } | Cause::NoImage { .. } | Cause::Unsupported { .. } | Cause::Context { .. } => {
+            report.note(not_begun(&error.step))
+        }
+        Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
+        _ => report.note(kept(&error.step)),
     };
     match cause {
         Cause::Locked { .. } => report.hint("bring wythe.lock up to date: `wythe lock`"),
         Cause::NoImage { .. } => report.hint("see which images there are: `wythe images`"),
-        Cause::Fetch { source, .. } if source.is_transient() => report.hint(NETWORK_HINT),
-        Cause::Fetch { .. } => report
+        Cause::Fetch(source) if source.is_transient() => report.hint(NETWORK_HINT),
+        Cause::Fetch(_) => report
             .hint(format!("if it is not offered any more, pin what is: `wythe lock --upgrade {}`", error.step.step)),
-        Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
-        Cause::Bug(_) => report.note("this is a bug in wythe"),
+        cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
+        Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),
+        Cause::Sandbox { source: RunError::Setup(SetupError::NoProgram { .. }), .. } => {
+            report.hint("it has to be in the image: take a base that has it, or install it in a step")
+        }
+        Cause::WrongContent { .. } => report.hint(format!(
+            "if the file was replaced on purpose, pin what is there: `wythe lock --upgrade {}`",
+            error.step.step
+        )),
         _ => report,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 /// Returns a text in which the user and the password of every address are stars.
-pub(super) fn redacted(text: &str) -> String {
+#[must_use]
+pub fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
