@@ -19,3 +19,5 @@ mod network_quickstart;
 mod plan;
 mod rootless;
 mod sandbox;
+mod secrets;
+mod volumes;

@@ -8,7 +8,7 @@ use wythe_tests::{Bench, Ended, binary};
 /// The account that the tests use, made by whoever prepares the machine (`.ci/run` does).
 const ACCOUNT: &str = "wythe-test";
 
-fn is_possible() -> bool {
+pub(crate) fn is_possible() -> bool {
     let output = Command::new("id").arg("-u").output().unwrap();
     let is_root = output.stdout == b"0\n";
     let has_account = Command::new("id").arg(ACCOUNT).output().unwrap().status.success();
@@ -19,7 +19,7 @@ fn is_possible() -> bool {
 }
 
 /// Runs the binary as the ordinary user, in a copy of the bench that belongs to that user.
-fn as_user(bench: &Bench, args: &[&str]) -> Ended {
+pub(crate) fn as_user(bench: &Bench, args: &[&str]) -> Ended {
     let home = format!("/tmp/{ACCOUNT}-{}", std::process::id());
     let copy = format!(
         "rm -rf {home} && mkdir -p {home} && cp -a {}/. {home}/ && rm -rf {home}/store && cp {} {home}/wythe-binary && chown -R {ACCOUNT} {home}",

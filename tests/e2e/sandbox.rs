@@ -3,7 +3,7 @@
 
 use wythe_tests::Bench;
 
-const BASE: &str = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"root\"\nto = \"/\"\n";
+pub(crate) const BASE: &str = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"root\"\nto = \"/\"\n";
 
 fn with_run(bench: &Bench, commands: &[&str], options: &str) {
     let quoted: Vec<String> = commands.iter().map(|command| format!("'''{command}'''")).collect();

@@ -87,6 +87,9 @@ pub(crate) enum Command {
     /// Look after the store
     #[command(subcommand)]
     Store(Store),
+    /// Look after named volumes
+    #[command(subcommand)]
+    Volume(Volume),
     /// Say what this machine can do, and what to do where it cannot
     Doctor(Doctor),
     /// Print completions for a shell
@@ -120,10 +123,14 @@ the definition has several). Progress goes to standard error.
 Examples:
   wythe build -t app:1.4
   wythe build . --locked --progress plain
+  wythe build --secret id=hf,env=HF_TOKEN --secret 'id=pip,command=pass show pip'
+  wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
   wythe build --rebuild run          run that step again even where its result is known")]
 pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) definition: Definition,
+    #[command(flatten)]
+    pub(crate) grants: Grants,
     /// Names for the image; with several images, the part before `/` or `:` is not added: one image only
     #[arg(short, long = "tag", value_name = "NAME")]
     pub(crate) tags: Vec<String>,
@@ -142,6 +149,21 @@ pub(crate) struct Build {
     /// Print a JSON object with names, digests and sizes instead of the digest
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What the person who builds grants to steps.
+#[derive(Debug, Args)]
+pub(crate) struct Grants {
+    /// A secret that steps ask for by id: `id=ID` and one of `env=NAME`, `src=FILE`, `dotenv=FILE` (its variable ID, or
+    /// `key=NAME`) or, at the end, `command=COMMAND`; with none of them, the variable or else the file called ID
+    #[arg(long = "secret", value_name = "id=ID,…")]
+    pub(crate) secrets: Vec<String>,
+    /// The ssh agent that steps reach: `default` for that of SSH_AUTH_SOCK, or ID=SOCKET
+    #[arg(long, value_name = "ID[=SOCKET]")]
+    pub(crate) ssh: Vec<String>,
+    /// A directory of this machine in place of the volume NAME
+    #[arg(long = "volume", value_name = "NAME=DIR")]
+    pub(crate) volumes: Vec<String>,
 }
 
 /// How progress is shown.
@@ -227,6 +249,8 @@ pub(crate) struct Plan {
 pub(crate) struct Lock {
     #[command(flatten)]
     pub(crate) definition: Definition,
+    #[command(flatten)]
+    pub(crate) grants: Grants,
     /// Pin these steps anew (name or kind); without a name, all of them
     #[arg(long, value_name = "STEP", num_args = 0..)]
     pub(crate) upgrade: Option<Vec<String>>,
@@ -246,7 +270,8 @@ What the program writes into the image's files is thrown away when it ends. The 
 Examples:
   wythe run app
   wythe run app -- python -V
-  wythe run --env DEBUG=1 --network none app -- env")]
+  wythe run --env DEBUG=1 --network none app -- env
+  wythe run --volume hf-cache:/root/.cache/huggingface --volume ./data:/data:ro app")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) inside: Inside,
@@ -272,6 +297,10 @@ pub(crate) struct Inside {
     /// The network: all of the machine's, or none
     #[arg(long, default_value = "host")]
     pub(crate) network: NetworkMode,
+    /// A named volume, or with a `/` or `.` in front a directory of this machine, at a path of the image; `:ro` at the end
+    /// for one that cannot be changed
+    #[arg(short, long = "volume", value_name = "NAME|DIR:PATH")]
+    pub(crate) volumes: Vec<String>,
     /// Run this program in place of the image's entry point
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) entrypoint: Option<String>,
@@ -421,6 +450,35 @@ pub(crate) enum Store {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// `wythe volume`.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A volume is made when a step or program first uses it, and is never collected.
+
+Examples:
+  wythe volume ls
+  wythe volume inspect hf-cache      where it is, how much room it takes
+  wythe volume rm hf-cache")]
+pub(crate) enum Volume {
+    /// List the volumes
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print where a volume is and how much room it takes, as JSON
+    Inspect {
+        /// The volume
+        volume: String,
+    },
+    /// Remove volumes with all that is in them
+    Rm {
+        /// The volumes
+        #[arg(required = true)]
+        volumes: Vec<String>,
     },
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod store;
+pub(crate) mod volume;
 
 use clap::CommandFactory as _;
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_image::Platform;
@@ -32,7 +33,12 @@ impl Surroundings {
         Self { variables: std::env::vars_os().collect() }
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    /// Returns the bytes of a variable.
+    pub(crate) fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        self.variables.get(std::ffi::OsStr::new(name)).map(|value| value.as_bytes().to_vec())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.variables.get(std::ffi::OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
     }
 

@@ -11,6 +11,7 @@ mod definition;
 mod diagnostic;
 mod environment;
 mod exit;
+mod grants;
 mod print;
 mod render;
 mod standing;
@@ -82,6 +83,7 @@ fn run(workshop: &Workshop, command: Command) -> Result<ExitCode, diagnostic::Re
         Command::Save(save) => commands::save::run(workshop, &save).map(done),
         Command::Plugin(plugin) => commands::plugin::run(workshop, &plugin).map(done),
         Command::Store(store) => commands::store::run(workshop, &store),
+        Command::Volume(volume) => commands::volume::run(workshop, &volume).map(done),
         Command::Doctor(doctor) => commands::doctor::run(workshop, &doctor),
         Command::Completions { shell } => {
             commands::completions(shell);

@@ -10,7 +10,7 @@ use wythe_plan::{CORE_KINDS, Kind, StepPlanner as _};
 use wythe_plugin::{PluginOptions, Plugins};
 use wythe_remote::ClientOptions;
 use wythe_sandbox::Native;
-use wythe_solve::{Engine, EventSink, Parts};
+use wythe_solve::{Engine, EventSink, Grants, Parts};
 use wythe_store::{Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
@@ -68,6 +68,7 @@ impl Workshop {
         &self,
         store: &Arc<Store>,
         plugins: Arc<Plugins>,
+        grants: Grants,
         events: Arc<dyn EventSink>,
         stops: &Stops,
     ) -> Arc<Engine> {
@@ -80,6 +81,7 @@ impl Workshop {
                 ..ClientOptions::new(concat!("wythe/", env!("CARGO_PKG_VERSION")))
             },
             machine: self.surroundings.machine(),
+            grants,
             events,
             now: now(),
             cancel: stops.cancel.clone(),

@@ -219,6 +219,9 @@ pub enum MountSource {
         id: String,
         /// Mode bits of the file.
         mode: u32,
+        /// Whose it is, as `uid`, `uid:gid` or names of the state; empty for the user of the run.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        owner: String,
         /// Whether the run fails without it.
         required: bool,
     },

@@ -26,7 +26,7 @@ mod parse;
 mod step;
 mod toml_value;
 
-pub use ambient::Ambient;
+pub use ambient::{Ambient, SecretPlace, SecretUse};
 pub use builder_version::{BuilderVersion, UnknownBuilderVersion};
 pub use diagnostic::{Code, Diagnostic, SourceText, SpecErrors};
 pub use nearest::known_hint;

@@ -25,6 +25,7 @@ mod devices;
 mod input;
 mod mounts;
 mod program;
+mod secret;
 mod system;
 
 /// The first argument by which a binary knows that it is to call [`init_main`] and do nothing else.
@@ -46,6 +47,8 @@ pub fn init_main() -> ExitCode {
 /// An error means that the caller does not listen: all others have been told to it.
 fn keep() -> io::Result<()> {
     let socket = take_socket()?;
+    // What the request holds is nobody's business, whatever becomes of this process.
+    process::forbid_core_dumps()?;
     // The command inherits it, and an ignored end of a child could not be waited for.
     process::reset_signals();
     rustix::thread::set_name(c"wythe-sandbox")?;

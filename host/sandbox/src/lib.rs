@@ -22,6 +22,8 @@
 //!   bits do nothing unless the request asks for them, and the system calls are those of Docker's default.
 //! - It has three descriptors, no controlling terminal but one of its own, and no network unless it was given the host's.
 //! - What the driver puts up is outside of the root's upper directory.
+//! - Secrets are in the memory of the run's processes and of a file system of its own, never on a disk, in a swap space or a
+//!   core dump, and gone with the run.
 //!
 //! ```no_run
 //! use wythe_sandbox::{Ending, Native, RunInputs, RunRequest, Sandbox, Stdio};
@@ -42,6 +44,7 @@ mod init;
 mod native;
 mod outcome;
 mod request;
+mod secret;
 mod user;
 mod wire;
 
@@ -50,4 +53,5 @@ pub use init::{INIT_ARGUMENT, init_main};
 pub use native::Native;
 pub use outcome::{Ending, RunOutcome, Sandbox, Stdio, Stream, Usage};
 pub use request::{Mount, MountSource, Network, RunInputs, RunRequest, RunTuning};
+pub use secret::Secret;
 pub use user::{User, UserError};

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wythe_sys::overlay::Overlay;
 
+use crate::Secret;
+
 /// One run. What can change its result is apart from what can only change how it gets there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRequest {
@@ -26,6 +28,9 @@ pub struct RunInputs {
     pub argv: Vec<String>,
     /// The whole environment; nothing is added.
     pub env: BTreeMap<String, String>,
+    /// Variables whose values nobody else is to see; they win over those of `env`.
+    #[serde(default)]
+    pub secret_env: BTreeMap<String, Secret>,
     /// Where it starts, inside the root. It must exist; empty means `/`.
     pub workdir: String,
     /// Who it is: empty for root, or `name`, `uid`, `name:group`, `uid:gid` and the mixtures, resolved in the root.
@@ -100,6 +105,15 @@ pub enum MountSource {
         size: Option<u64>,
         /// The permissions of its root.
         mode: u32,
+    },
+    /// A file in memory that cannot be changed. Its target must be a file.
+    Secret {
+        /// What is in it.
+        content: Secret,
+        /// Its permissions.
+        mode: u32,
+        /// Its owner and group.
+        owner: (u32, u32),
     },
     /// A device node of the machine, which works as one. Its target lies in `/dev` and need not exist.
     Device {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The engine: everything that outlives one image of a build.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -15,6 +17,7 @@ use crate::error::Cause;
 use crate::fetch::Fetcher;
 use crate::machine::Machine;
 use crate::plumbing::Plumbing;
+use crate::secret::Secrets;
 use crate::{Event, EventSink};
 
 /// The parts that an engine is put together from.
@@ -29,6 +32,8 @@ pub struct Parts {
     pub client: ClientOptions,
     /// The machine.
     pub machine: Machine,
+    /// What the person who builds has granted to steps.
+    pub grants: Grants,
     /// Who is told.
     pub events: Arc<dyn EventSink>,
     /// What the time is, in seconds since 1970: for records, never for results.
@@ -45,6 +50,15 @@ impl std::fmt::Debug for Parts {
     }
 }
 
+/// What a person has granted to the steps of a build, beside what each of them may have anyway.
+#[derive(Debug, Default)]
+pub struct Grants {
+    /// Secrets and ssh agents.
+    pub secrets: Secrets,
+    /// Directories of the machine that stand for named volumes.
+    pub volumes: BTreeMap<String, PathBuf>,
+}
+
 /// Solves plans.
 pub struct Engine {
     pub(crate) store: Arc<Store>,
@@ -53,6 +67,7 @@ pub struct Engine {
     pub(crate) fetcher: Fetcher,
     pub(crate) machine: Machine,
     pub(crate) plumbing: Plumbing,
+    pub(crate) grants: Grants,
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) now: i64,
     /// Names this build among the logs.
@@ -73,7 +88,7 @@ impl Engine {
     /// Puts an engine together.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, planner, sandbox, client, machine, events, now, cancel, stop } = parts;
+        let Parts { store, planner, sandbox, client, machine, grants, events, now, cancel, stop } = parts;
         Arc::new(Self {
             fetcher: Fetcher::new(Arc::clone(&store), client),
             plumbing: Plumbing::new(&machine),
@@ -82,6 +97,7 @@ impl Engine {
             planner,
             sandbox,
             machine,
+            grants,
             events,
             build_id: format!("{now}-{}", std::process::id()),
             now,

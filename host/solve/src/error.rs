@@ -59,6 +59,22 @@ pub enum Cause {
         /// What was asked for.
         what: String,
     },
+    /// A secret or an ssh agent that a command needs cannot be had.
+    #[error("it needs {what}: {why}")]
+    NotGranted {
+        /// `the secret …`, `the ssh agent …`.
+        what: String,
+        /// Its name.
+        id: String,
+        /// Why not, without its value.
+        why: String,
+    },
+    /// A command has written a secret where it would be kept.
+    #[error("{}", describe_leaks(.leaks))]
+    Leak {
+        /// Which secret, and in which file.
+        leaks: Vec<(String, String)>,
+    },
     /// Files that a step takes from the build context cannot be had.
     #[error("{what}")]
     Context {
@@ -122,6 +138,11 @@ pub fn describe_ending(ending: Ending) -> String {
         Ending::TimedOut => "ran longer than its `timeout`".to_owned(),
         Ending::Cancelled => "was stopped".to_owned(),
     }
+}
+
+fn describe_leaks(leaks: &[(String, String)]) -> String {
+    let one = |(id, place): &(String, String)| format!("the secret `{id}` is in `{place}`");
+    leaks.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 impl Cause {

@@ -23,6 +23,7 @@ mod error;
 mod event;
 mod fetch;
 mod files;
+mod granted;
 mod machine;
 mod mounts;
 mod operation;
@@ -31,6 +32,7 @@ mod plumbing;
 mod probe;
 mod program;
 mod run;
+mod secret;
 mod snapshot;
 mod state;
 mod step;
@@ -41,12 +43,13 @@ mod world;
 
 pub use build::{Built, Force, Order, Outcome, build, look};
 pub use chain::describe_edit;
-pub use engine::{Engine, Parts};
+pub use engine::{Engine, Grants, Parts};
 pub use error::{BuildError, Cause, describe_ending};
 pub use event::{Event, EventSink, How, Silent, StepId, Stream};
 pub use machine::{Machine, Pretence};
 pub use operation::describe;
-pub use program::{Program, program_request};
+pub use program::{Program, ProgramVolume, VolumeSource, program_request};
+pub use secret::{LONGEST_SECRET, Secrets};
 pub use step::{LockUse, PlannedStep};
 pub use why::{
     Account, Fate, FileChange, Forced, LockChange, OperationAccount, Reason, Root, StepAccount, account_of, redacted,

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -12,8 +12,8 @@ use wythe_plan::{
     Action, Archive, Artifact, Brush, Files, Label, MountSource, Run, Severity, Sharing, Source, Vertex, VertexId,
 };
 use wythe_remote::Listener;
-use wythe_sandbox::Mount;
-use wythe_store::{Active, CacheError, CacheMount, CacheSharing, LockError};
+use wythe_sandbox::{Mount, Secret};
+use wythe_store::{Active, CacheError, CacheMount, CacheSharing, LockError, VolumeMount};
 use wythe_sys::overlay::Overlay;
 
 use crate::engine::Engine;
@@ -21,8 +21,9 @@ use crate::error::Cause;
 use crate::fetch::{Told, describe_repeat};
 use crate::operation::Operation;
 use crate::plumbing::Point;
+use crate::secret::Agent;
 use crate::state::{StateFiles, layer_dirs};
-use crate::{Event, StepId};
+use crate::{Event, StepId, granted};
 
 /// A mount whose source is at hand.
 pub(crate) struct Laid {
@@ -36,6 +37,9 @@ enum LaidSource {
     State { lowers: Vec<PathBuf>, path: String },
     Tmpfs { size: Option<u64> },
     Cache(CacheMount),
+    Volume(VolumeMount),
+    Secret { id: String, content: Secret, mode: u32, owner: (u32, u32) },
+    Ssh { id: String, real: PathBuf, owner: (u32, u32), agent: OnceLock<Agent> },
 }
 
 impl Laid {
@@ -43,14 +47,33 @@ impl Laid {
         Point { target: &self.target, is_file: self.is_file }
     }
 
+    /// Returns the secret that is mounted.
+    pub(crate) fn secret(&self) -> Option<(&str, &Secret)> {
+        match &self.source {
+            LaidSource::Secret { id, content, .. } => Some((id, content)),
+            _ => None,
+        }
+    }
+
+    /// Returns the directory of a cache.
+    pub(crate) fn cache(&self) -> Option<&Path> {
+        match &self.source {
+            LaidSource::Cache(cache) => Some(cache.dir()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn mount(&self, active: &Active) -> std::io::Result<Mount> {
         let source = match &self.source {
-            LaidSource::Path { path, read_only } => {
-                wythe_sandbox::MountSource::Bind { path: path.clone(), subpath: String::new(), read_only: *read_only }
+            LaidSource::Path { path, read_only } => bind(path, *read_only),
+            LaidSource::Cache(cache) => bind(cache.dir(), false),
+            LaidSource::Volume(volume) => bind(volume.dir(), false),
+            LaidSource::Secret { content, mode, owner, .. } => {
+                wythe_sandbox::MountSource::Secret { content: content.clone(), mode: *mode, owner: *owner }
             }
-            LaidSource::Cache(cache) => {
-                let path = cache.dir().to_owned();
-                wythe_sandbox::MountSource::Bind { path, subpath: String::new(), read_only: false }
+            LaidSource::Ssh { id, real, owner, agent } => {
+                let made = Agent::listen(active.dir(), &format!("ssh-agent-{id}"), real, *owner)?;
+                bind(agent.get_or_init(|| made).path(), false)
             }
             LaidSource::Tmpfs { size } => wythe_sandbox::MountSource::Tmpfs { size: *size, mode: 0o1777 },
             LaidSource::State { lowers, path } if lowers.is_empty() => {
@@ -58,7 +81,7 @@ impl Laid {
                 let empty = active.dir().join("empty");
                 std::fs::create_dir_all(&empty)?;
                 debug_assert_eq!(path, "/", "a path inside an empty state was refused before");
-                wythe_sandbox::MountSource::Bind { path: empty, subpath: String::new(), read_only: true }
+                bind(&empty, true)
             }
             LaidSource::State { lowers, path } => wythe_sandbox::MountSource::Overlay {
                 overlay: Overlay { lowers: lowers.clone(), upper: None, work: None },
@@ -68,6 +91,10 @@ impl Laid {
         };
         Ok(Mount { target: self.target.clone(), source })
     }
+}
+
+fn bind(path: &Path, read_only: bool) -> wythe_sandbox::MountSource {
+    wythe_sandbox::MountSource::Bind { path: path.to_owned(), subpath: String::new(), read_only }
 }
 
 /// Brings the sources of all mounts of a run to hand: what has to be fetched is fetched at once.
@@ -81,10 +108,12 @@ pub(crate) async fn lay(operation: &Operation<'_>, run: &Run) -> Result<Vec<Laid
         })
         .collect();
     fetch(operation, &artifacts).await?;
-    try_join_all(run.mounts.iter().map(|mount| one(operation, mount))).await
+    let laid = try_join_all(run.mounts.iter().map(|mount| one(operation, run, mount))).await?;
+    Ok(laid.into_iter().flatten().collect())
 }
 
-async fn one(operation: &Operation<'_>, mount: &wythe_plan::Mount) -> Result<Laid, Cause> {
+/// Returns a mount; none for an optional one that is not there.
+async fn one(operation: &Operation<'_>, run: &Run, mount: &wythe_plan::Mount) -> Result<Option<Laid>, Cause> {
     let store = &operation.chain.engine.store;
     let (is_file, source) = match &mount.source {
         MountSource::Artifact(artifact) => {
@@ -103,11 +132,19 @@ async fn one(operation: &Operation<'_>, mount: &wythe_plan::Mount) -> Result<Lai
         }
         MountSource::Tmpfs { size } => (false, LaidSource::Tmpfs { size: *size }),
         MountSource::Cache { id, sharing } => (false, cache(operation, id, *sharing).await?),
-        MountSource::SecretFile { .. } => return Err(Cause::Unsupported { what: "a secret in a step".to_owned() }),
-        MountSource::Ssh { .. } => return Err(Cause::Unsupported { what: "the ssh agent in a step".to_owned() }),
-        MountSource::Volume { .. } => return Err(Cause::Unsupported { what: "a volume in a step".to_owned() }),
+        MountSource::SecretFile { id, mode, owner, required } => {
+            let Some(content) = granted::secret(operation, id, *required).await? else { return Ok(None) };
+            let owner = granted::owner(operation, run, owner)?;
+            (true, LaidSource::Secret { id: id.clone(), content, mode: *mode, owner })
+        }
+        MountSource::Ssh { id, required } => {
+            let Some(real) = granted::agent(operation, id, *required)? else { return Ok(None) };
+            let owner = granted::owner(operation, run, "")?;
+            (true, LaidSource::Ssh { id: id.clone(), real, owner, agent: OnceLock::new() })
+        }
+        MountSource::Volume { name } => (false, volume(operation, name)?),
     };
-    Ok(Laid { target: mount.target.clone(), is_file, source })
+    Ok(Some(Laid { target: mount.target.clone(), is_file, source }))
 }
 
 fn state(operation: &Operation<'_>, image: &Arc<Image>, path: &str) -> Result<(bool, LaidSource), Cause> {
@@ -160,6 +197,15 @@ async fn cache(operation: &Operation<'_>, id: &str, sharing: Sharing) -> Result<
         }
     };
     operation.chain.engine.blocking(lay).await
+}
+
+/// Returns a named volume: of the store, or the directory of the machine that stands for it.
+fn volume(operation: &Operation<'_>, name: &str) -> Result<LaidSource, Cause> {
+    let engine = &operation.chain.engine;
+    match engine.grants.volumes.get(name) {
+        Some(path) => Ok(LaidSource::Path { path: path.clone(), read_only: false }),
+        None => engine.store.volume(name).map(LaidSource::Volume).map_err(Cause::store),
+    }
 }
 
 /// Time between two reports of a download: more often than this nobody reads.

@@ -2,21 +2,22 @@
 //! A program in a finished image: the same sandbox as a step, on a copy that is thrown away.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use wythe_image::Image;
-use wythe_sandbox::{Network, RunInputs, RunRequest, RunTuning};
-use wythe_store::{Active, Store};
+use wythe_sandbox::{Mount, MountSource, Network, RunInputs, RunRequest, RunTuning};
+use wythe_store::{Active, Store, VolumeMount};
 use wythe_sys::overlay::Overlay;
 
 use crate::error::Cause;
 use crate::machine::Machine;
-use crate::plumbing::Plumbing;
+use crate::plumbing::{Plumbing, Point};
 use crate::snapshot;
 use crate::state::{StateFiles, layer_dirs};
 use crate::words::{HOSTNAME, SEARCH_PATH};
 
 /// A program to run in an image. What is not set is as the image's configuration says.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Program {
     /// Program and arguments.
     pub argv: Vec<String>,
@@ -28,6 +29,39 @@ pub struct Program {
     pub user: Option<String>,
     /// Whether it has the machine's network.
     pub has_network: bool,
+    /// Directories that outlive it.
+    pub volumes: Vec<ProgramVolume>,
+}
+
+/// A directory that a program finds at a path of its image.
+#[derive(Debug)]
+pub struct ProgramVolume {
+    /// What it is.
+    pub source: VolumeSource,
+    /// Absolute path inside the image.
+    pub target: String,
+    /// Whether it cannot be changed.
+    pub read_only: bool,
+}
+
+/// A directory that outlives a program.
+#[derive(Debug)]
+pub enum VolumeSource {
+    /// A volume of the store, in use as long as the value lives.
+    Named(VolumeMount),
+    /// A directory of the machine.
+    Directory(PathBuf),
+}
+
+impl ProgramVolume {
+    fn mount(&self) -> Mount {
+        let path = match &self.source {
+            VolumeSource::Named(volume) => volume.dir().to_owned(),
+            VolumeSource::Directory(path) => path.clone(),
+        };
+        let source = MountSource::Bind { path, subpath: String::new(), read_only: self.read_only };
+        Mount { target: self.target.clone(), source }
+    }
 }
 
 /// Returns what the sandbox is asked for. What the program writes goes to `active`, which the caller throws away.
@@ -40,31 +74,33 @@ pub fn program_request(
     machine: &Machine,
     active: &Active,
     image: &Image,
-    program: Program,
+    program: &Program,
 ) -> Result<RunRequest, Cause> {
     let config = image.config();
     let files = StateFiles::mount(store, image)?;
     let mut lowers = layer_dirs(store, image)?;
     let workdir = config.workdir_joined(program.workdir.as_deref().unwrap_or(""));
     snapshot::ensure_directory(active, &lowers, &workdir, 0)?;
+    let points: Vec<_> = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false }).collect();
     let lent = Plumbing::new(machine)
-        .lay(&active.plumbing(), active.dir(), files.root(), &[], program.has_network)
+        .lay(&active.plumbing(), active.dir(), files.root(), &points, program.has_network)
         .map_err(Cause::doing("cannot lay out the sandbox"))?;
     lowers.push(active.plumbing());
-    let user = program.user.unwrap_or_else(|| config.user.clone());
+    let user = program.user.clone().unwrap_or_else(|| config.user.clone());
     let mut env = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
     env.extend(config.env_map());
-    env.extend(program.env);
+    env.extend(program.env.clone());
     let env = lent.dress(env, &files, &user);
     Ok(RunRequest {
         inputs: RunInputs {
             root: Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) },
-            argv: program.argv,
+            argv: program.argv.clone(),
             env,
+            secret_env: BTreeMap::new(),
             workdir,
             user,
             stdin: Vec::new(),
-            mounts: lent.mounts,
+            mounts: lent.mounts.into_iter().chain(program.volumes.iter().map(ProgramVolume::mount)).collect(),
             network: if program.has_network { Network::Host } else { Network::None },
             hostname: HOSTNAME.to_owned(),
             set_id_programs: false,

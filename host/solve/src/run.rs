@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A command in a sandbox: its key, its mounts, its layer.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use wythe_image::Image;
 use wythe_plan::{Brush, KeyParts, MountSource, Run};
-use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Stdio};
+use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Secret, Stdio};
 use wythe_sys::overlay::Overlay;
 
 use crate::chain::{Chain, Turn};
@@ -14,10 +15,11 @@ use crate::error::Cause;
 use crate::mounts::{self, Laid};
 use crate::operation::Operation;
 use crate::output::Output;
+use crate::secret::Redactor;
 use crate::snapshot::Made;
 use crate::state::{StateFiles, layer_dirs};
 use crate::words::{Effective, HOSTNAME, Words, content_of, run_words};
-use crate::{Stream, snapshot};
+use crate::{Stream, granted, snapshot};
 
 /// Returns the parts of a run's key.
 pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<KeyParts, Cause> {
@@ -80,6 +82,8 @@ struct Job {
     effective: Effective,
     run: Run,
     laid: Vec<Laid>,
+    /// Secrets in variables: name → id and value.
+    secret_env: BTreeMap<String, (String, Secret)>,
     text: String,
 }
 
@@ -87,6 +91,8 @@ struct Job {
 struct Ended {
     active: wythe_store::Active,
     lowers: Vec<std::path::PathBuf>,
+    /// When it began, by the clock of the file system, in seconds since 1970.
+    began: i64,
     outcome: RunOutcome,
     tail: Vec<String>,
     stdout: Vec<u8>,
@@ -99,6 +105,7 @@ impl Job {
         let on = Arc::clone(operation.input(run.on));
         let effective = Effective::of(run, &on, &operation.chain.pretence);
         let laid = mounts::lay(operation, run).await?;
+        let secret_env = granted::variables(operation, run).await?;
         Ok(Self {
             chain: Arc::clone(operation.chain),
             turn: Arc::clone(operation.turn),
@@ -106,6 +113,7 @@ impl Job {
             effective,
             run: run.clone(),
             laid,
+            secret_env,
             text: text.to_owned(),
         })
     }
@@ -117,8 +125,15 @@ impl Job {
         }
         let epoch = self.chain.pretence.source_date_epoch;
         let mut made = Made::of(ended.active, &ended.lowers, true, epoch)?;
+        granted::check_leaks(&self.secrets(), &self.laid, &made, ended.began)?;
         made.log = Some(ended.log);
         Ok(made)
+    }
+
+    /// The secrets that the command is given, by id.
+    fn secrets(&self) -> Vec<(&str, &Secret)> {
+        let variables = self.secret_env.values().map(|(id, value)| (id.as_str(), value));
+        self.laid.iter().filter_map(Laid::secret).chain(variables).collect()
     }
 
     fn output(self) -> Result<Result<Vec<u8>, String>, Cause> {
@@ -147,31 +162,37 @@ impl Job {
         let lowers = layer_dirs(&engine.store, &self.on)?;
         let active = snapshot::begin(&engine.store, &lowers)?;
         let request = self.request(&active, lowers.clone())?;
+        let began = began(&active).map_err(Cause::doing("cannot look at the step's directory"))?;
         let log = engine.store.log_path(&engine.build_id, &self.turn.next_log()).map_err(Cause::store)?;
         let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
         let output = Mutex::new(Output::new(&self.turn.step, &*engine.events, Box::new(log_file)));
         let mut stdout = Vec::new();
         let mut broken = None;
-        let mut take = |stream, bytes: &[u8]| {
-            let stream = if stream == wythe_sandbox::Stream::Stdout { Stream::Stdout } else { Stream::Stderr };
-            match capture {
-                Some(limit) if stream == Stream::Stdout => {
-                    let room = limit.saturating_sub(stdout.len());
-                    stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
-                }
-                _ => {
-                    let taken = output.lock().expect("no writer of the log panics").take(stream, bytes);
-                    broken = broken.take().or(taken.err());
-                }
+        let mut write = |stream, bytes: &[u8]| match capture {
+            Some(limit) if stream == Stream::Stdout => {
+                let room = limit.saturating_sub(stdout.len());
+                stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            _ => {
+                let taken = output.lock().expect("no writer of the log panics").take(stream, bytes);
+                broken = broken.take().or(taken.err());
             }
         };
+        let mut redactors = Redactor::pair(&self.secrets());
+        let mut take = |stream, bytes: &[u8]| {
+            let stream = if stream == wythe_sandbox::Stream::Stdout { Stream::Stdout } else { Stream::Stderr };
+            redactors[stream as usize].take(bytes, &mut |bytes| write(stream, bytes));
+        };
         let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), &engine.cancel);
+        for (redactor, stream) in redactors.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
+            redactor.finish(&mut |bytes| write(stream, bytes));
+        }
         let outcome = outcome.map_err(|source| Cause::Sandbox { command: self.text.clone(), source })?;
         let ended = output.into_inner().expect("no writer of the log panics").finish();
         let doing = || Cause::doing(format!("cannot write the log `{}`", log.display()));
         let tail = ended.map_err(doing())?;
         broken.map_or(Ok(()), |error| Err(doing()(error)))?;
-        Ok(Ended { active, lowers, outcome, tail, stdout, log })
+        Ok(Ended { active, lowers, began, outcome, tail, stdout, log })
     }
 
     fn request(&self, active: &wythe_store::Active, mut lowers: Vec<std::path::PathBuf>) -> Result<RunRequest, Cause> {
@@ -195,6 +216,7 @@ impl Job {
                 root,
                 argv: self.effective.argv.clone(),
                 env,
+                secret_env: self.secret_env.iter().map(|(name, (_, value))| (name.clone(), value.clone())).collect(),
                 workdir: self.effective.workdir.clone(),
                 user: self.effective.user.clone(),
                 stdin: self.run.stdin.clone(),
@@ -206,6 +228,11 @@ impl Job {
             tuning: RunTuning { timeout: self.turn.timeout },
         })
     }
+}
+
+/// The last change of the directory that was laid out for a command is the latest time before it runs.
+fn began(active: &wythe_store::Active) -> std::io::Result<i64> {
+    Ok(std::os::unix::fs::MetadataExt::ctime(&std::fs::metadata(active.dir())?))
 }
 
 /// Opens a log. Each command has its own, which is kept with its result.
@@ -222,8 +249,6 @@ fn refuse_what_is_not_there_yet(run: &Run) -> Result<(), Cause> {
         "a device in a step"
     } else if run.insecure {
         "a step without its sandbox"
-    } else if !run.secret_env.is_empty() {
-        "a secret in a step"
     } else {
         return Ok(());
     };

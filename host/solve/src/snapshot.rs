@@ -36,6 +36,11 @@ impl Made {
         Ok(Self { active, layer, left_out, log: None })
     }
 
+    /// Returns the directory that is to become the layer.
+    pub(crate) fn upper(&self) -> PathBuf {
+        self.active.upper()
+    }
+
     /// Keeps it under its key.
     pub(crate) fn keep(self, store: &Store, key: &Digest, record: &ResultRecord) -> Result<(), Cause> {
         match self.layer {

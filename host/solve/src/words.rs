@@ -103,6 +103,10 @@ pub(crate) fn run_words(run: &Run, effective: &Effective, words: &mut Words) {
     words.word("network", json!(if run.network == Network::None { "none" } else { "some" }));
     let mounts: Vec<Value> = run.mounts.iter().map(|m| json!([m.target, mount_word(&m.source)])).collect();
     words.word("mounts", json!(mounts));
+    if !run.secret_env.is_empty() {
+        let ids: BTreeMap<&String, &String> = run.secret_env.iter().map(|(name, (id, _))| (name, id)).collect();
+        words.word("secret_env", json!(ids));
+    }
 }
 
 fn mount_word(source: &MountSource) -> Value {
@@ -113,7 +117,8 @@ fn mount_word(source: &MountSource) -> Value {
         MountSource::Artifact(artifact) => json!({"artifact": artifact.sha256}),
         MountSource::Unpacked { artifact, format } => json!({"unpacked": artifact.sha256, "format": format}),
         MountSource::Tmpfs { size } => json!({"tmpfs": size}),
-        MountSource::SecretFile { id, mode, .. } => json!({"secret": id, "mode": mode}),
+        MountSource::SecretFile { id, mode, owner, .. } if owner.is_empty() => json!({"secret": id, "mode": mode}),
+        MountSource::SecretFile { id, mode, owner, .. } => json!({"secret": id, "mode": mode, "owner": owner}),
         MountSource::Ssh { id, .. } => json!({"ssh": id}),
         MountSource::Volume { name } => json!({"volume": name}),
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::{LOCKS, lock_digest};
 use crate::range::{self, Hold};
+use crate::usage::tree_bytes;
 use crate::{Store, claim};
 
 /// Longest name: file systems take 255 bytes.
@@ -26,6 +27,12 @@ impl VolumeMount {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns how much room its files take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        tree_bytes(&self.path)
     }
 }
 
@@ -63,6 +70,17 @@ impl Store {
             }
             _ => Ok(VolumeMount { path, _lock: lock }),
         }
+    }
+
+    /// Takes a volume into use if it is there.
+    ///
+    /// # Errors
+    ///
+    /// See [`VolumeError`].
+    pub fn find_volume(&self, name: &str) -> Result<Option<VolumeMount>, VolumeError> {
+        let path = self.volume_path(name)?;
+        let lock = self.lock_volume(name, Hold::Shared)?;
+        Ok(path.is_dir().then_some(VolumeMount { path, _lock: lock }))
     }
 
     /// Returns the names of all volumes, sorted.

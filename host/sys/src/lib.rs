@@ -25,5 +25,6 @@ pub mod process;
 pub mod root;
 pub mod seccomp;
 pub mod userns;
+pub mod xattr;
 
 mod raw;

@@ -2,6 +2,7 @@
 //! The network of a namespace.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -19,4 +20,9 @@ pub fn loopback_up() -> io::Result<()> {
     // SAFETY: `SIOCSIFFLAGS` reads an `ifreq`, which `request` is, and outlives the call.
     let status = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Ends what waits for a socket, in whatever thread: it is told that nothing comes any more.
+pub fn hang_up(socket: impl AsFd) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Both)?)
 }

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, c_int};
 use std::io;
 use std::time::Duration;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Resource, Rlimit};
 use rustix::thread::UnshareFlags;
 
 /// Which side of a fork this is.
@@ -105,6 +105,13 @@ pub fn reset_signals() {
         let nothing = DEFAULT.as_ptr();
         libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, nothing, std::ptr::null::<u64>(), MASK_SIZE);
     }
+}
+
+/// Makes sure that no memory of this process, and of those it starts, is ever written anywhere when one crashes.
+pub fn forbid_core_dumps() -> io::Result<()> {
+    // A limit of zero is ignored where dumps go to a program; with one, neither that nor a file gets any (core(5)).
+    let none = Rlimit { current: Some(1), maximum: Some(1) };
+    Ok(rustix::process::setrlimit(Resource::Core, none)?)
 }
 
 /// Marks every descriptor after the third to be closed when another program takes over.

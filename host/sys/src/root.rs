@@ -54,6 +54,12 @@ impl Root {
         self.0.as_fd()
     }
 
+    /// The descriptor itself, and no root any more.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.0
+    }
+
     /// The root that `path` names inside this one, following links.
     pub fn descend(&self, path: &Path) -> io::Result<Self> {
         Ok(Self(self.resolve(path, OFlags::PATH | OFlags::DIRECTORY)?))
@@ -69,6 +75,11 @@ impl Root {
         // A pipe in place of the file must not make us wait for a writer.
         let file = File::from(self.resolve(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(invalid("not a regular file")) }
+    }
+
+    /// Opens a directory for reading, following links.
+    pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY)
     }
 
     /// Creates a regular file with exactly this mode and opens it for writing and reading. What had the name is

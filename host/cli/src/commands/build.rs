@@ -32,10 +32,11 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
         steps: steps_meant(&build.rebuild, "--rebuild", &definition)?,
     };
     let order = definition.order(workshop, lock_use, force)?;
+    let grants = crate::grants::read(&build.grants, &workshop.surroundings)?;
     let tally = Tally::over(sink(build.progress, workshop.is_terminal));
     let outcome: Outcome = block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(&store, plugins, Arc::<Tally>::clone(&tally), &stops);
+        let engine = workshop.engine(&store, plugins, grants, Arc::<Tally>::clone(&tally), &stops);
         Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
     })?;
     // What was resolved before a failure is worth keeping: the next build starts from the same versions.

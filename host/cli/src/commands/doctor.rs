@@ -129,6 +129,7 @@ fn sandbox(workshop: &Workshop) -> Vec<Finding> {
     }
     let mounted = Finding::good(OVERLAY, "work");
     let inputs = RunInputs {
+        secret_env: [].into(),
         root,
         argv: vec!["/nothing-is-there".to_owned()],
         env: [].into(),

@@ -26,10 +26,11 @@ pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
         None => LockUse::Use,
     };
     let order = definition.order(workshop, lock_use, Force::default())?;
+    let grants = crate::grants::read(&lock.grants, &workshop.surroundings)?;
     let events = sink(lock.progress, workshop.is_terminal);
     let outcome = block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(&store, plugins, events, &stops);
+        let engine = workshop.engine(&store, plugins, grants, events, &stops);
         Ok::<_, Report>(build(&engine, &order).await)
     })?;
     let changes = definition.lock_differs(&outcome.lock);

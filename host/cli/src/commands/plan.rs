@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wythe_plan::{Fragment, Label, MountSource, Network, Vertex};
-use wythe_solve::{Force, LockUse, PlannedStep, Silent, describe, look};
+use wythe_solve::{Force, Grants, LockUse, PlannedStep, Silent, describe, look};
 
 use crate::arguments::Plan;
 use crate::commands::block_on;
@@ -23,7 +23,7 @@ pub(crate) fn run(workshop: &Workshop, plan: &Plan) -> Result<(), Report> {
     let order = definition.order(workshop, LockUse::Use, Force::default())?;
     let images = block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(&store, plugins, Arc::new(Silent), &stops);
+        let engine = workshop.engine(&store, plugins, Grants::default(), Arc::new(Silent), &stops);
         look(&engine, &order).await.map_err(|error| explain(&error, &definition.spec))
     })?;
     let names = order.images.iter().map(|image| image.name.as_deref());
@@ -88,6 +88,9 @@ fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
         let _infallible = writeln!(text, "         network {network}");
         for mount in &run.mounts {
             let _infallible = writeln!(text, "         mount {} at {}", source_text(&mount.source), mount.target);
+        }
+        for (name, (id, _)) in &run.secret_env {
+            let _infallible = writeln!(text, "         secret {id} in the variable {name}");
         }
     }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `wythe run` and `wythe shell`: a program in an image, on a throw-away copy of its files.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use wythe_image::Image;
 use wythe_sandbox::{Ending, RunError, Sandbox as _, Stdio};
-use wythe_solve::{Program, program_request};
+use wythe_solve::{Program, ProgramVolume, VolumeSource, program_request};
 use wythe_store::Store;
 
 use crate::arguments::{Inside, NetworkMode, Run, Shell};
@@ -13,7 +14,7 @@ use crate::commands::block_on;
 use crate::definition::split_assignment;
 use crate::diagnostic::{Report, is_the_commands_fault};
 use crate::exit::Exit;
-use crate::workshop::{Stops, Workshop, find_image, store_failed};
+use crate::workshop::{Stops, Workshop, absolute, find_image, store_failed};
 
 /// Runs a program in an image; the exit status is the program's.
 pub(crate) fn run(workshop: &Workshop, run: &Run) -> Result<ExitCode, Report> {
@@ -59,9 +60,10 @@ fn execute(
         workdir: inside.workdir.clone(),
         user: inside.user.clone(),
         has_network: inside.network == NetworkMode::Host,
+        volumes: inside.volumes.iter().map(|text| volume(store, text)).collect::<Result<_, _>>()?,
     };
     let active = store.begin().map_err(|error| store_failed(&error))?;
-    let request = program_request(store, &workshop.surroundings.machine(), &active, image, program);
+    let request = program_request(store, &workshop.surroundings.machine(), &active, image, &program);
     let request = request.map_err(|cause| Report::caused(Exit::World, "cannot lay out the sandbox", &cause))?;
     let sandbox = workshop.sandbox();
     let name = request.inputs.argv.first().cloned().unwrap_or_default();
@@ -74,6 +76,33 @@ fn execute(
             .map_err(|error| cannot_run(&name, &error))
     })?;
     Ok(status(outcome.ending))
+}
+
+/// Reads `NAME:PATH[:ro]`, where what looks like a path is a directory of the machine.
+fn volume(store: &Store, text: &str) -> Result<ProgramVolume, Report> {
+    let fault = |exit, what: String| Report::new(exit, format!("`--volume {text}`: {what}"));
+    let (rest, read_only) = text.strip_suffix(":ro").map_or((text, false), |rest| (rest, true));
+    let (from, target) = match rest.rsplit_once(':') {
+        Some((from, target)) if !from.is_empty() && target.starts_with('/') && target.len() > 1 => {
+            (from, target.to_owned())
+        }
+        _ => {
+            return Err(fault(
+                Exit::Usage,
+                "it is not of the form NAME:PATH, DIR:PATH or one of them with `:ro`".to_owned(),
+            ));
+        }
+    };
+    let source = if from.starts_with(['/', '.']) {
+        let dir = absolute(Path::new(from))?;
+        if !dir.is_dir() {
+            return Err(fault(Exit::Spec, format!("there is no directory `{from}`")));
+        }
+        VolumeSource::Directory(dir)
+    } else {
+        VolumeSource::Named(store.volume(from).map_err(|error| fault(Exit::Spec, error.to_string()))?)
+    };
+    Ok(ProgramVolume { source, target, read_only })
 }
 
 fn cannot_run(name: &str, error: &RunError) -> Report {

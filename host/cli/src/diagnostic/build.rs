@@ -146,6 +146,8 @@ fn is_full(cause: &Cause) -> bool {
 fn of_cause(error: &BuildError, cause: &Cause) -> Report {
     let exit = match cause {
         Cause::Locked { .. } | Cause::NoImage { .. } | Cause::Unsupported { .. } | Cause::Context { .. } => Exit::Spec,
+        Cause::NotGranted { .. } => Exit::Spec,
+        Cause::Leak { .. } => Exit::Step,
         Cause::Bug(_) => Exit::Bug,
         Cause::Sandbox { source: RunError::Setup(setup), .. } if is_the_commands_fault(setup) => Exit::Step,
         _ => Exit::World,
@@ -171,6 +173,15 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Fetch(source) if source.is_transient() => report.hint(NETWORK_HINT),
         Cause::Fetch(_) => report
             .hint(format!("if it is not offered any more, pin what is: `wythe lock --upgrade {}`", error.step.step)),
+        Cause::NotGranted { what, id, .. } if what.contains("agent") => {
+            report.hint(format!("give it with `--ssh {id}` (the agent of SSH_AUTH_SOCK) or `--ssh {id}=SOCKET`"))
+        }
+        Cause::NotGranted { id, .. } => {
+            report.hint(format!("give it with `--secret id={id},env=NAME`, or `src=FILE` in place of `env=NAME`"))
+        }
+        Cause::Leak { .. } => report
+            .note("if it is in a cache, the file was removed there")
+            .hint("have the command remove the file, or write it to a directory in memory such as /dev/shm"),
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
         Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),

@@ -2,6 +2,7 @@
 //! The options that every step has, whatever its kind: they belong to the sandbox around it and not to the tool in it.
 
 mod read;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,14 +13,15 @@ use super::toml_value::child;
 pub(super) use read::{NAME_HINT, is_name};
 
 use super::{Code, Diagnostic, Places};
-use crate::{Fragment, Network};
+use crate::{Fragment, Mount, MountSource, Network, Run};
+pub use secret::{SecretPlace, SecretUse};
 
 /// The options of every step that this version honours.
-pub(super) const NAMES: [&str; 6] = ["env", "force", "name", "network", "timeout", "user"];
+pub(super) const NAMES: [&str; 9] = ["env", "force", "name", "network", "secrets", "ssh", "timeout", "user", "volumes"];
 
-/// The options of every step that later versions bring. They are refused: an ignored secret is a surprise, and an
-/// ignored device a wrong image.
-const LATER: [&str; 5] = ["cpu", "gpu", "memory", "secrets", "volumes"];
+/// The options of every step that later versions bring. They are refused: an ignored limit is a surprise, and
+/// an ignored device a wrong image.
+const LATER: [&str; 3] = ["cpu", "gpu", "memory"];
 
 /// Whether a name is an option of every step, now or later. A plugin's option of that name is never reached.
 pub(super) fn is_taken(name: &str) -> bool {
@@ -41,7 +43,16 @@ pub struct Ambient {
     pub force: bool,
     /// How long one command of the step may take.
     pub timeout: Option<Duration>,
+    /// The secrets of the step's commands.
+    pub secrets: Vec<SecretUse>,
+    /// The ssh agent that the step's commands reach, by id.
+    pub ssh: Option<String>,
+    /// Named volumes of the step's commands, by the path at which they are mounted.
+    pub volumes: BTreeMap<String, String>,
 }
+
+/// Where commands find the socket of the ssh agent.
+const SSH_SOCKET: &str = "/run/wythe/ssh-agent";
 
 impl Ambient {
     /// Lays the options over a plan: they win over what the plan says of its commands.
@@ -56,6 +67,22 @@ impl Ambient {
             if let Some(user) = &self.user {
                 run.user = Some(user.clone());
             }
+            self.grant(run);
+        }
+    }
+
+    fn grant(&self, run: &mut Run) {
+        for secret in &self.secrets {
+            secret.add_to(run);
+        }
+        if let Some(id) = &self.ssh {
+            run.env.insert("SSH_AUTH_SOCK".to_owned(), SSH_SOCKET.to_owned());
+            let source = MountSource::Ssh { id: id.clone(), required: true };
+            run.mounts.push(Mount { target: SSH_SOCKET.to_owned(), source });
+        }
+        for (target, name) in &self.volumes {
+            let source = MountSource::Volume { name: name.clone() };
+            run.mounts.push(Mount { target: target.clone(), source });
         }
     }
 }
@@ -87,6 +114,9 @@ impl Ambient {
             "user" => self.user = Some(read::user(value)?),
             "force" => self.force = read::truth("force", value)?,
             "timeout" => self.timeout = Some(read::timeout(value)?),
+            "secrets" => self.secrets = secret::secrets(value)?,
+            "ssh" => self.ssh = secret::ssh(value)?,
+            "volumes" => self.volumes = read::volumes(value)?,
             later => return Err(not_available(later).into()),
         }
         Ok(())
@@ -128,6 +158,20 @@ impl Fault {
 
 /// Everything that is wrong with one option.
 struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Reads the members of a list or table, and returns all of them or everything that is wrong.
+    fn collect<T>(members: impl Iterator<Item = (String, Result<T, Diagnostic>)>) -> Result<Vec<T>, Self> {
+        let (mut read, mut faults) = (Vec::new(), Vec::new());
+        for (name, member) in members {
+            match member {
+                Ok(value) => read.push(value),
+                Err(diagnostic) => faults.push(Fault { part: Part::Member(name), diagnostic }),
+            }
+        }
+        if faults.is_empty() { Ok(read) } else { Err(Self(faults)) }
+    }
+}
 
 impl From<Fault> for Faults {
     fn from(fault: Fault) -> Self {

@@ -104,7 +104,12 @@ impl HostCommand for Guest {
         self.charge([id.as_str()])?;
         self.demand("command.secret-file", untrusted::name("id", &id))?;
         self.demand("command.secret-file", untrusted::mode(mode))?;
-        self.mount(&command, "command.secret-file", MountSource::SecretFile { id, mode, required }, target)
+        self.mount(
+            &command,
+            "command.secret-file",
+            MountSource::SecretFile { id, mode, owner: String::new(), required },
+            target,
+        )
     }
 
     fn secret_env(&mut self, command: Handle, id: String, name: String, required: bool) -> wasmtime::Result<()> {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::Signal;
 use rustix::thread::UnshareFlags;
 use wythe_sys::process;
 use wythe_sys::root::Root;
@@ -59,9 +59,6 @@ fn attempt(
     enter_workdir(&root, &inputs.workdir)?;
     drop(root);
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
-    let no_core = Rlimit { current: Some(0), maximum: Some(0) };
-    rustix::process::setrlimit(Resource::Core, no_core)
-        .map_err(|error| SetupError::system("forbid core dumps")(error.into()))?;
     process::close_on_exec_beyond_stdio().map_err(SetupError::system("close descriptors"))?;
     confine::drop_privileges(&user, inputs)?;
     // A change of user takes the order back.
@@ -80,9 +77,13 @@ fn strings(inputs: &RunInputs) -> Result<(Vec<CString>, Vec<CString>), SetupErro
     let argv = inputs.argv.iter().map(|argument| {
         CString::new(argument.as_str()).map_err(|_| SetupError::ZeroByte(format!("the argument `{argument}`")))
     });
-    let env = inputs.env.iter().map(|(name, value)| {
+    let open = inputs.env.iter().filter(|(name, _)| !inputs.secret_env.contains_key(*name));
+    let open = open.map(|(name, value)| (name, value.as_bytes()));
+    let secret = inputs.secret_env.iter().map(|(name, value)| (name, value.bytes()));
+    let env = open.chain(secret).map(|(name, value)| {
         // The value may be a secret; the name says enough.
-        CString::new(format!("{name}={value}")).map_err(|_| SetupError::ZeroByte(format!("the variable `{name}`")))
+        let zero = |_| SetupError::ZeroByte(format!("the variable `{name}`"));
+        CString::new([name.as_bytes(), b"=", value].concat()).map_err(zero)
     });
     Ok((argv.collect::<Result<_, _>>()?, env.collect::<Result<_, _>>()?))
 }

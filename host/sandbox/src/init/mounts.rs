@@ -14,11 +14,12 @@ use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::overlay::{MountError, Overlay};
 use wythe_sys::root::Root;
 
-use super::{devices, system};
+use super::{devices, secret, system};
 use crate::{Mount, MountSource, RunInputs, SetupError};
 
 /// What no mount of a request may bring in: working device nodes and set-id programs.
-const OF_REQUESTS: Restrictions = Restrictions { read_only: false, no_dev: true, no_suid: true, no_exec: false };
+pub(super) const OF_REQUESTS: Restrictions =
+    Restrictions { read_only: false, no_dev: true, no_suid: true, no_exec: false };
 
 /// Builds the tree, makes it the root directory of this process, and returns it.
 pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
@@ -99,12 +100,15 @@ fn source(request: &Mount, machine: &OwnedFd) -> Result<OwnedFd, SetupError> {
             options.extend(size.as_deref().map(|size| ("size", size)));
             mount::new_file_system("tmpfs", &options, OF_REQUESTS).map_err(refused(Path::new("tmpfs")))
         }
+        MountSource::Secret { content, mode, owner } => {
+            secret::file(content, *mode, *owner, machine).map_err(refused(Path::new("secret")))
+        }
         MountSource::Device { path } => devices::node(path).map_err(refused(path)),
     }
 }
 
 /// A view of a part of a detached tree. Older kernels give one only of what is attached, so it is, for a moment.
-fn part_of(tree: OwnedFd, subpath: &str, machine: &OwnedFd) -> std::io::Result<OwnedFd> {
+pub(super) fn part_of(tree: OwnedFd, subpath: &str, machine: &OwnedFd) -> std::io::Result<OwnedFd> {
     mount::attach(&tree, machine)?;
     let root = Root::from_fd(tree);
     let part = root.locate(Path::new(subpath)).and_then(|part| mount::clone_tree(part, Path::new(""), false));

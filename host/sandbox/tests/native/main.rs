@@ -23,6 +23,7 @@ mod inside;
 mod life;
 mod output;
 mod rootless;
+mod secrets;
 mod support;
 mod terminal;
 mod users;
@@ -59,7 +60,9 @@ fn trials() -> Vec<Trial> {
         eprintln!("skipped as an ordinary user: set {ENTER}=1 to run the suite in a user namespace");
         return trials;
     }
-    for suite in [output::TESTS, life::TESTS, users::TESTS, confinement::TESTS, files::TESTS, terminal::TESTS] {
+    let suites =
+        [output::TESTS, life::TESTS, users::TESTS, confinement::TESTS, files::TESTS, secrets::TESTS, terminal::TESTS];
+    for suite in suites {
         suite.iter().copied().for_each(&mut add);
     }
     if standing() == Standing::Root {

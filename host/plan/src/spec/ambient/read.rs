@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Fault, Faults, Part};
+use super::Faults;
 use crate::Network;
 use crate::spec::check::quote_hint;
 use crate::spec::nearest::known_hint;
@@ -37,22 +37,22 @@ pub(in crate::spec) const NAME_HINT: &str = "a name is made of lower-case letter
 
 pub(super) fn environment(value: &Value) -> Result<BTreeMap<String, String>, Faults> {
     let table = value.as_object().ok_or_else(|| wrong_type("env", "a table", value))?;
-    let mut env = BTreeMap::new();
-    let mut faults = Vec::new();
-    for (name, value) in table {
-        match variable(name, value) {
-            Ok(value) => drop(env.insert(name.clone(), value)),
-            Err(diagnostic) => faults.push(Fault { part: Part::Member(name.clone()), diagnostic }),
-        }
-    }
-    if faults.is_empty() { Ok(env) } else { Err(Faults(faults)) }
+    let one =
+        |(name, value): (&String, &Value)| (name.clone(), variable(name, value).map(|value| (name.clone(), value)));
+    Faults::collect(table.iter().map(one)).map(|env| env.into_iter().collect())
 }
 
-fn variable(name: &str, value: &Value) -> Result<String, Diagnostic> {
+/// Refuses what the kernel does not take as the name of a variable.
+pub(super) fn variable_name(name: &str) -> Result<(), Diagnostic> {
     if name.is_empty() || name.contains(['=', '\0']) {
         let message = format!("`{}` cannot be the name of a variable", name.escape_debug());
         return Err(Diagnostic::error(Code::Invalid, message));
     }
+    Ok(())
+}
+
+fn variable(name: &str, value: &Value) -> Result<String, Diagnostic> {
+    variable_name(name)?;
     let Some(text) = value.as_str() else {
         let fault = wrong_type(&format!("env.{name}"), "a string", value);
         return Err(Diagnostic { hints: quote_hint(value).into_iter().collect(), ..fault });
@@ -81,6 +81,52 @@ pub(super) fn network(value: &Value) -> Result<Network, Diagnostic> {
         other => Err(wrong_type("network", "a string", other)),
     }
 }
+
+/// Reads the volumes of a step: where → which.
+pub(super) fn volumes(value: &Value) -> Result<BTreeMap<String, String>, Faults> {
+    let table = value.as_object().ok_or_else(|| wrong_type("volumes", "a table of paths and names", value))?;
+    let one = |(target, name): (&String, &Value)| (target.clone(), volume(target, name));
+    Faults::collect(table.iter().map(one)).map(|volumes| volumes.into_iter().collect())
+}
+
+fn volume(target: &str, name: &Value) -> Result<(String, String), Diagnostic> {
+    mount_target(target)?;
+    let name = text(&format!("volumes.{target}"), name)?;
+    if !is_id(name) {
+        let looks_like_path = name.contains('/') || name.starts_with('.');
+        let hint = if looks_like_path {
+            "a directory of the machine cannot be named in a definition: give the volume a name, and the directory on the \
+             command line with `--volume NAME=DIR`"
+        } else {
+            ID_HINT
+        };
+        return Err(Diagnostic::error(
+            Code::Invalid,
+            format!("`{}` cannot be the name of a volume", name.escape_debug()),
+        )
+        .hint(hint));
+    }
+    Ok((target.to_owned(), name.to_owned()))
+}
+
+/// Refuses what cannot be the place of a mount, whatever the image.
+pub(super) fn mount_target(target: &str) -> Result<(), Diagnostic> {
+    let part_of = |part: &str| target.split('/').any(|each| each == part);
+    if !target.starts_with('/') || target.contains('\0') || part_of("..") || target.trim_matches('/').is_empty() {
+        return Err(Diagnostic::error(Code::Invalid, format!("nothing can be mounted at `{}`", target.escape_debug()))
+            .hint("it has to be an absolute path below `/`, without `..`"));
+    }
+    Ok(())
+}
+
+/// Whether a text can name a secret, an agent or a volume: on command lines, in files, between commas.
+pub(super) fn is_id(text: &str) -> bool {
+    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    first && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// What such a name is made of.
+pub(super) const ID_HINT: &str = "it is made of letters, digits, `-`, `_` and `.`, begins with a letter, digit or `_`, and has at most 128 characters";
 
 pub(super) fn user(value: &Value) -> Result<String, Diagnostic> {
     let user = text("user", value)?;
