@@ -12,6 +12,9 @@ const TAIL_LINES: usize = 30;
 /// Longest line that is shown in one piece; a program that never ends its line must not fill the memory.
 const LONGEST_LINE: usize = 16 * 1024;
 
+/// Most bytes of one command's output that are shown; all of it is in the log.
+const MOST_SHOWN: usize = 16 << 20;
+
 /// Takes a command's output apart into lines.
 pub(crate) struct Output<'a> {
     step: &'a StepId,
@@ -19,11 +22,13 @@ pub(crate) struct Output<'a> {
     log: Box<dyn Write + Send>,
     pending: [Vec<u8>; 2],
     tail: VecDeque<String>,
+    /// Bytes shown so far.
+    shown: usize,
 }
 
 impl<'a> Output<'a> {
     pub(crate) fn new(step: &'a StepId, events: &'a dyn EventSink, log: Box<dyn Write + Send>) -> Self {
-        Self { step, events, log, pending: [Vec::new(), Vec::new()], tail: VecDeque::new() }
+        Self { step, events, log, pending: [Vec::new(), Vec::new()], tail: VecDeque::new(), shown: 0 }
     }
 
     /// Takes the next bytes of a stream.
@@ -53,6 +58,17 @@ impl<'a> Output<'a> {
             self.tail.pop_front();
         }
         self.tail.push_back(line.clone());
+        if self.shown < MOST_SHOWN {
+            self.shown += line.len() + 1;
+            self.show(stream, line);
+            if self.shown >= MOST_SHOWN {
+                let line = format!("(more than {} MiB: what follows is in the log only)", MOST_SHOWN >> 20);
+                self.show(stream, line);
+            }
+        }
+    }
+
+    fn show(&self, stream: Stream, line: String) {
         self.events.event(Event::Output { step: self.step.clone(), stream, line });
     }
 
@@ -83,6 +99,20 @@ fn printable(line: &str) -> String {
             char => text.push(char),
         }
     }
+    disarmed(text)
+}
+
+/// Returns a line that build services do not take for a command of theirs: `##vso[…]`, `##[…]`, `##teamcity[…]`, which
+/// they look for anywhere in a line. (`::…` they look for at its beginning only, where there is always something of ours.)
+fn disarmed(mut text: String) -> String {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("##").map(|at| from + at) {
+        let name = text[at + 2..].trim_start_matches(|char: char| char.is_ascii_alphabetic());
+        if name.starts_with('[') {
+            text.insert(at + 1, '\\');
+        }
+        from = at + 1;
+    }
     text
 }
 
@@ -100,7 +130,7 @@ fn skip_control_sequence(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::{LONGEST_LINE, Output, printable};
+    use super::{LONGEST_LINE, MOST_SHOWN, Output, printable};
     use crate::{Event, EventSink, StepId, Stream};
 
     #[derive(Default)]
@@ -146,6 +176,34 @@ mod tests {
         let seen = lines.0.into_inner().unwrap();
         assert!(seen.iter().all(|(_, line)| line.len() <= LONGEST_LINE));
         assert_eq!(seen.iter().map(|(_, line)| line.len()).sum::<usize>(), all);
+    }
+
+    #[test]
+    fn what_is_shown_has_an_end_and_what_is_logged_has_not() {
+        let lines = Lines::default();
+        let step = step();
+        let mut output = Output::new(&step, &lines, Box::new(std::io::sink()));
+        let line = [vec![b'x'; LONGEST_LINE - 1], b"\n".to_vec()].concat();
+        for _ in 0..2 * MOST_SHOWN / line.len() {
+            output.take(Stream::Stdout, &line).unwrap();
+        }
+        output.take(Stream::Stdout, b"the end\n").unwrap();
+        assert_eq!(output.finish().unwrap().last().unwrap(), "the end");
+        let seen = lines.0.into_inner().unwrap();
+        assert_eq!(seen.len(), MOST_SHOWN / line.len() + 1);
+        assert_eq!(seen.last().unwrap().1, "(more than 16 MiB: what follows is in the log only)");
+    }
+
+    #[test]
+    fn a_step_cannot_command_a_build_service() {
+        for (line, shown) in [
+            ("##vso[task.setvariable variable=PATH]/evil", "#\\#vso[task.setvariable variable=PATH]/evil"),
+            ("x ##[group]y ##teamcity[z", "x #\\#[group]y #\\#teamcity[z"),
+            ("####[error]", "###\\#[error]"),
+            ("## a heading, ##1[", "## a heading, ##1["),
+        ] {
+            assert_eq!(printable(line), shown);
+        }
     }
 
     #[test]
