@@ -123,7 +123,7 @@ the definition has several). Progress goes to standard error.
 Examples:
   wythe build -t app:1.4
   wythe build . --locked --progress plain
-  wythe build --secret id=hf,env=HF_TOKEN --secret 'id=pip,command=pass show pip'
+  wythe build --secret id=hf,env=HF_TOKEN --secret 'id=index,command=pass show index'
   wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
   wythe build --rebuild run          run that step again even where its result is known")]
 pub(crate) struct Build {
