@@ -1,11 +1,13 @@
 # The two commands are `make demo` and `make test`. Both set up what is missing; both need only rustup's Rust, a C
 # compiler and a network that reaches crates.io, PyPI and a Debian mirror.
-.PHONY: demo test bench check fmt lint plugins-test setup
+.PHONY: demo test bench faultbench check fmt lint plugins-test setup
 .DEFAULT_GOAL := help
 
 WYTHE := target/release/wythe
 # Counted runs of each command of a bench.
 RUNS ?= 5
+# Further options of faultbench: `--seed 7 --scenario 3`, `--only power --rounds 1000`, say; `--help` lists them.
+FAULTS ?=
 
 help:            ## Show the recipes
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -24,6 +26,10 @@ test: setup      ## Run every test
 bench: setup     ## Measure, beside the peers that are installed
 	cargo build --release --package wythe-cli
 	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE) --runs $(RUNS)
+
+faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (an hour or two; root, strace, e2fsprogs)
+	cargo build --release --package wythe-cli
+	cargo run --release --quiet --package wythe-tests --bin faultbench -- --wythe $(WYTHE) --control $(FAULTS)
 
 check: fmt lint test  ## All that CI checks
 
