@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use wythe_image::{Digest, to_canonical_json};
-use wythe_plan::Brush;
+use wythe_plan::{Brush, FactAnswer, PlanError};
 use wythe_snapshot::{Choice, Coverage, LeafKind, Patterns, Selection, Stamp};
 use wythe_store::{FileStat, KnownFile, Store};
+use wythe_sys::fault::is_of_machine;
 use wythe_sys::root::Root;
 
 use crate::error::Cause;
-use crate::state::reason;
+use crate::state::{answer, reason};
 use crate::trace::full_text;
 
 /// The files that a definition may use.
@@ -44,24 +45,33 @@ impl Context {
         &self.root
     }
 
-    pub(crate) fn read_file(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
-        let relative = inside(path)?;
-        self.root.read_bounded(relative, limit).map_err(|error| reason(&error))
+    pub(crate) fn read_file(&self, path: &str, limit: u64) -> Result<FactAnswer, PlanError> {
+        match inside(path) {
+            Ok(relative) => answer(path, self.root.read_bounded(relative, limit)),
+            Err(reason) => Ok(Err(reason)),
+        }
     }
 
-    pub(crate) fn exists(&self, path: &str) -> bool {
-        inside(path).is_ok_and(|relative| self.root.symlink_metadata(relative).is_ok())
+    pub(crate) fn exists(&self, path: &str) -> Result<bool, PlanError> {
+        let Ok(relative) = inside(path) else { return Ok(false) };
+        Ok(answer(path, self.root.symlink_metadata(relative))?.is_ok())
     }
 
     /// Returns the names of the files that match, one a line.
-    pub(crate) fn glob(&self, pattern: &str) -> Result<Vec<u8>, String> {
-        inside(pattern)?;
+    pub(crate) fn glob(&self, pattern: &str) -> Result<FactAnswer, PlanError> {
+        if let Err(reason) = inside(pattern) {
+            return Ok(Err(reason));
+        }
         let choice = Choice { patterns: vec![pattern.to_owned()], optional: true, ..Choice::default() };
-        let found = wythe_snapshot::select(&self.root, &choice).map_err(|error| full_text(&error))?;
+        let found = match wythe_snapshot::select(&self.root, &choice) {
+            Ok(found) => found,
+            Err(error) if is_of_machine(&error) => return Err(PlanError::World(full_text(&error))),
+            Err(error) => return Ok(Err(full_text(&error))),
+        };
         let files = found.leaves.iter().filter(|leaf| leaf.kind != LeafKind::Directory);
         let mut names: Vec<String> = files.map(|leaf| leaf.path.to_string_lossy().into_owned()).collect();
         names.sort_unstable();
-        Ok(names.join("\n").into_bytes())
+        Ok(Ok(names.join("\n").into_bytes()))
     }
 
     /// Returns the files that patterns choose, each with the digest of its content. Who asks again gets the same answer:
@@ -84,9 +94,9 @@ impl Context {
             keep_parents: brush.keep_parents,
             optional: brush.optional,
         };
-        let mut files = wythe_snapshot::select(&self.root, &choice).map_err(|error| fail(full_text(&error)))?;
+        let mut files = wythe_snapshot::select(&self.root, &choice).map_err(unreadable)?;
         self.read(&mut files)?;
-        let digest = files.digest(Coverage::Content).map_err(|error| fail(full_text(&error)))?;
+        let digest = files.digest(Coverage::Content).map_err(unreadable)?;
         let chosen = Arc::new(Chosen { files, digest });
         self.chosen.lock().expect("no choice panics").insert(name, Arc::clone(&chosen));
         Ok(chosen)
@@ -107,7 +117,7 @@ impl Context {
         if unknown.is_empty() {
             return Ok(());
         }
-        files.read_contents(&self.root).map_err(|error| Cause::Context { what: full_text(&error) })?;
+        files.read_contents(&self.root).map_err(unreadable)?;
         let read: Vec<(PathBuf, KnownFile)> = unknown
             .into_iter()
             .filter_map(|index| {
@@ -128,6 +138,15 @@ impl Context {
         let real = crate::plumbing::real_path(&self.root, relative).map_err(|error| fail(reason(&error)))?;
         Ok(self.dir.join(real.strip_prefix("/").unwrap_or(&real)))
     }
+}
+
+/// Tells what is wrong with the context from what is wrong with the machine.
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
+    if is_of_machine(&error) {
+        let source = std::io::Error::other(error);
+        return Cause::Machine { doing: "cannot read the build context".to_owned(), source };
+    }
+    Cause::Context { what: full_text(&error) }
 }
 
 /// What the kernel says of a file, in the words of the store.

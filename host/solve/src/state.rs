@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_image::Image;
+use wythe_plan::{FactAnswer, PlanError};
 use wythe_store::Store;
+use wythe_sys::fault::is_of_machine;
 use wythe_sys::overlay::Overlay;
 use wythe_sys::root::Root;
 
@@ -44,21 +46,36 @@ impl StateFiles {
         root.read_bounded(Path::new(path), limit).map_err(|error| reason(&error))
     }
 
-    pub(crate) fn exists(&self, path: &str) -> bool {
-        self.root.as_ref().is_some_and(|root| root.metadata(Path::new(path)).is_ok())
+    /// As [`Self::read`], for a planner: what is not an answer fails.
+    pub(crate) fn told(&self, path: &str, limit: u64) -> Result<FactAnswer, PlanError> {
+        match &self.root {
+            Some(root) => answer(path, root.read_bounded(Path::new(path), limit)),
+            None => Ok(Err("no such file".to_owned())),
+        }
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> Result<bool, PlanError> {
+        let Some(root) = &self.root else { return Ok(false) };
+        Ok(answer(path, root.metadata(Path::new(path)))?.is_ok())
     }
 
     /// Returns where a program is found, as a shell finds it.
-    pub(crate) fn which(&self, program: &str, path: Option<&str>) -> Option<String> {
-        let root = self.root.as_ref()?;
+    pub(crate) fn which(&self, program: &str, path: Option<&str>) -> Result<Option<String>, PlanError> {
+        let Some(root) = &self.root else { return Ok(None) };
         let is_program = |place: &str| {
-            root.metadata(Path::new(place)).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+            let found = answer(place, root.metadata(Path::new(place)))?;
+            Ok(found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0))
         };
         if program.contains('/') {
-            return is_program(program).then(|| program.to_owned());
+            return Ok(is_program(program)?.then(|| program.to_owned()));
         }
-        let places = path.unwrap_or(SEARCH_PATH).split(':').filter(|place| place.starts_with('/'));
-        places.map(|place| format!("{}/{program}", place.trim_end_matches('/'))).find(|place| is_program(place))
+        for place in path.unwrap_or(SEARCH_PATH).split(':').filter(|place| place.starts_with('/')) {
+            let place = format!("{}/{program}", place.trim_end_matches('/'));
+            if is_program(&place)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the home directory of a user, as `/etc/passwd` of the state says, else `/`, as containers have it.
@@ -90,6 +107,15 @@ pub(crate) fn layer_dirs(store: &Store, image: &Image) -> Result<Vec<PathBuf>, C
         })
     };
     image.layers().iter().map(dir).collect()
+}
+
+/// Tells an answer, such as "no such file", from a failure of the machine, which is none: a plan that was made of it would
+/// be recorded.
+pub(crate) fn answer<T>(path: &str, found: std::io::Result<T>) -> Result<Result<T, String>, PlanError> {
+    match found {
+        Err(error) if is_of_machine(&error) => Err(PlanError::World(format!("cannot look at `{path}`: {error}"))),
+        found => Ok(found.map_err(|error| reason(&error))),
+    }
 }
 
 /// Says why a file cannot be read, without naming it again.

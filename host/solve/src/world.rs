@@ -74,16 +74,16 @@ impl StepWorld {
             Fact::BuilderVersion => text(&pretence.builder),
             Fact::SourceDateEpoch => text(&pretence.source_date_epoch.to_string()),
             Fact::Arg(name) => text(pretence.args.get(name).map_or("", String::as_str)),
-            Fact::ContextRead(path) => Ok(self.chain.context.read_file(path, LARGEST_ANSWER)),
-            Fact::ContextExists(path) => text(if self.chain.context.exists(path) { "true" } else { "false" }),
-            Fact::ContextGlob(pattern) => Ok(self.chain.context.glob(pattern)),
+            Fact::ContextRead(path) => self.chain.context.read_file(path, LARGEST_ANSWER),
+            Fact::ContextExists(path) => text(if self.chain.context.exists(path)? { "true" } else { "false" }),
+            Fact::ContextGlob(pattern) => self.chain.context.glob(pattern),
             Fact::Image(reference) => Ok(self.image_digest(reference)),
             Fact::BaseConfig => Ok(Ok(to_canonical_json(self.base()?.config()))),
-            Fact::BaseRead(path) => Ok(self.base_files()?.read(path, LARGEST_ANSWER)),
-            Fact::BaseExists(path) => text(if self.base_files()?.exists(path) { "true" } else { "false" }),
+            Fact::BaseRead(path) => self.base_files()?.told(path, LARGEST_ANSWER),
+            Fact::BaseExists(path) => text(if self.base_files()?.exists(path)? { "true" } else { "false" }),
             Fact::BaseWhich(program) => {
                 let path = self.base()?.config().env_value("PATH").map(str::to_owned);
-                text(&self.base_files()?.which(program, path.as_deref()).unwrap_or_default())
+                text(&self.base_files()?.which(program, path.as_deref())?.unwrap_or_default())
             }
         }
     }

@@ -15,6 +15,7 @@
 #![allow(unsafe_code, reason = "system calls that neither rustix nor the standard library wraps")]
 
 pub mod cancel;
+pub mod fault;
 pub mod fsync;
 pub mod kernel;
 pub mod landlock;

@@ -297,12 +297,14 @@ fn fill_texts(chain: &Chain, step: &mut StepPast, was: Option<&StepPast>) {
             continue;
         }
         let found = match fact {
-            Fact::Arg(name) => Ok(chain.pretence.args.get(name).cloned().unwrap_or_default().into_bytes()),
+            Fact::Arg(name) => Ok(Ok(chain.pretence.args.get(name).cloned().unwrap_or_default().into_bytes())),
             Fact::ContextRead(path) => chain.context.read_file(path, LONGEST_TEXT),
-            Fact::ContextExists(path) => Ok(chain.context.exists(path).to_string().into_bytes()),
+            Fact::ContextExists(path) => chain.context.exists(path).map(|is| Ok(is.to_string().into_bytes())),
             Fact::ContextGlob(pattern) => chain.context.glob(pattern),
             _ => continue,
         };
+        // A failure of the machine is no answer, and has no text.
+        let Ok(found) = found else { continue };
         // A file that has changed meanwhile is not what the plan was made from.
         if digest_of_answer(&found) == answer.digest {
             answer.text = found.ok().and_then(text_of);
