@@ -16,7 +16,7 @@ use crate::SaveError;
 use crate::error::write_error;
 use crate::export::{Blobs, Broken, Export, Fill, Written};
 use crate::index::{self, DOCKER_MANIFEST, INDEX, LAYOUT, LAYOUT_CONTENT, blob_path};
-use crate::layout::{UNFINISHED, parent};
+use crate::layout::{UNFINISHED, parent, sync_dir};
 use crate::tarball::Tarball;
 
 /// Saves an image as an OCI archive: a tar archive of an OCI image layout. Returns the descriptor of its manifest.
@@ -61,7 +61,10 @@ fn save(
     let content = index::put(index::empty(), &written.manifest, export.names).expect("our own index is one");
     let docker_manifest = docker_manifest(&written);
     archive.end(&to_canonical_json(&content), docker_manifest.as_deref()).map_err(write_error(path))?;
+    // What is acknowledged survives a power cut: the content is on the disk before it has its name, and then the name.
+    unfinished.as_file().sync_all().map_err(write_error(path))?;
     unfinished.persist(path).map_err(|error| write_error(path)(error.error))?;
+    sync_dir(parent(path)).map_err(write_error(path))?;
     Ok(written.manifest)
 }
 

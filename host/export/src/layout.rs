@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,7 @@ pub fn save_layout(export: &Export<'_>, dir: &Path) -> Result<Descriptor, SaveEr
         staging.write(INDEX, &to_canonical_json(&content))?;
         staging.write(LAYOUT, LAYOUT_CONTENT)?;
         staging.become_dir(dir)?;
+        sync_dir(parent(dir)).map_err(write_error(dir))?;
     } else {
         staging.move_into(dir, |theirs| index::put(theirs, &written.manifest, export.names))?;
     }
@@ -76,6 +77,11 @@ pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
+/// Puts the names in a directory on the disk.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
 /// Locks a directory until the result is dropped; where the file system has no locks, nothing is locked.
 fn locked(dir: &Path) -> io::Result<File> {
     let handle = File::open(dir)?;
@@ -104,10 +110,17 @@ impl Staging {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), SaveError> {
-        fs::write(self.dir.path().join(name), bytes).map_err(write_error(&self.target.join(name)))
+        let write = || {
+            let mut file = File::create(self.dir.path().join(name))?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(write_error(&self.target.join(name)))
     }
 
     fn become_dir(self, dir: &Path) -> Result<(), SaveError> {
+        let sync = || sync_dir(&self.dir.path().join("blobs/sha256")).and_then(|()| sync_dir(self.dir.path()));
+        sync().map_err(write_error(dir))?;
         fs::rename(self.dir.path(), dir).map_err(write_error(dir))?;
         // It has another name now; there is nothing left to remove.
         let _renamed = self.dir.keep();
@@ -132,7 +145,8 @@ impl Staging {
         };
         let edited = edit(theirs).ok_or_else(|| malformed(serde::de::Error::custom("it has no list of manifests")))?;
         self.write(INDEX, &to_canonical_json(&edited))?;
-        fs::rename(self.dir.path().join(INDEX), &path).map_err(write_error(&path))
+        fs::rename(self.dir.path().join(INDEX), &path).map_err(write_error(&path))?;
+        sync_dir(dir).map_err(write_error(dir))
     }
 
     /// A blob that is there is replaced: ours is known to be right.
@@ -142,7 +156,8 @@ impl Staging {
             let path = blob_path(digest);
             fs::rename(self.dir.path().join(&path), dir.join(&path))?;
         }
-        Ok(())
+        // The index that is about to name them must not be on the disk before they are.
+        sync_dir(&dir.join("blobs/sha256"))
     }
 }
 
@@ -151,6 +166,7 @@ impl Blobs for Staging {
         let path = self.dir.path().join("blob");
         let mut file = File::create(&path).map_err(write_error(&self.target))?;
         let (digest, length) = fill(&mut file).map_err(|broken| broken.on(&self.target))?;
+        file.sync_all().map_err(write_error(&self.target))?;
         fs::rename(&path, self.dir.path().join(blob_path(&digest))).map_err(write_error(&self.target))?;
         self.blobs.push(digest);
         Ok((digest, length))
