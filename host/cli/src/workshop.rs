@@ -11,7 +11,7 @@ use wythe_plugin::{PluginOptions, Plugins};
 use wythe_remote::ClientOptions;
 use wythe_sandbox::Native;
 use wythe_solve::{Engine, EventSink, Grants, Parts};
-use wythe_store::{Store, StoredImage};
+use wythe_store::{FindImageError, Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
 use crate::arguments::{Global, When};
@@ -103,7 +103,7 @@ pub(crate) fn all_kinds(plugins: &Plugins) -> Vec<Kind> {
 
 /// Finds an image by name, digest or beginning of a digest.
 pub(crate) fn find_image(store: &Store, name: &str) -> Result<(StoredImage, Image), Report> {
-    let failed = |error| Report::caused(Exit::Spec, format!("cannot find image `{name}`"), &error);
+    let failed = |error| cannot_find(name, &error);
     let by_name = store.image(&full_name(name)).map_err(failed)?;
     let found = match by_name {
         Some(stored) => Some(stored),
@@ -116,6 +116,18 @@ pub(crate) fn find_image(store: &Store, name: &str) -> Result<(StoredImage, Imag
     let image = Image::unpack(&stored.manifest, &stored.config)
         .map_err(|error| Report::caused(Exit::World, format!("image `{name}` cannot be read"), &error))?;
     Ok((stored, image))
+}
+
+/// That a name fits several images is who wrote it; that a part is damaged is the disk.
+fn cannot_find(name: &str, error: &FindImageError) -> Report {
+    let exit = if matches!(error, FindImageError::Ambiguous { .. }) { Exit::Spec } else { Exit::World };
+    let report = Report::caused(exit, format!("cannot find image `{name}`"), error);
+    match error {
+        FindImageError::Read { .. } => {
+            report.hint("build the image again: what is damaged is made anew; see what else is: `wythe store verify`")
+        }
+        _ => report,
+    }
 }
 
 /// Returns the name under which an image is kept: with its tag, `latest` where none is given.

@@ -70,10 +70,10 @@ pub enum GcError {
         source: io::Error,
     },
     /// Content cannot be removed; its record is gone already.
-    #[error("cannot remove {what}")]
+    #[error("cannot remove {}", path.display())]
     Remove {
-        /// The content, by its place in the store.
-        what: String,
+        /// The content.
+        path: PathBuf,
         /// Why.
         source: io::Error,
     },

@@ -4,6 +4,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::PathBuf;
 
 use wythe_image::Digest;
 
@@ -137,14 +138,14 @@ impl<'a> Removal<'a> {
             for doomed in &batch {
                 self.report.add(class, doomed.bytes);
                 if !self.policy.dry_run {
-                    trash.extend(self.discard(directory, &doomed.digest.hex())?);
+                    trash.extend(self.discard(directory, place_of(class), &doomed.digest.hex())?);
                 }
             }
             for digest in &taken {
                 self.collector.release(digest);
             }
-            for (name, what) in trash {
-                self.sweep(&name, what)?;
+            for (name, path) in trash {
+                self.sweep(&name, path)?;
             }
         }
         Ok(())
@@ -188,9 +189,9 @@ impl<'a> Removal<'a> {
     fn remove_entry(&mut self, class: Class, from: &File, name: &str, thing: Option<&Thing>) -> Result<(), GcError> {
         self.report.add(class, thing.map_or(0, |thing| thing.bytes));
         if !self.policy.dry_run
-            && let Some((trash, what)) = self.discard(from.as_fd(), name)?
+            && let Some((trash, path)) = self.discard(from.as_fd(), place_of(class), name)?
         {
-            self.sweep(&trash, what)?;
+            self.sweep(&trash, path)?;
         }
         Ok(())
     }
@@ -209,17 +210,19 @@ impl<'a> Removal<'a> {
         Ok(taken)
     }
 
-    fn discard(&self, from: BorrowedFd<'_>, name: &str) -> Result<Option<(CString, String)>, GcError> {
+    /// Moves an entry of the directory `from`, which is called `place`, out of the way.
+    fn discard(&self, from: BorrowedFd<'_>, place: &str, name: &str) -> Result<Option<(CString, PathBuf)>, GcError> {
         let trash = claim::discard(self.inner, from, name);
-        let trash = trash.map_err(|e| GcError::Remove { what: name.to_owned(), source: e.into() })?;
-        Ok(trash.map(|trash| (trash, name.to_owned())))
+        let path = || self.inner.path(place).join(name);
+        let trash = trash.map_err(|error| GcError::Remove { path: path(), source: error.into() })?;
+        Ok(trash.map(|trash| (trash, path())))
     }
 
-    fn sweep(&self, trash: &CStr, what: String) -> Result<(), GcError> {
+    fn sweep(&self, trash: &CStr, path: PathBuf) -> Result<(), GcError> {
         match claim::sweep_entry(self.inner, trash) {
             // Somebody else's sweep may have been faster.
             Ok(_) | Err(rustix::io::Errno::NOENT) => Ok(()),
-            Err(error) => Err(GcError::Remove { what, source: error.into() }),
+            Err(error) => Err(GcError::Remove { path, source: error.into() }),
         }
     }
 
@@ -239,5 +242,16 @@ impl<'a> Removal<'a> {
             })?;
         }
         self.inner.index.fold()
+    }
+}
+
+/// Returns the directory of the store in which things of a class lie.
+fn place_of(class: Class) -> &'static str {
+    match class {
+        Class::Layers => "layers",
+        Class::Blobs => "blobs/sha256",
+        Class::Logs => "logs",
+        Class::Caches => "cache",
+        _ => "active",
     }
 }
