@@ -77,9 +77,9 @@ fn images_of_one_definition_are_built_together() {
 }
 
 #[test]
-fn eight_processes_make_each_step_once() {
+fn thirty_two_processes_make_each_step_once() {
     let bench = bench();
-    let children: Vec<_> = (0..8).map(|_| bench.start(&["build", "--progress", "plain"])).collect();
+    let children: Vec<_> = (0..32).map(|_| bench.start(&["build", "--progress", "plain"])).collect();
     let ended: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
     let outputs: Vec<String> =
         ended.iter().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).collect();

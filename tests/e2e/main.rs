@@ -17,6 +17,7 @@ mod messages;
 mod network_plumbing;
 mod network_quickstart;
 mod plan;
+mod quota;
 mod rootless;
 mod sandbox;
 mod secrets;

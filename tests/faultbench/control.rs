@@ -19,6 +19,9 @@ use crate::table::Row;
 /// Size of the disk.
 const MEBIBYTES: u64 = 96;
 
+/// Lets a fault happen and looks at what is left.
+type Strike = fn(&mut Buildah, &mut Rng) -> Result<Verdict, String>;
+
 struct Buildah {
     scratch: TempDir,
     disk: Disk,
@@ -31,7 +34,7 @@ pub(crate) fn rows(options: &Options) -> Result<Vec<Row>, String> {
         return Ok(Vec::new());
     }
     let amount = options.rounds.unwrap_or(20).min(40);
-    let kinds: [(&str, fn(&mut Buildah, &mut Rng) -> Result<Verdict, String>); 4] = [
+    let kinds: [(&str, Strike); 4] = [
         ("buildah: power, acknowledged", |buildah, _| buildah.power(None)),
         ("buildah: power, random", |buildah, random| buildah.power(Some(random.u64(0..900_000)))),
         ("buildah: kills", |buildah, random| buildah.kill(random.u64(0..900_000))),

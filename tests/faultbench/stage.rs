@@ -18,6 +18,9 @@ use crate::scenario::Scenario;
 /// What lies where an image is saved to, before it is.
 pub(crate) const BEFORE: &str = "what was there before";
 
+/// An image of the list: its digest and its names.
+pub(crate) type Listed = (String, Vec<String>);
+
 /// A scenario that can be played again and again.
 pub(crate) struct Stage {
     _scratch: TempDir,
@@ -113,7 +116,7 @@ impl Stage {
     }
 
     /// Returns the images of the list: digest and names.
-    pub(crate) fn images(&self, place: &Path) -> Result<(Ended, Vec<(String, Vec<String>)>), String> {
+    pub(crate) fn images(&self, place: &Path) -> Result<(Ended, Vec<Listed>), String> {
         let ended = self.wythe(place, &["images", "--json"])?.ok()?;
         let list: Value = serde_json::from_str(&ended.stdout).map_err(|error| error.to_string())?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

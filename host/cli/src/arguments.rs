@@ -445,6 +445,24 @@ pub(crate) enum Store {
     },
     /// Free what no image needs
     Gc(Collect),
+    /// Show or set the most that the store may take on its disk
+    #[command(after_help = "\
+What the store may take is its own setting: all who build in it keep to it. Before a step writes, what no image needs and
+nobody uses is collected, the least recently used first; where that is not enough the build fails. A step that writes more
+than is left is stopped.
+
+Examples:
+  wythe store quota              the quota, and what is in use
+  wythe store quota 20GB         at most 20 GB from now on
+  wythe store quota none         no limit")]
+    Quota {
+        /// Bytes, with a unit if wanted (kB, MB, GB, TB; KiB, MiB, GiB, TiB), or `none`
+        #[arg(value_name = "SIZE")]
+        size: Option<crate::size::Limit>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Check every byte
     Verify {
         /// Print JSON

@@ -14,6 +14,7 @@ mod exit;
 mod grants;
 mod print;
 mod render;
+mod size;
 mod standing;
 mod workshop;
 

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 
 use crate::disk;
@@ -36,6 +37,8 @@ pub struct Editor {
     /// Times of directories, set when nothing more is put into them.
     times: BTreeMap<Vec<u8>, i64>,
     buffer: Vec<u8>,
+    /// Ends long edits.
+    cancel: Option<Cancel>,
 }
 
 /// What is written instead of what the source says.
@@ -92,7 +95,19 @@ impl Editor {
         let below = open_below(overlay).map_err(EditError::Open)?;
         let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
         let tree = Union::new(upper, below);
-        Ok(Self { tree, epoch, parent_time: epoch, times: BTreeMap::new(), buffer: vec![0; write::BUFFER] })
+        Ok(Self {
+            tree,
+            epoch,
+            parent_time: epoch,
+            times: BTreeMap::new(),
+            buffer: vec![0; write::BUFFER],
+            cancel: None,
+        })
+    }
+
+    /// Lets edits fail once somebody asks to stop. What was written by then stays in the upper directory.
+    pub fn stop_with(&mut self, cancel: Cancel) {
+        self.cancel = Some(cancel);
     }
 
     /// Writes a small file, mode 0644 and owner 0:0 unless `attributes` says otherwise. Replaces a file or link.

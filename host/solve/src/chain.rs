@@ -165,6 +165,7 @@ impl Chain {
                     label: &label,
                     states: by_vertex,
                     serves_another: false,
+                    ration: OnceCell::new(),
                 };
                 operation.solve().await.map(Arc::new)
             }

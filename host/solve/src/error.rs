@@ -7,6 +7,7 @@ use wythe_image::Digest;
 use wythe_plan::PlanError;
 use wythe_remote::{ClientError, FetchError};
 use wythe_sandbox::{Ending, RunError};
+use wythe_store::QuotaError;
 
 use crate::StepId;
 
@@ -109,6 +110,9 @@ pub enum Cause {
         #[source]
         source: RunError,
     },
+    /// The store may not become as large as the step makes it.
+    #[error("the store would grow beyond its quota")]
+    Quota(#[source] QuotaError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
 use wythe_snapshot::{Attributes, Editor, Patterns, Unpack};
+use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 
 use crate::chain::Chain;
@@ -54,6 +55,36 @@ pub(crate) fn context_inputs(batch: &Files) -> Vec<(String, Vec<String>, Brush)>
     batch.actions.iter().enumerate().filter_map(one).collect()
 }
 
+/// Returns how many bytes a batch is known to need: of the context, and of what is still to be fetched.
+pub(crate) async fn needed(operation: &Operation<'_>, batch: &Files) -> Result<u64, Cause> {
+    let (chain, batch) = (Arc::clone(operation.chain), batch.clone());
+    let needed = move || {
+        let mut bytes = 0u64;
+        for action in &batch.actions {
+            bytes = bytes.saturating_add(match action {
+                Action::Copy { source: Source::Context { patterns }, brush, .. } => {
+                    let chosen = chain.context.choose(patterns, brush)?;
+                    chosen.files.leaves.iter().map(|leaf| leaf.stamp.size.next_multiple_of(BLOCK)).sum()
+                }
+                Action::Put { bytes, .. } => bytes.len() as u64,
+                action => match artifact_of(action) {
+                    Some(artifact)
+                        if chain.engine.store.blob_path(&artifact.sha256).map_err(Cause::store)?.is_none() =>
+                    {
+                        artifact.size.unwrap_or(0)
+                    }
+                    _ => 0,
+                },
+            });
+        }
+        Ok(bytes)
+    };
+    operation.chain.engine.blocking(needed).await
+}
+
+/// The unit in which file systems give room to files.
+const BLOCK: u64 = 4096;
+
 /// Does the edits.
 pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Made, Cause> {
     let artifacts: Vec<Artifact> = batch.actions.iter().filter_map(artifact_of).cloned().collect();
@@ -65,6 +96,7 @@ pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Mad
         states: operation.states.clone(),
         fetched,
         batch: batch.clone(),
+        cancel: operation.cancel(),
     };
     operation.chain.engine.blocking(move || job.layer()).await
 }
@@ -86,6 +118,7 @@ struct Job {
     states: BTreeMap<VertexId, Arc<Image>>,
     fetched: BTreeMap<Digest, PathBuf>,
     batch: Files,
+    cancel: Cancel,
 }
 
 impl Job {
@@ -99,13 +132,20 @@ impl Job {
             work: Some(active.work()),
         };
         let mut editor = Editor::open(&root, self.chain.pretence.source_date_epoch).map_err(Cause::files)?;
+        editor.stop_with(self.cancel.clone());
         let mut actions = &self.batch.actions[..];
         while let Some(action) = actions.first() {
-            self.chain.engine.check_stop()?;
-            let taken = self.unpack_run(&mut editor, actions)?;
-            if taken == 0 {
-                self.act(&mut editor, action)?;
+            let done = self.unpack_run(&mut editor, actions).and_then(|taken| {
+                if taken == 0 {
+                    self.act(&mut editor, action)?;
+                }
+                Ok(taken)
+            });
+            // What was stopped fails in its own words.
+            if self.cancel.is_cancelled() {
+                return Err(Cause::Cancelled);
             }
+            let taken = done?;
             actions = &actions[taken.max(1)..];
         }
         drop(editor);

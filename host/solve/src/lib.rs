@@ -31,6 +31,7 @@ mod output;
 mod plumbing;
 mod probe;
 mod program;
+mod ration;
 mod run;
 mod secret;
 mod snapshot;

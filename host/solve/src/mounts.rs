@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use tokio::sync::OnceCell;
 use wythe_image::Image;
 use wythe_plan::{
     Action, Archive, Artifact, Brush, Files, Label, MountSource, Run, Severity, Sharing, Source, Vertex, VertexId,
@@ -174,6 +175,7 @@ async fn unpacked(operation: &Operation<'_>, artifact: &Artifact, format: Archiv
         label: &label,
         states: [(VertexId::BASE, scratch)].into(),
         serves_another: true,
+        ration: OnceCell::new(),
     };
     Box::pin(inner.solve()).await.map(Arc::new)
 }
@@ -232,6 +234,8 @@ pub(crate) async fn fetch(operation: &Operation<'_>, artifacts: &[Artifact]) -> 
     tokio::select! {
         paths = engine.fetcher.all(artifacts, &told) => paths,
         () = engine.stop.cancelled() => Err(Cause::Cancelled),
+        // Who began the ration says why.
+        () = operation.exceeded() => Err(Cause::Cancelled),
     }
 }
 

@@ -6,15 +6,25 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::OnceCell;
 use wythe_image::{Digest, Image, LayerRef, to_canonical_json};
 use wythe_plan::{Brush, Command, Files, KeyParts, Label, Run, Severity, Vertex, VertexId};
 use wythe_store::{LockError, ResultRecord};
+use wythe_sys::cancel::Cancel;
 
 use crate::chain::{Chain, Mode, Turn};
 use crate::context::Chosen;
 use crate::error::Cause;
+use crate::ration::Ration;
+use crate::snapshot::Made;
 use crate::why::{OpNow, OpPast};
 use crate::{Event, How, files, run, why};
+
+/// Bytes that every operation takes beside what it makes: records, directories, a log.
+const SMALL: u64 = 128 * 1024;
+
+/// Bytes that a command is lent while it runs: certificates and the like.
+const LENT: u64 = 512 * 1024;
 
 /// An operation together with the states that it needs.
 pub(crate) struct Operation<'a> {
@@ -26,6 +36,8 @@ pub(crate) struct Operation<'a> {
     /// Whether it only brings a mount of another operation to hand. That one holds a slot already, and a forced step
     /// does not mean it.
     pub(crate) serves_another: bool,
+    /// What it may write, from when it begins to.
+    pub(crate) ration: OnceCell<Ration>,
 }
 
 impl Operation<'_> {
@@ -66,11 +78,7 @@ impl Operation<'_> {
             false => Some(engine.slots.acquire().await.expect("the semaphore is never closed")),
         };
         engine.tell(Event::OperationStarted { step: self.turn.step.clone(), text: text.clone() });
-        let made = match self.vertex {
-            Vertex::Files(batch) => files::make(self, batch).await?,
-            Vertex::Run(command) => run::make(self, command, &text).await?,
-            _ => unreachable!("checked above"),
-        };
+        let made = self.make(&text).await?;
         for what in &made.left_out {
             let (step, text) = (self.turn.step.clone(), format!("left out of the layer: {what}"));
             engine.tell(Event::Message { step, severity: Severity::Warning, text });
@@ -82,6 +90,38 @@ impl Operation<'_> {
         let record = ResultRecord { log, trees, ..self.record(&parts, layer, &text) };
         made.keep(&engine.store, &parts.key().0, &record)?;
         Ok(self.done(&text, How::Run, layer, begun))
+    }
+
+    /// Makes the result, within the quota of the store.
+    async fn make(&self, text: &str) -> Result<Made, Cause> {
+        let needed = match self.vertex {
+            Vertex::Files(batch) => files::needed(self, batch).await?,
+            _ => LENT,
+        };
+        let engine = Arc::clone(&self.chain.engine);
+        let ration = self.chain.engine.blocking(move || Ration::begin(&engine, needed.saturating_add(SMALL))).await?;
+        let ration = self.ration.get_or_init(async || ration).await;
+        let made = match self.vertex {
+            Vertex::Files(batch) => files::make(self, batch).await,
+            Vertex::Run(command) => run::make(self, command, text).await,
+            _ => unreachable!("checked before"),
+        };
+        // A step that was stopped for its size says so, whatever it met then.
+        ration.end()?;
+        made
+    }
+
+    /// Returns what stops the operation.
+    pub(crate) fn cancel(&self) -> Cancel {
+        self.ration.get().map_or_else(|| self.chain.engine.cancel.clone(), |ration| ration.cancel.clone())
+    }
+
+    /// Waits until the operation has written more than it may.
+    pub(crate) async fn exceeded(&self) {
+        match self.ration.get() {
+            Some(ration) => ration.exceeded().await,
+            None => std::future::pending().await,
+        }
     }
 
     fn hit(&self, text: &str, parts: KeyParts, record: ResultRecord, begun: Instant) -> Image {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use wythe_plan::{Fragment, Label, PlanError, Vertex, VertexId};
 
 use crate::chain::{Chain, Turn};
@@ -35,8 +36,15 @@ pub(crate) fn output(
         }
         let text = crate::operation::describe(&vertex, &label);
         let label = Label::default();
-        let operation =
-            Operation { chain: &chain, turn: &turn, vertex: &vertex, label: &label, states, serves_another: true };
+        let operation = Operation {
+            chain: &chain,
+            turn: &turn,
+            vertex: &vertex,
+            label: &label,
+            states,
+            serves_another: true,
+            ration: OnceCell::new(),
+        };
         run::output(&operation, command, &text).await
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use wythe_image::Image;
 use wythe_plan::{Brush, KeyParts, MountSource, Run};
 use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Secret, Stdio};
+use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 
 use crate::chain::{Chain, Turn};
@@ -85,6 +86,7 @@ struct Job {
     /// Secrets in variables: name → id and value.
     secret_env: BTreeMap<String, (String, Secret)>,
     text: String,
+    cancel: Cancel,
 }
 
 /// A run that has ended.
@@ -115,6 +117,7 @@ impl Job {
             laid,
             secret_env,
             text: text.to_owned(),
+            cancel: operation.cancel(),
         })
     }
 
@@ -183,7 +186,7 @@ impl Job {
             let stream = if stream == wythe_sandbox::Stream::Stdout { Stream::Stdout } else { Stream::Stderr };
             redactors[stream as usize].take(bytes, &mut |bytes| write(stream, bytes));
         };
-        let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), &engine.cancel);
+        let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), &self.cancel);
         for (redactor, stream) in redactors.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
             redactor.finish(&mut |bytes| write(stream, bytes));
         }

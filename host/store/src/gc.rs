@@ -87,6 +87,9 @@ impl Store {
     ///
     /// See [`GcError`].
     pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport, GcError> {
+        if !policy.dry_run {
+            self.inner.spend_reserve();
+        }
         self.inner.write_uses()?;
         let stock = stock::take(&self.inner)?;
         let victims = choose::choose(&stock, policy, self.inner.now);
@@ -97,6 +100,9 @@ impl Store {
             }
         }
         remove::Removal::new(&self.inner, policy, &mut report).run(&stock, &victims)?;
+        if !policy.dry_run {
+            self.inner.ensure_reserve();
+        }
         Ok(report)
     }
 }

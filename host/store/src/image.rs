@@ -77,6 +77,7 @@ impl Store {
     ///
     /// Fails where the index cannot be written.
     pub fn untag(&self, name: &str) -> Result<Option<Digest>, IndexError> {
+        self.inner.spend_reserve();
         self.inner.index.write(Commit::Durable, |index| {
             let sql = "DELETE FROM names WHERE name = ?1 RETURNING image";
             let image = index.rows(sql, [name], |row| row.get::<_, String>(0))?;
@@ -91,6 +92,7 @@ impl Store {
     ///
     /// Fails where the index cannot be written.
     pub fn remove_image(&self, image: &Digest) -> Result<Option<Vec<String>>, IndexError> {
+        self.inner.spend_reserve();
         self.inner.index.write(Commit::Durable, |index| forget_image(index, &image.hex()))
     }
 }

@@ -14,7 +14,9 @@
 //! ├── cache/<hex>/           cache mounts, by the hash of their id
 //! ├── compiled/              compiled plugins
 //! ├── logs/<build>/<step>    full output of steps
-//! └── locks/                 files whose bytes are locked: `leases-NN`, `keys`, `caches`
+//! ├── locks/                 files whose bytes are locked: `leases-NN`, `keys`, `caches`
+//! ├── quota                  the most bytes that all of it may take; not there where that is not limited
+//! └── reserve                room for a collection on a full disk
 //! ```
 //!
 //! - **Content counts when the index has a record of it.** A commit is a rename inside one index transaction, so a
@@ -53,9 +55,11 @@ mod lock;
 mod log;
 mod memory;
 mod open;
+mod quota;
 mod range;
 mod record;
 mod remove;
+mod reserve;
 mod result;
 mod schema;
 mod stat;
@@ -74,6 +78,7 @@ pub use layer::CommitError;
 pub use lock::{KeyLock, LockError};
 pub use log::LogError;
 pub use open::{OpenError, Store};
+pub use quota::{QuotaError, total};
 pub use record::RecordError;
 pub use result::{Missing, ResultRecord};
 pub use stat::{FileStat, FileStats, KnownFile};

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::index::{self, Index, IndexError};
 use crate::lease::Leases;
+use crate::quota::LayerBytes;
 use crate::record::Uses;
 use crate::{boot, claim, schema};
 
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) index: Index,
     pub(crate) leases: Leases,
     pub(crate) uses: Uses,
+    pub(crate) layer_bytes: LayerBytes,
     pub(crate) boot: String,
     pub(crate) now: i64,
     pub(crate) counter: AtomicU64,
@@ -137,11 +139,13 @@ impl Store {
             root,
             index,
             uses: Uses::default(),
+            layer_bytes: LayerBytes::default(),
             boot,
             now,
             counter: AtomicU64::new(0),
         };
         claim::sweep(&inner);
+        inner.ensure_reserve();
         Ok(Self { inner: Arc::new(inner) })
     }
 

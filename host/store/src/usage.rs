@@ -2,6 +2,7 @@
 //! What takes how much room.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -37,6 +38,24 @@ pub enum Class {
     Active,
     /// The index.
     Index,
+}
+
+impl fmt::Display for Class {
+    /// The word that JSON uses, so that people and programs see the same one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Images => "images",
+            Self::Layers => "layers",
+            Self::Blobs => "blobs",
+            Self::Records => "records",
+            Self::Caches => "caches",
+            Self::Volumes => "volumes",
+            Self::Logs => "logs",
+            Self::Compiled => "compiled",
+            Self::Active => "active",
+            Self::Index => "index",
+        })
+    }
 }
 
 /// A number of things and their bytes.

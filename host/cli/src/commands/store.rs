@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `wythe store du`, `gc`, `verify`.
+//! `wythe store du`, `gc`, `quota`, `verify`.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use wythe_store::{GcPolicy, LayerDigest, Usage};
+use wythe_store::{GcPolicy, LayerDigest, Usage, total};
 
 use crate::arguments::{Collect, Store};
 use crate::diagnostic::Report;
 use crate::exit::Exit;
 use crate::print;
 use crate::render::{bytes, plural};
+use crate::size::Limit;
 use crate::workshop::{Workshop, store_failed};
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -21,6 +22,7 @@ pub(crate) fn run(workshop: &Workshop, command: &Store) -> Result<ExitCode, Repo
     match command {
         Store::Du { json } => usage(workshop, *json),
         Store::Gc(collect) => gc(workshop, collect),
+        Store::Quota { size, json } => quota(workshop, *size, *json),
         Store::Verify { json } => return verify(workshop, *json),
     }
     .map(|()| Exit::Done.into())
@@ -29,11 +31,47 @@ pub(crate) fn run(workshop: &Workshop, command: &Store) -> Result<ExitCode, Repo
 fn usage(workshop: &Workshop, json: bool) -> Result<(), Report> {
     let store = workshop.store()?;
     let usage = store.usage().map_err(|error| store_failed(&error))?;
+    let quota = store.quota().map_err(|error| store_failed(&error))?;
     if json {
-        print::json(&usage);
-    } else {
-        print_usage(&usage);
-        print::to_stderr(&format!("in {}", store.directory().display()));
+        print::json(&with_quota(json!(usage), &store, quota));
+        return Ok(());
+    }
+    print_usage(&usage);
+    print::to_stderr(&format!("in {}{}", store.directory().display(), quota_words(&store, quota)));
+    Ok(())
+}
+
+/// Says what is set and what is in use; nothing where there is no quota, since measuring takes a while.
+fn quota_words(store: &wythe_store::Store, quota: Option<u64>) -> String {
+    let Some(quota) = quota else { return String::new() };
+    format!("; {} on the disk, of {} that it may take", bytes(total(&store.occupied())), bytes(quota))
+}
+
+fn with_quota(mut value: serde_json::Value, store: &wythe_store::Store, quota: Option<u64>) -> serde_json::Value {
+    if let Some(quota) = quota {
+        value["quota"] = json!({"bytes": quota, "in_use": total(&store.occupied())});
+    }
+    value
+}
+
+/// Shows or sets the quota.
+fn quota(workshop: &Workshop, size: Option<Limit>, json: bool) -> Result<(), Report> {
+    let store = workshop.store()?;
+    if let Some(Limit(limit)) = size {
+        store.set_quota(limit).map_err(|error| store_failed(&error))?;
+    }
+    let quota = store.quota().map_err(|error| store_failed(&error))?;
+    let in_use = total(&store.occupied());
+    if json {
+        print::json(&json!({"bytes": quota, "in_use": in_use}));
+        return Ok(());
+    }
+    let limit = quota.map_or_else(|| "no limit".to_owned(), |quota| format!("at most {}", bytes(quota)));
+    print::to_stdout(&format!("{limit}; {} in use", bytes(in_use)));
+    if quota.is_some_and(|quota| quota < in_use) {
+        print::to_stderr(
+            "that is less than what is in use: the next build that writes collects first, see `wythe store gc`",
+        );
     }
     Ok(())
 }
@@ -41,14 +79,9 @@ fn usage(workshop: &Workshop, json: bool) -> Result<(), Report> {
 fn print_usage(usage: &Usage) {
     let heads = ["WHAT", "COUNT", "SIZE"].map(str::to_owned).to_vec();
     let row = |(class, tally): (&wythe_store::Class, &wythe_store::Tally)| {
-        vec![name_of(*class), tally.count.to_string(), bytes(tally.bytes)]
+        vec![class.to_string(), tally.count.to_string(), bytes(tally.bytes)]
     };
     print::table(&std::iter::once(heads).chain(usage.iter().map(row)).collect::<Vec<_>>());
-}
-
-/// The word that JSON uses, so that people and programs see the same one.
-fn name_of(class: wythe_store::Class) -> String {
-    serde_json::to_value(class).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn gc(workshop: &Workshop, collect: &Collect) -> Result<(), Report> {
@@ -101,7 +134,7 @@ fn verify(workshop: &Workshop, json: bool) -> Result<ExitCode, Report> {
             let what = if found.is_repaired { "dropped, the next build makes it again" } else { "not repaired" };
             print::to_stdout(&format!("{}: {what}", found.damage));
         }
-        let checked = report.checked.iter().map(|(class, count)| format!("{count} {}", name_of(*class)));
+        let checked = report.checked.iter().map(|(class, count)| format!("{count} {}", class.to_string()));
         print::to_stderr(&format!("checked {}", checked.collect::<Vec<_>>().join(", ")));
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::World }.into())

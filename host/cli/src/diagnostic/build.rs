@@ -8,9 +8,11 @@ use wythe_plan::spec::{BASE_STEP, ImageSpec, Spec, Step};
 use wythe_plan::{PlanError, Problem};
 use wythe_sandbox::{Ending, RunError, SetupError, UserError};
 use wythe_solve::{BuildError, Cause, StepId, describe_ending};
+use wythe_store::{QuotaError, total};
 
 use super::Report;
 use crate::exit::Exit;
+use crate::render::bytes;
 
 /// What state a step leaves behind that began and did not end.
 fn kept(step: &StepId) -> &'static str {
@@ -41,6 +43,7 @@ pub(crate) fn explain(error: &BuildError, spec: &Spec) -> Report {
         Cause::Plan(PlanError::Declined(problems)) => return declined(error, problems, spec, step),
         Cause::Plan(plan) => of_plan(error, plan),
         Cause::Command { command, ending, tail, log } => of_command(error, command, *ending, tail, log),
+        Cause::Quota(quota) => of_quota(error, quota),
         Cause::Cancelled => return Report::new(Exit::Interrupted, "stopped; what was done is kept"),
         cause => of_cause(error, cause),
     };
@@ -141,6 +144,26 @@ fn is_full(cause: &Cause) -> bool {
         layer = error.source();
     }
     false
+}
+
+fn of_quota(error: &BuildError, quota: &QuotaError) -> Report {
+    let report = Report::new(Exit::World, format!("step `{}`: {}", error.step, error.cause));
+    let (limit, occupied, why) = match quota {
+        QuotaError::Exceeded { needed, quota, occupied } => {
+            (quota, occupied, format!("it needs {} more", bytes(*needed)))
+        }
+        QuotaError::Outgrown { quota, occupied } => (quota, occupied, "it wrote more than was left".to_owned()),
+        other => return Report::caused(Exit::World, format!("step `{}`: {}", error.step, error.cause), other),
+    };
+    let mut parts: Vec<_> = occupied.iter().filter(|(_, tally)| tally.bytes > 0).collect();
+    parts.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.bytes));
+    let parts: Vec<String> = parts.iter().map(|(class, tally)| format!("{} {}", bytes(tally.bytes), class)).collect();
+    let report = report.note(format!("{why}: the quota is {}, in use are {}", bytes(*limit), bytes(total(occupied))));
+    let report = report.note(format!("these are {}", parts.join(", ")));
+    let report = report.note("what no image needs is collected already").note(kept(&error.step));
+    let report =
+        report.hint("remove images that are not needed (`wythe rm NAME`), or cache mounts (`wythe store gc --caches`)");
+    report.hint("or allow more: `wythe store quota SIZE`")
 }
 
 fn of_cause(error: &BuildError, cause: &Cause) -> Report {

@@ -19,6 +19,9 @@ pub(super) const BUFFER: usize = 512 * 1024;
 /// system shares extents. Below, the calls cost more than the bytes.
 const LARGE: u64 = 128 * 1024;
 
+/// Most that the kernel moves before somebody may stop it.
+const PIECE: u64 = 64 << 20;
+
 /// What something written looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Looks {
@@ -39,9 +42,11 @@ impl Editor {
         size: u64,
         looks: &Looks,
     ) -> io::Result<()> {
+        self.check_stop()?;
         let mut file = File::from(place.make_file(name, looks.mode)?);
         let mut left = size;
         while left > 0 {
+            self.check_stop()?;
             let want = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
             let got = match content.read(&mut self.buffer[..want]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -70,12 +75,20 @@ impl Editor {
         let to = place.make_file(name, looks.mode)?;
         let mut left = size;
         while left > 0 {
-            match move_bytes(from.as_fd(), to.as_fd(), left)? {
+            self.check_stop()?;
+            match move_bytes(from.as_fd(), to.as_fd(), left.min(PIECE))? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 moved => left -= moved,
             }
         }
         finish(to.as_fd(), looks)
+    }
+
+    fn check_stop(&self) -> io::Result<()> {
+        match &self.cancel {
+            Some(cancel) if cancel.is_cancelled() => Err(io::Error::other("stopped")),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a symbolic link.

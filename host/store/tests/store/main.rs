@@ -13,6 +13,7 @@ mod open;
 mod power;
 mod processes;
 mod properties;
+mod quota;
 mod results;
 mod stats;
 mod support;
