@@ -3,9 +3,8 @@
 //!
 //! Blobs come first and the index last, since an index names what was written before it. Everything is written once.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::Descriptor;
@@ -16,8 +15,9 @@ use crate::SaveError;
 use crate::error::write_error;
 use crate::export::{Blobs, Broken, Export, Fill, Written};
 use crate::index::{self, DOCKER_MANIFEST, INDEX, LAYOUT, LAYOUT_CONTENT, blob_path};
-use crate::layout::{UNFINISHED, parent, sync_dir};
+use crate::layout::{parent, sync_dir};
 use crate::tarball::Tarball;
+use crate::unfinished;
 
 /// Saves an image as an OCI archive: a tar archive of an OCI image layout. Returns the descriptor of its manifest.
 ///
@@ -52,10 +52,7 @@ fn save(
     if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(SaveError::InTheWay { path: path.to_owned(), what: "a file" });
     }
-    // Whoever may read files of this user may read this one; `tempfile` would keep it to its owner.
-    let everybody = Permissions::from_mode(0o666);
-    let made = tempfile::Builder::new().prefix(UNFINISHED).permissions(everybody).tempfile_in(parent(path));
-    let unfinished = made.map_err(write_error(path))?;
+    let unfinished = unfinished::file(parent(path)).map_err(write_error(path))?;
     let mut archive = Archive::begin(&unfinished, path).map_err(write_error(path))?;
     let written = export.write_blobs(&mut archive)?;
     let content = index::put(index::empty(), &written.manifest, export.names).expect("our own index is one");

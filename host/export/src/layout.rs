@@ -5,10 +5,9 @@
 //! moved in when all of them are complete; the index comes last, and until then nothing names them.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::Descriptor;
@@ -20,9 +19,7 @@ use crate::SaveError;
 use crate::error::write_error;
 use crate::export::{Blobs, Export, Fill};
 use crate::index::{self, INDEX, LAYOUT, LAYOUT_CONTENT, blob_path};
-
-/// What begins the names of things that are being made; nothing of it stays.
-pub(crate) const UNFINISHED: &str = ".wythe-";
+use crate::unfinished::{self, UNFINISHED};
 
 /// Saves an image as an OCI image layout and returns the descriptor of its manifest.
 ///
@@ -94,6 +91,7 @@ fn locked(dir: &Path) -> io::Result<File> {
 /// A layout in the making. Dropping it removes it.
 struct Staging {
     dir: TempDir,
+    _lock: File,
     /// Where it will be, for messages.
     target: PathBuf,
     blobs: Vec<Digest>,
@@ -101,12 +99,9 @@ struct Staging {
 
 impl Staging {
     fn within(around: &Path, target: &Path) -> Result<Self, SaveError> {
-        // Whoever may read the directory around it may read a layout; `tempfile` would keep it to its owner.
-        let everybody = Permissions::from_mode(0o777);
-        let made = tempfile::Builder::new().prefix(UNFINISHED).permissions(everybody).tempdir_in(around);
-        let dir = made.map_err(write_error(target))?;
+        let (dir, lock) = unfinished::dir(around).map_err(write_error(target))?;
         fs::create_dir_all(dir.path().join("blobs/sha256")).map_err(write_error(target))?;
-        Ok(Self { dir, target: target.to_owned(), blobs: Vec::new() })
+        Ok(Self { dir, _lock: lock, target: target.to_owned(), blobs: Vec::new() })
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), SaveError> {

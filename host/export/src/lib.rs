@@ -48,6 +48,7 @@ mod index;
 mod layout;
 mod press;
 mod tarball;
+mod unfinished;
 
 pub use archive::{save_docker_archive, save_oci_archive};
 pub use compression::{Compression, ParseCompressionError};
