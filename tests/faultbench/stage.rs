@@ -129,7 +129,8 @@ impl Stage {
 /// Returns what lies in a store: everything that a digest names, and everything that should not be there.
 pub(crate) fn content(store: &Path) -> Result<BTreeSet<String>, String> {
     let mut found = BTreeSet::new();
-    for place in ["", "blobs", "blobs/sha256", "layers", "active", "volumes", "cache", "logs", "locks"] {
+    // Logs stay with their results, under names that say when.
+    for place in ["", "blobs", "blobs/sha256", "layers", "active", "volumes", "cache", "locks"] {
         let dir = store.join(place);
         let entries = fs::read_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         for entry in entries.flatten() {
