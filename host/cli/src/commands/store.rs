@@ -134,7 +134,7 @@ fn verify(workshop: &Workshop, json: bool) -> Result<ExitCode, Report> {
             let what = if found.is_repaired { "dropped, the next build makes it again" } else { "not repaired" };
             print::to_stdout(&format!("{}: {what}", found.damage));
         }
-        let checked = report.checked.iter().map(|(class, count)| format!("{count} {}", class.to_string()));
+        let checked = report.checked.iter().map(|(class, count)| format!("{count} {class}"));
         print::to_stderr(&format!("checked {}", checked.collect::<Vec<_>>().join(", ")));
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::World }.into())
