@@ -200,7 +200,7 @@ it did. docs/formats/explanations.md lists the causes that --json names.
 
 Examples:
   wythe explain                  all steps that ran
-  wythe explain uv               that step (name or kind), also where it was a hit
+  wythe explain deps             that step (name or kind), also where it was a hit
   wythe explain --json -f app/   the definition in app/, for programs")]
 pub(crate) struct Explain {
     /// Only these steps (name or kind)
@@ -221,7 +221,7 @@ result; that of a failed build until `wythe store gc` removes it by its age.
 
 Examples:
   wythe logs                     all steps of the last build, failed or not
-  wythe logs uv                  that step (name or kind)
+  wythe logs deps                that step (name or kind)
   wythe history app --logs       the logs of an image")]
 pub(crate) struct Logs {
     /// Only these steps (name or kind)
@@ -348,7 +348,7 @@ pub(crate) struct OneImage {
 Examples:
   wythe history app              layer by layer
   wythe history app --logs       with all output of the commands that made it
-  wythe history app --logs uv    the output of that step's commands")]
+  wythe history app --logs deps  the output of that step's commands")]
 pub(crate) struct History {
     /// The image: a name, a digest, or the beginning of a digest
     pub(crate) image: String,

@@ -72,10 +72,10 @@ mod tests {
 
     #[test]
     fn steps_are_found_again() {
-        let then = ["base=scratch:", "run=run:a", "run-2=run:b", "!deps=pip:x"];
+        let then = ["base=scratch:", "run=run:a", "run-2=run:b", "!deps=tool:x"];
         for (now, expected) in [
             (
-                &["base=scratch:", "run=run:a", "run-2=run:b", "!deps=pip:x"][..],
+                &["base=scratch:", "run=run:a", "run-2=run:b", "!deps=tool:x"][..],
                 &[Some(0), Some(1), Some(2), Some(3)][..],
             ),
             // Another one before them all.
@@ -83,12 +83,12 @@ mod tests {
             // Swapped.
             (&["base=scratch:", "run=run:b", "run-2=run:a"], &[Some(0), Some(2), Some(1)]),
             // One gone.
-            (&["base=scratch:", "run=run:b", "!deps=pip:x"], &[Some(0), Some(2), Some(3)]),
+            (&["base=scratch:", "run=run:b", "!deps=tool:x"], &[Some(0), Some(2), Some(3)]),
             // Renamed, and renamed with another option.
             (&["base=scratch:", "run=run:a", "!check=run:b"], &[Some(0), Some(1), Some(2)]),
-            (&["base=scratch:", "run=run:a", "!check=run:c", "!deps=pip:x"], &[Some(0), Some(1), Some(2), Some(3)]),
+            (&["base=scratch:", "run=run:a", "!check=run:c", "!deps=tool:x"], &[Some(0), Some(1), Some(2), Some(3)]),
             // Another kind under the same name.
-            (&["base=scratch:", "!deps=uv:x"], &[Some(0), Some(3)]),
+            (&["base=scratch:", "!deps=other:x"], &[Some(0), Some(3)]),
             (&["base=debian:", "env=env:x"], &[Some(0), None]),
         ] {
             let (now, then) = (steps(now), steps(&then));
