@@ -417,6 +417,31 @@ fn force_and_lost_results() {
 }
 
 #[test]
+fn what_would_run_is_foreseen() {
+    let Some(mut it) = Subject::new() else { return };
+    let foreseen = |it: &Subject| it.bench.wythe(&["explain", "--now"]).stdout();
+    assert_eq!(foreseen(&it), "nothing would run: everything is as before\n");
+    it.file("conf/a.txt", "first\n2nd\nthird\n");
+    it.edit("commands = [\"cat /src/main.txt > /two\"]", "commands = [\"true\"]");
+    let expected = "\
+`conf` would run because `conf/a.txt` changed (line 2: `second` → `2nd`)
+`one` would run if what stands below it comes out as other bytes
+`src` would run if what stands below it comes out as other bytes
+`two` would run if what stands below it comes out as other bytes
+1 step would be found
+";
+    assert_eq!(foreseen(&it), expected);
+    assert_eq!(foreseen(&it), expected, "looking changed something");
+    assert!(it.told().starts_with("`root` ran because no earlier build"), "looking was told as a build");
+    it.file("conf/a.txt", "first\nsecond\nthird\n");
+    assert_eq!(
+        foreseen(&it),
+        "`two` would run because option `commands[0]` changed from `cat /src/main.txt > /two` to `true`\n\
+         4 steps would be found\n"
+    );
+}
+
+#[test]
 fn a_failed_build_hides_no_cause() {
     let Some(mut it) = Subject::new() else { return };
     it.file("conf/a.txt", "other\n");

@@ -14,6 +14,7 @@ mod images;
 mod interrupt;
 mod logs;
 mod messages;
+mod network_explain;
 mod network_plumbing;
 mod network_quickstart;
 mod plan;

@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Build(Build),
     /// Print what a build would do, without running anything
     Plan(Plan),
-    /// Say why the steps of the last build ran
+    /// Say why the steps of the last build ran, or what would run now
     Explain(Explain),
     /// Print all output of the steps of the last build, whether it ended well or not
     Logs(Logs),
@@ -201,6 +201,7 @@ it did. docs/formats/explanations.md lists the causes that --json names.
 Examples:
   wythe explain                  all steps that ran
   wythe explain deps             that step (name or kind), also where it was a hit
+  wythe explain --now            what would run now, and why; nothing is run
   wythe explain --json -f app/   the definition in app/, for programs")]
 pub(crate) struct Explain {
     /// Only these steps (name or kind)
@@ -208,6 +209,12 @@ pub(crate) struct Explain {
     pub(crate) steps: Vec<String>,
     #[command(flatten)]
     pub(crate) definition: Remembered,
+    /// Explain the build that would happen now instead of the last one
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Build arguments, with --now
+    #[arg(long = "arg", value_name = "NAME=VALUE", requires = "now")]
+    pub(crate) args: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -144,6 +144,26 @@ pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<Planned
     try_join_all(order.images.iter().map(one)).await
 }
 
+/// Foresees how the steps of an order would come to their results, and why, without running or keeping anything.
+///
+/// # Errors
+///
+/// As [`look`].
+pub async fn foresee(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Account>, BuildError> {
+    let one = async |spec: &ImageSpec| {
+        let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
+        let mut progress = begin(engine, order, spec, Mode::Foresee)?;
+        let steps: Vec<&Step> = steps_of(spec).collect();
+        let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
+        for step in steps {
+            let turn = Turn::new(step_id(&name, step), order.force.of(step), step.ambient.timeout);
+            progress.foresee(&turn, step, &mut chronicle).await?;
+        }
+        Ok(chronicle.into_account())
+    };
+    try_join_all(order.images.iter().map(one)).await
+}
+
 fn begin(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec, mode: Mode) -> Result<Progress, BuildError> {
     let base = StepId { image: spec.name.as_deref().unwrap_or_default().into(), step: spec::BASE_STEP.into() };
     let fail = |cause: Cause| BuildError { step: base.clone(), cause: Box::new(cause) };

@@ -26,6 +26,8 @@ pub(crate) enum Mode {
     Build,
     /// What is missing stays unknown: the plan is looked at, nothing runs.
     Look,
+    /// The same, and what is missing is explained.
+    Foresee,
 }
 
 /// What every vertex of one image shares.
@@ -188,7 +190,7 @@ impl Chain {
     pub(crate) fn check_may_run(&self) -> Result<(), Cause> {
         match self.mode {
             Mode::Build => Ok(()),
-            Mode::Look => Err(Cause::Plan(PlanError::NotYet)),
+            Mode::Look | Mode::Foresee => Err(Cause::Plan(PlanError::NotYet)),
         }
     }
 }

@@ -42,7 +42,7 @@ mod why;
 mod words;
 mod world;
 
-pub use build::{Built, Force, Order, Outcome, build, look};
+pub use build::{Built, Force, Order, Outcome, build, foresee, look};
 pub use chain::describe_edit;
 pub use engine::{Engine, Grants, Parts};
 pub use error::{BuildError, Cause, describe_ending};

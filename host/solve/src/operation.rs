@@ -62,6 +62,11 @@ impl Operation<'_> {
         if let Some(record) = self.known(&parts)? {
             return Ok(self.hit(&text, parts, record, begun));
         }
+        if self.chain.mode == Mode::Foresee {
+            let missing = self.chain.engine.store.why_missing(&parts.key().0).map_err(Cause::store)?;
+            let trees = self.trees().await?;
+            self.note(|| OpNow { ran: true, missing, ..self.told(&text, &parts, trees, None) });
+        }
         self.chain.check_may_run()?;
         let _lock = self.lock(&parts).await?;
         // Whoever held the lock before us may have made it.
@@ -137,7 +142,7 @@ impl Operation<'_> {
 
     /// Writes the operation down for who explains the step. One that only serves another is not told.
     fn note(&self, operation: impl FnOnce() -> OpNow) {
-        if !self.serves_another && self.chain.mode == Mode::Build {
+        if !self.serves_another && self.chain.mode != Mode::Look {
             self.turn.note(operation());
         }
     }

@@ -103,10 +103,38 @@ impl Progress {
 
     /// Plans and links a step, and looks up its state without running anything.
     pub(crate) async fn look(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<PlannedStep, BuildError> {
+        self.look_at(turn, step, &mut Planned::default()).await
+    }
+
+    /// Looks at a step and foresees whether it would run, and why.
+    pub(crate) async fn foresee(
+        &mut self,
+        turn: &Arc<Turn>,
+        step: &Step,
+        chronicle: &mut Chronicle,
+    ) -> Result<(), BuildError> {
+        let below = self.head.as_ref().and_then(|(_, state)| state.clone());
+        let mut planned = Planned::default();
+        self.look_at(turn, step, &mut planned).await?;
+        let after = self.head.as_ref().and_then(|(_, state)| state.clone());
+        let layers = below.as_ref().map_or(&[][..], |image| image.layers());
+        let told = match &after {
+            Some(after) => chronicle.done(turn, planned, (layers, after), &self.lock).map(drop),
+            None => chronicle.open(turn, planned, &self.lock),
+        };
+        told.map_err(|error| BuildError { step: turn.step.clone(), cause: Box::new(Cause::store(error)) })
+    }
+
+    async fn look_at(
+        &mut self,
+        turn: &Arc<Turn>,
+        step: &Step,
+        planned_from: &mut Planned,
+    ) -> Result<PlannedStep, BuildError> {
         let fail = |cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) };
         let planned = |fragment| PlannedStep { step: turn.step.clone(), kind: step.kind.clone(), fragment };
         let unknown = matches!(&self.head, Some((_, None)));
-        let fragment = match self.plan(turn, step, &mut Planned::default()).await {
+        let fragment = match self.plan(turn, step, planned_from).await {
             Ok(fragment) => fragment,
             Err(Cause::Plan(PlanError::NotYet)) => {
                 // What stands on an unknown plan cannot be linked; its own plan may still need no fact of it.
@@ -261,7 +289,7 @@ impl Progress {
             return Ok(Some("the plugin has changed".to_owned()));
         }
         let (world, facts) = (Arc::clone(world), locked.facts.clone());
-        let is_look = self.chain.mode == Mode::Look;
+        let is_look = self.chain.mode != Mode::Build;
         let changed = move || match world.first_changed(&facts) {
             // What is only looked at is shown as the lock has it: the image below may not be built yet.
             Err(PlanError::NotYet) if is_look => Ok(None),

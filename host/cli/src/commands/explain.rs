@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `wythe explain`: why the steps of the last build ran.
 
+use std::sync::Arc;
+
 use wythe_plan::spec::known_hint;
-use wythe_solve::{Account, Fate, StepAccount, account_of};
+use wythe_solve::{Account, Fate, Force, Forced, Grants, LockUse, Silent, StepAccount, account_of, foresee};
 use wythe_store::Store;
 
 use crate::arguments::{self, Explain, Remembered};
+use crate::commands::block_on;
 use crate::definition::Definition;
-use crate::diagnostic::Report;
+use crate::diagnostic::{Report, explain as explain_error};
 use crate::exit::Exit;
 use crate::print;
 use crate::render::plural;
-use crate::workshop::{Workshop, all_kinds, store_failed};
+use crate::workshop::{Stops, Workshop, all_kinds, store_failed};
 
 /// Prints why steps ran.
 pub(crate) fn run(workshop: &Workshop, explain: &Explain) -> Result<(), Report> {
     let store = workshop.store()?;
-    let accounts = accounts(workshop, &store, &explain.definition)?;
+    let accounts = match explain.now {
+        true => foreseen(workshop, &store, explain)?,
+        false => accounts(workshop, &store, &explain.definition)?,
+    };
     check_steps(&explain.steps, &accounts)?;
     let wanted = |step: &&StepAccount| is_wanted(step, &explain.steps);
     if explain.json {
@@ -34,12 +40,27 @@ pub(crate) fn run(workshop: &Workshop, explain: &Explain) -> Result<(), Report> 
         let told = account.steps.iter().filter(wanted);
         told.filter_map(|step| line(step, !explain.steps.is_empty())).for_each(|line| print::to_stdout(&line));
         if explain.steps.is_empty()
-            && let Some(line) = rest(account)
+            && let Some(line) = rest(account, explain.now)
         {
             print::to_stdout(&line);
         }
     }
     Ok(())
+}
+
+/// Returns what a build would do now.
+fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Result<Vec<Account>, Report> {
+    let plugins = Arc::new(workshop.plugins(Some(store))?);
+    let Remembered { path, images } = &explain.definition;
+    let named = arguments::Definition { path: path.clone(), args: explain.args.clone(), images: images.clone() };
+    let definition = Definition::read(workshop, &named, &all_kinds(&plugins))?;
+    let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
+    let order = definition.order(workshop, LockUse::Use, Force { all: by_variable, steps: Vec::new() })?;
+    block_on(async {
+        let stops = Stops::listen()?;
+        let engine = workshop.engine(store, plugins, Grants::default(), Arc::new(Silent), &stops);
+        foresee(&engine, &order).await.map_err(|error| explain_error(&error, &definition.spec))
+    })
 }
 
 /// Returns what is remembered of the last build of each image of a definition.
@@ -80,6 +101,7 @@ fn line(step: &StepAccount, with_hits: bool) -> Option<String> {
         Fate::Run => Some(step.sentence.clone()),
         Fate::Failed if step.sentence.is_empty() => Some(format!("`{name}` failed before it ran anything")),
         Fate::Failed => Some(format!("{}; it failed (`wythe logs {name}`)", step.sentence)),
+        Fate::Open => Some(format!("`{name}` would run if what stands below it comes out as other bytes")),
         Fate::Hit if with_hits => Some(format!("`{name}` was a hit: nothing that its result depends on differs")),
         Fate::Config if with_hits => Some(format!("`{name}` only edits the configuration: there is nothing to run")),
         Fate::Hit | Fate::Config => None,
@@ -87,12 +109,14 @@ fn line(step: &StepAccount, with_hits: bool) -> Option<String> {
 }
 
 /// Says what is not told step by step.
-fn rest(account: &Account) -> Option<String> {
+fn rest(account: &Account, is_foreseen: bool) -> Option<String> {
     let count = |fate: Fate| account.steps.iter().filter(|step| step.how == fate).count();
     let hits = count(Fate::Hit);
     let line = match (hits, hits + count(Fate::Config) == account.steps.len()) {
+        (_, true) if is_foreseen => return Some("nothing would run: everything is as before".to_owned()),
         (_, true) => return Some("nothing ran: everything was as before".to_owned()),
         (0, false) => return None,
+        (hits, false) if is_foreseen => return Some(format!("{} would be found", plural(hits, "step"))),
         (1, false) => "1 step was a hit".to_owned(),
         (hits, false) => format!("{} were hits", plural(hits, "step")),
     };

@@ -18,6 +18,8 @@ pub enum Fate {
     Config,
     /// The build stopped at it.
     Failed,
+    /// It is not foreseen: that depends on what the steps below it make.
+    Open,
 }
 
 /// The last build of an image.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Writes down how an image's steps came to their results, and explains each that ran.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use wythe_image::{Config, Digest, Image, LayerRef, to_canonical_json};
@@ -18,7 +19,7 @@ use super::sentence::{Made, sentence};
 use super::tree::{LONGEST_TEXT, Manifest, text_of};
 use super::{Account, Fate, OpNow, OperationAccount, Planned, Reason, Root, Said, StepAccount};
 use crate::How;
-use crate::chain::{Chain, Turn};
+use crate::chain::{Chain, Mode, Turn};
 use crate::world::digest_of_answer;
 
 /// The record of one image in the making.
@@ -27,6 +28,10 @@ pub(crate) struct Chronicle {
     image: String,
     said: Vec<Said>,
     now: Vec<StepNow>,
+    /// The own reasons of each step, once they were asked for: many steps may stand on one that changed.
+    own: Vec<OnceCell<Vec<Reason>>>,
+    /// How many steps have the texts that are kept for people.
+    filled: usize,
     /// What the last build left, with the step that each step was; looked up when the first step has run.
     then: Option<Option<Then>>,
     account: Vec<StepAccount>,
@@ -45,6 +50,8 @@ impl Chronicle {
             image: image.to_owned(),
             said: steps.iter().map(|step| Said::of(step)).collect(),
             now: Vec::new(),
+            own: steps.iter().map(|_| OnceCell::new()).collect(),
+            filled: 0,
             then: None,
             account: Vec::new(),
         }
@@ -69,6 +76,13 @@ impl Chronicle {
         Ok(self.account.last().filter(|told| told.how == Fate::Run).cloned())
     }
 
+    /// Writes down a step of which is not known what it makes: it would run, or depends on one that would.
+    pub(crate) fn open(&mut self, turn: &Turn, planned: Planned, lock: &Lock) -> Result<(), IndexError> {
+        let would_run = turn.operations().iter().any(|operation| operation.ran);
+        self.push(turn, planned, &[], &[], Config::default());
+        self.tell(if would_run { Fate::Run } else { Fate::Open }, lock)
+    }
+
     /// Writes down the step at which the build stopped, and ends the record.
     pub(crate) fn failed(
         &mut self,
@@ -80,6 +94,7 @@ impl Chronicle {
         self.push(turn, planned, &[], &[], Config::default());
         self.tell(Fate::Failed, lock)?;
         self.now.pop();
+        self.filled = self.filled.min(self.now.len());
         if let (Some(told), Some(log)) = (self.account.last_mut(), log) {
             let text = told.operations.pop().map_or_else(String::new, |operation| operation.text);
             told.operations.push(OperationAccount { text, ran: true, log: Some(log) });
@@ -117,7 +132,7 @@ impl Chronicle {
                 let (then, is) = (&then.past.steps[at], &self.now[place].past);
                 let is_renamed = then.said.id != is.said.id && (then.said.is_named || is.said.is_named);
                 was = is_renamed.then(|| then.said.id.clone());
-                is_same = how == Fate::Run && then.is_done && then.adds == is.adds;
+                is_same = how == Fate::Run && self.chain.mode == Mode::Build && then.is_done && then.adds == is.adds;
             }
         }
         let step = &self.now[place];
@@ -128,6 +143,7 @@ impl Chronicle {
         };
         let said = &step.past.said;
         let made = match is_same {
+            _ if self.chain.mode == Mode::Foresee => Made::NotYet,
             false => Made::Other,
             true if step.past.adds.is_empty() => Made::Nothing,
             true => Made::Same,
@@ -161,7 +177,7 @@ impl Chronicle {
             }));
         }
         let image = Some(self.image.as_str()).filter(|image| !image.is_empty());
-        for (place, step) in self.now.iter_mut().enumerate() {
+        for (place, step) in self.now.iter_mut().enumerate().skip(self.filled) {
             if step.past.lock.is_none() && step.past.plugin.is_some() {
                 step.past.lock = lock.get(image, &step.past.said.id).and_then(|locked| locked.entry.clone());
             }
@@ -169,6 +185,7 @@ impl Chronicle {
             let was = then.and_then(|then| then.matches[place].map(|at| &then.past.steps[at]));
             fill_texts(&self.chain, &mut step.past, was);
         }
+        self.filled = self.now.len();
         Ok(())
     }
 
@@ -202,6 +219,10 @@ impl Chronicle {
 
     /// The reasons of a step apart from what lies below it.
     fn own(&self, place: usize) -> Vec<Reason> {
+        self.own[place].get_or_init(|| self.compared(place)).clone()
+    }
+
+    fn compared(&self, place: usize) -> Vec<Reason> {
         let Some(then) = self.then() else { return Vec::new() };
         let Some(at) = then.matches[place] else { return Vec::new() };
         let (is, was) = (&self.now[place], &then.past.steps[at]);

@@ -326,3 +326,6 @@ impl Part {
         Reason::Configuration { part: part.to_owned(), old, new, step: Some(step) }
     }
 }
+
+#[cfg(test)]
+mod tests;

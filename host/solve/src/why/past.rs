@@ -127,6 +127,11 @@ impl Said {
         add("env", (!ambient.env.is_empty()).then(|| json!(ambient.env)));
         add("network", ambient.network.as_ref().map(|network| json!(network)));
         add("user", ambient.user.as_ref().map(|user| json!(user)));
+        // Secrets by their ids: a value is in no definition, and in nothing that is kept.
+        let secrets: Vec<&String> = ambient.secrets.iter().map(|secret| &secret.id).collect();
+        add("secrets", (!secrets.is_empty()).then(|| json!(secrets)));
+        add("ssh", ambient.ssh.as_ref().map(|agent| json!(agent)));
+        add("volumes", (!ambient.volumes.is_empty()).then(|| json!(ambient.volumes)));
         Self {
             id: step.id.clone(),
             is_named: ambient.name.is_some(),

@@ -18,12 +18,13 @@ const MOST_PACKAGES: usize = 5;
 pub(super) fn sentence(step: &str, was: Option<&str>, reasons: &[Reason], made: Made) -> String {
     let called = was.map(|was| format!(" (which was `{was}`)")).unwrap_or_default();
     let because = if reasons.is_empty() { "its key changed".to_owned() } else { listed(reasons) };
+    let ran = if made == Made::NotYet { "would run" } else { "ran" };
     let made = match made {
-        Made::Other => "",
+        Made::Other | Made::NotYet => "",
         Made::Same => "; it made the same bytes as before",
         Made::Nothing => "; it changed nothing, as before",
     };
-    format!("`{step}`{called} ran because {because}{made}")
+    format!("`{step}`{called} {ran} because {because}{made}")
 }
 
 /// What a step made, compared with what it made before.
@@ -32,6 +33,8 @@ pub(super) enum Made {
     Other,
     Same,
     Nothing,
+    /// It did not run: this is foreseen.
+    NotYet,
 }
 
 fn listed<T: fmt::Display>(parts: &[T]) -> String {
