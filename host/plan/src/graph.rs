@@ -11,7 +11,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, to_canonical_json};
 
-use crate::{Action, ConfigEdit, Files, MountSource, Run, Source};
+use crate::{Action, ConfigEdit, Files, Mount, MountSource, Run, Source};
 
 /// The place of a vertex in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,10 +68,12 @@ impl Vertex {
     /// Returns every vertex that this operation needs, the edited one first.
     #[must_use]
     pub fn inputs(&self) -> Vec<VertexId> {
-        let mut copy = self.clone();
-        let mut inputs = Vec::new();
-        copy.for_each_input(|id| inputs.push(*id));
-        inputs
+        let on = self.on().into_iter();
+        match self {
+            Self::Base | Self::Scratch | Self::Image { .. } | Self::Configure { .. } => on.collect(),
+            Self::Files(files) => on.chain(files.actions.iter().filter_map(copied_state)).collect(),
+            Self::Run(run) => on.chain(run.mounts.iter().filter_map(mounted_state)).collect(),
+        }
     }
 
     fn for_each_input(&mut self, mut visit: impl FnMut(&mut VertexId)) {
@@ -95,6 +97,20 @@ impl Vertex {
                 }
             }
         }
+    }
+}
+
+fn copied_state(action: &Action) -> Option<VertexId> {
+    match action {
+        Action::Copy { source: Source::State { vertex, .. }, .. } => Some(*vertex),
+        _ => None,
+    }
+}
+
+fn mounted_state(mount: &Mount) -> Option<VertexId> {
+    match mount.source {
+        MountSource::State { vertex, .. } => Some(vertex),
+        _ => None,
     }
 }
 

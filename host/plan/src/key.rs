@@ -51,6 +51,17 @@ impl KeyParts {
     /// Returns the key.
     #[must_use]
     pub fn key(&self) -> CacheKey {
-        CacheKey(Digest::of(&to_canonical_json(self)))
+        self.written().0
+    }
+
+    /// Returns the key with the text that it is the digest of.
+    ///
+    /// # Panics
+    ///
+    /// Never: the parts are representable as JSON.
+    #[must_use]
+    pub fn written(&self) -> (CacheKey, String) {
+        let text = to_canonical_json(self);
+        (CacheKey(Digest::of(&text)), String::from_utf8(text).expect("JSON is UTF-8"))
     }
 }

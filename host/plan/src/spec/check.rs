@@ -7,7 +7,9 @@
 mod alternatives;
 mod sentence;
 
-use jsonschema::ValidationError;
+use std::collections::BTreeMap;
+
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::Code;
@@ -54,19 +56,30 @@ struct Check<'a> {
     options: &'a Value,
 }
 
-/// Returns everything that is wrong with the options of a step of this kind.
-pub(super) fn check(kind: &Kind, options: &Value) -> Vec<Finding> {
-    let validator = match jsonschema::draft202012::options().should_validate_formats(true).build(&kind.schema) {
-        Ok(validator) => validator,
-        Err(error) => {
-            let message =
-                format!("the schema of `{}` from plugin `{}` cannot be used: {error}", kind.name, kind.plugin);
-            return vec![Finding::new(Code::BrokenSchema, "", message).hint("this is a fault of the plugin")];
-        }
-    };
-    let check = Check { kind, options };
-    let errors: Vec<ValidationError<'_>> = validator.iter_errors(options).collect();
-    check.findings(errors.iter())
+/// The schemas of the kinds that a definition uses, each compiled once: that takes longer than checking a step.
+#[derive(Default)]
+pub(super) struct Validators(BTreeMap<String, Result<Validator, String>>);
+
+impl Validators {
+    /// Returns everything that is wrong with the options of a step of this kind.
+    pub(super) fn check(&mut self, kind: &Kind, options: &Value) -> Vec<Finding> {
+        let validator = match self.0.entry(kind.name.clone()).or_insert_with(|| compile(kind)) {
+            Ok(validator) => validator,
+            Err(message) => {
+                let finding = Finding::new(Code::BrokenSchema, "", message.clone());
+                return vec![finding.hint("this is a fault of the plugin")];
+            }
+        };
+        let check = Check { kind, options };
+        let errors: Vec<ValidationError<'_>> = validator.iter_errors(options).collect();
+        check.findings(errors.iter())
+    }
+}
+
+fn compile(kind: &Kind) -> Result<Validator, String> {
+    let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&kind.schema);
+    validator
+        .map_err(|error| format!("the schema of `{}` from plugin `{}` cannot be used: {error}", kind.name, kind.plugin))
 }
 
 impl Check<'_> {

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
-use wythe_image::Platform;
+use wythe_image::{Digest, Platform, to_canonical_json};
 
 use super::ambient::{NAME_HINT, is_name};
-use super::check::{quote_hint, type_of};
+use super::check::{Validators, quote_hint, type_of};
 use super::nearest::known_hint;
 use super::toml_value::{self, child};
 use super::{BASE_STEP, BuilderVersion, Code, Diagnostic, ImageSpec, Places, SourceText, Spec, SpecErrors, Step};
@@ -18,6 +18,9 @@ use crate::{CORE_KINDS, Kind, Severity};
 use entry::Role;
 
 type Table = Map<String, Value>;
+
+/// Version of what is checked. It rises when a definition that was accepted might be refused.
+const CHECKS: u32 = 1;
 
 /// The keys of an image: at the top of a definition of one image, or in its table.
 const IMAGE_KEYS: [&str; 4] = ["args", "base", "platform", "steps"];
@@ -30,12 +33,34 @@ impl Spec {
     ///
     /// Returns everything that is wrong, not only the first thing; text that is not TOML stops at its first fault.
     pub fn parse(file_name: &str, text: &str, kinds: &[Kind]) -> Result<Self, SpecErrors> {
+        Self::read(file_name, text, kinds, Some(Validators::default()))
+    }
+
+    /// Parses a definition that [`Spec::parse`] has accepted before, as its [`acceptance`](Spec::acceptance) shows: what
+    /// it says is not checked against the schemas of its kinds again, which takes longer than all the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Spec::parse`], but for the options of steps.
+    pub fn parse_accepted(file_name: &str, text: &str, kinds: &[Kind]) -> Result<Self, SpecErrors> {
+        Self::read(file_name, text, kinds, None)
+    }
+
+    /// Names the fact that a definition is accepted with these kinds. Another text or another kind has another name.
+    #[must_use]
+    pub fn acceptance(text: &str, kinds: &[Kind]) -> Digest {
+        let known = CORE_KINDS.iter().chain(kinds).map(|kind| (&kind.name, &kind.digest));
+        let checker = (env!("CARGO_PKG_VERSION"), CHECKS);
+        Digest::of(&to_canonical_json(&("accepted", checker, text, known.collect::<Vec<_>>())))
+    }
+
+    fn read(file_name: &str, text: &str, kinds: &[Kind], validators: Option<Validators>) -> Result<Self, SpecErrors> {
         let source = SourceText::new(file_name, text);
         let document = match toml_value::read(text) {
             Ok(document) => document,
             Err(fault) => return Err(SpecErrors { source, diagnostics: vec![fault] }),
         };
-        let mut reader = Reader { source: &source, kinds, places: document.places, found: document.errors };
+        let mut reader = Reader { source: &source, kinds, validators, places: document.places, found: document.errors };
         let builder = reader.builder(&document.table);
         let images = reader.images(document.table);
         let mut found = reader.found;
@@ -51,12 +76,14 @@ impl Spec {
 struct Reader<'a> {
     source: &'a SourceText,
     kinds: &'a [Kind],
+    /// None where the options are known to be right.
+    validators: Option<Validators>,
     /// Places of the whole document.
     places: Places,
     found: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn builder(&mut self, table: &Table) -> BuilderVersion {
         let newest = BuilderVersion::newest();
         let Some(value) = table.get("builder") else {
@@ -240,7 +267,7 @@ impl Reader<'_> {
     }
 
     /// Returns a kind by name, a core kind before any other.
-    fn kind(&self, name: &str) -> Option<&Kind> {
+    fn kind(&self, name: &str) -> Option<&'a Kind> {
         CORE_KINDS.iter().chain(self.kinds).find(|kind| kind.name == name)
     }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{Reader, Table};
-use crate::spec::check::{Finding, check};
+use crate::spec::check::Finding;
 use crate::spec::nearest::known_hint;
 use crate::spec::toml_value::child;
 use crate::spec::{BASE_STEP, Code, Diagnostic, Step, ambient};
@@ -17,13 +17,13 @@ pub(super) enum Role {
     Step,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Reads an entry. `None` where its kind is not known; every other fault is in `found`, and the entry is
     /// returned all the same, so that what follows it is read with the right names.
     pub(super) fn entry(&mut self, role: Role, pointer: &str, value: Value) -> Option<Step> {
         let mut table = self.entry_table(role, pointer, value)?;
         let kind = self.entry_kind(role, pointer, &mut table);
-        let own = kind.as_ref().map(own_options).unwrap_or_default();
+        let own = kind.map(own_options).unwrap_or_default();
         let mut faults = Vec::new();
         let ambient = ambient::take(&mut table, &own, pointer, &self.places, &mut faults);
         self.found.extend(faults);
@@ -33,10 +33,10 @@ impl Reader<'_> {
         }
         let kind = kind?;
         let options = Value::Object(table);
-        self.check_options(pointer, &kind, &options);
+        self.check_options(pointer, kind, &options);
         let span = self.places.nearest(pointer).map(|place| place.value.clone()).unwrap_or_default();
         let places = self.places.below(pointer);
-        Some(Step { id: BASE_STEP.to_owned(), kind: kind.name, options, ambient, span, places })
+        Some(Step { id: BASE_STEP.to_owned(), kind: kind.name.clone(), options, ambient, span, places })
     }
 
     /// A base can be a word: `base = "scratch"`.
@@ -55,7 +55,7 @@ impl Reader<'_> {
         }
     }
 
-    fn entry_kind(&mut self, role: Role, pointer: &str, table: &mut Table) -> Option<Kind> {
+    fn entry_kind(&mut self, role: Role, pointer: &str, table: &mut Table) -> Option<&'a Kind> {
         let at = child(pointer, "kind");
         let Some(value) = table.remove("kind") else {
             let fault = self.no_kind(role, table);
@@ -63,7 +63,7 @@ impl Reader<'_> {
             return None;
         };
         let name = self.text(&at, "kind", &value)?;
-        let Some(kind) = self.kind(&name).cloned() else {
+        let Some(kind) = self.kind(&name) else {
             let fault = self.unknown_kind(role, &name);
             self.push_at(&at, fault);
             return None;
@@ -107,7 +107,8 @@ impl Reader<'_> {
 
     /// Options of core kinds are checked further, where their shape is right.
     fn check_options(&mut self, pointer: &str, kind: &Kind, options: &Value) {
-        let findings = check(kind, options);
+        let Some(validators) = &mut self.validators else { return };
+        let findings = validators.check(kind, options);
         let is_shaped = findings.is_empty();
         for finding in findings {
             self.report(pointer, finding);
