@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use crate::Store;
 use crate::claim::{self, Claim};
 
-/// The directories of one running step. Dropping it removes them; so does the next opening of the store where the
-/// process ended before it could.
+/// The directories of one running step. Dropping it has them removed, at the latest before the store's handle ends; so
+/// does the next opening of the store where the process ended before it could.
 ///
 /// All three lie on the file system of the layers, so that a commit is a rename.
 #[derive(Debug)]
@@ -41,14 +41,19 @@ impl Store {
         let make = || {
             let claim = Claim::directory(&self.inner)?;
             rustix::fs::mkdirat(&claim.file, "work", Mode::RWXU)?;
-            for name in ["upper", "plumbing"] {
-                rustix::fs::mkdirat(&claim.file, name, Mode::RWXU)?;
-                // An upper directory's mode is that of the merged root: a umask must not reach it.
-                rustix::fs::chmodat(&claim.file, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
-            }
+            rustix::fs::mkdirat(&claim.file, "upper", Mode::RWXU)?;
+            // An upper directory's mode is that of the merged root: a umask must not reach it.
+            rustix::fs::chmodat(&claim.file, "upper", Mode::from_raw_mode(0o755), AtFlags::empty())?;
             Ok(Active { path: claim.path(), claim })
         };
         make().map_err(|error: Errno| BeginError { path: self.inner.path("active"), source: error.into() })
+    }
+}
+
+impl Store {
+    /// Waits until the directories of all steps that were dropped are removed.
+    pub fn finish_sweeping(&self) {
+        self.inner.sweeper.finish();
     }
 }
 
@@ -71,7 +76,7 @@ impl Active {
         self.path.join("work")
     }
 
-    /// Returns the directory for what a step needs and its layer must not have.
+    /// Returns the place for what a step needs and its layer must not have. Who needs it makes it.
     #[must_use]
     pub fn plumbing(&self) -> PathBuf {
         self.path.join("plumbing")
@@ -82,7 +87,13 @@ impl Active {
     /// # Errors
     ///
     /// Fails where something is mounted in them, or the file system refuses. What is left goes with the next sweep.
-    pub fn remove(self) -> io::Result<()> {
-        Ok(self.claim.remove()?)
+    pub fn remove(mut self) -> io::Result<()> {
+        Ok(self.claim.remove_now()?)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.claim.leave_to_sweeper();
     }
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::open::Inner;
 use crate::remove;
+use crate::sweeper::Leftover;
 
 /// An entry of `active/` of this process. Dropping it removes the entry with all that is in it.
 #[derive(Debug)]
@@ -74,12 +75,19 @@ impl Claim {
         Ok(())
     }
 
-    /// Removes the entry and says how that went.
-    pub(crate) fn remove(mut self) -> Result<(), Errno> {
-        self.remove_now()
+    /// Has the entry removed beside what is done next. Until then it stays locked.
+    pub(crate) fn leave_to_sweeper(&mut self) {
+        let Some(name) = self.name.take() else { return };
+        let lock = self.file.try_clone();
+        match lock {
+            Ok(lock) => self.inner.sweeper.take(Leftover { lock, name }),
+            // Without a descriptor more it is done here.
+            Err(_) => drop(remove::remove_entry(self.inner.active.as_fd(), &name)),
+        }
     }
 
-    fn remove_now(&mut self) -> Result<(), Errno> {
+    /// Removes the entry and says how that went.
+    pub(crate) fn remove_now(&mut self) -> Result<(), Errno> {
         match self.name.take() {
             Some(name) => remove::remove_entry(self.inner.active.as_fd(), &name),
             None => Ok(()),

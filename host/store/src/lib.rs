@@ -63,6 +63,7 @@ mod reserve;
 mod result;
 mod schema;
 mod stat;
+mod sweeper;
 mod sync;
 mod usage;
 mod verify;

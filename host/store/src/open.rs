@@ -16,6 +16,7 @@ use crate::index::{self, Index, IndexError};
 use crate::lease::Leases;
 use crate::quota::LayerBytes;
 use crate::record::Uses;
+use crate::sweeper::Sweeper;
 use crate::{boot, claim, schema};
 
 /// The directories of a store, parents first.
@@ -34,7 +35,8 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) root: PathBuf,
     pub(crate) directory: File,
-    pub(crate) active: OwnedFd,
+    pub(crate) active: Arc<OwnedFd>,
+    pub(crate) sweeper: Sweeper,
     pub(crate) layers: OwnedFd,
     pub(crate) blobs: OwnedFd,
     pub(crate) index: Index,
@@ -130,8 +132,10 @@ impl Store {
         let handle = open_root(&root)?;
         check_writable(&root, &handle)?;
         let index = open_index(&root, &handle)?;
+        let active = Arc::new(open_part(&root, &handle, "active")?);
         let inner = Inner {
-            active: open_part(&root, &handle, "active")?,
+            sweeper: Sweeper::new(Arc::clone(&active)),
+            active,
             layers: open_part(&root, &handle, "layers")?,
             blobs: open_part(&root, &handle, "blobs/sha256")?,
             leases: Leases::new(&root),

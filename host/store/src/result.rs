@@ -56,6 +56,12 @@ impl Store {
     /// Fails where the index cannot be read.
     pub fn result(&self, key: &Digest) -> Result<Option<ResultRecord>, RecordError> {
         self.hold(key)?;
+        // The record may be long. Its layer is leased before it is read, so that once is enough.
+        let layer = "SELECT layer FROM results WHERE key = ?1 AND layer IS NOT NULL";
+        let layer = self.inner.index.row(layer, [key.hex()], |row| row.get::<_, String>(0))?;
+        if let Some(layer) = layer.as_deref().and_then(digest_of) {
+            self.hold(&layer)?;
+        }
         loop {
             let Some((record, known)) = self.recorded_result(key)? else { return Ok(None) };
             let Some(layer) = record.layer else { return Ok(Some(record)) };

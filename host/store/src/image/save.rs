@@ -62,7 +62,7 @@ impl Store {
     pub fn save_image(&self, packed: &Packed, names: &[String]) -> Result<(), SaveImageError> {
         let parts = self.parts(packed)?;
         if self.is_saved(&parts, names)? {
-            return Ok(());
+            return Ok(self.inner.index.fold()?);
         }
         for (part, bytes) in [("manifest", &packed.manifest), ("configuration", &packed.config)] {
             self.put_blob(bytes).map_err(|source| SaveImageError::Write { part, source })?;

@@ -13,12 +13,13 @@ fn directories_have_fixed_modes_and_go_when_dropped() {
     let store = TestStore::new();
     let active = store.begin().unwrap();
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-    assert_eq!([mode(active.upper()), mode(active.work()), mode(active.plumbing())], [0o755, 0o700, 0o755]);
+    assert_eq!([mode(active.upper()), mode(active.work())], [0o755, 0o700]);
     // As overlayfs leaves it.
     fs::DirBuilder::new().mode(0o000).create(active.work().join("work")).unwrap();
     fs::write(active.upper().join("file"), "").unwrap();
     let dir = active.dir().to_owned();
     drop(active);
+    store.finish_sweeping();
     assert!(!dir.exists());
 }
 
@@ -47,6 +48,7 @@ fn a_committed_layer_is_found_and_only_its_changes_stay() {
     let store = TestStore::new();
     let active = store.begin().unwrap();
     fs::write(active.upper().join("file"), "text").unwrap();
+    fs::create_dir(active.plumbing()).unwrap();
     fs::write(active.plumbing().join("resolv.conf"), "").unwrap();
     let layer = LayerRef { diff_id: tree_digest(&active.upper()), size: 7 };
     assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), None);
@@ -55,6 +57,7 @@ fn a_committed_layer_is_found_and_only_its_changes_stay() {
     assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), Some(path.clone()));
     assert_eq!(store.layer(&layer.diff_id).unwrap(), Some(layer));
     assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "text");
+    store.finish_sweeping();
     assert_eq!(entries(&store.directory().join("active")), [""; 0]);
 }
 
@@ -67,6 +70,7 @@ fn committing_again_keeps_the_first() {
     let before = fs::metadata(&path).unwrap().ino();
     assert_eq!(commit(&store, "text"), layer);
     assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+    store.finish_sweeping();
     assert_eq!(entries(&store.directory().join("active")), [""; 0]);
 }
 
@@ -82,5 +86,20 @@ fn a_directory_without_a_record_is_replaced() {
     assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), None);
     let path = store.commit_layer(active, &layer).unwrap();
     assert_eq!(entries(&path), ["file"]);
+    store.finish_sweeping();
     assert_eq!(entries(&store.directory().join("active")), [""; 0]);
+}
+
+#[test]
+fn what_is_dropped_is_gone_when_the_handle_is() {
+    let store = TestStore::new();
+    let place = store.directory().join("active");
+    let own = Store::open(&store.directory(), NOW).unwrap();
+    for _ in 0..20 {
+        let active = own.begin().unwrap();
+        fs::create_dir_all(active.upper().join("a/b/c")).unwrap();
+        drop(active);
+    }
+    drop(own);
+    assert_eq!(entries(&place), [""; 0]);
 }

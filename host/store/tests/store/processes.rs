@@ -197,6 +197,7 @@ fn processes_and_threads_that_commit_one_layer_all_get_it() {
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(entries(&store.directory().join("layers")).len(), 1);
+    store.finish_sweeping();
     assert_eq!(entries(&store.directory().join("active")), [""; 0]);
 }
 

@@ -136,5 +136,6 @@ fn a_step_may_end_with_one_transaction() {
     assert_eq!(store.result(&key("a")).unwrap(), Some(record(Some(layer), "step")));
     store.commit_result(store.begin().unwrap(), &key("b"), &record(None, "step")).unwrap();
     assert_eq!(store.result(&key("b")).unwrap(), Some(record(None, "step")));
+    store.finish_sweeping();
     assert_eq!(crate::support::entries(&store.directory().join("active")), [""; 0]);
 }
