@@ -25,6 +25,6 @@ pub(crate) fn completions(shell: clap_complete::Shell) {
 
 /// Runs asynchronous work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a machine that starts processes starts two threads").block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.expect("a machine that starts processes starts a thread").block_on(work)
 }

@@ -6,9 +6,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use wythe_plan::spec::{Spec, known_hint};
+use wythe_plan::spec::{Spec, SpecErrors, known_hint};
 use wythe_plan::{Kind, Lock};
 use wythe_solve::{Force, LockUse, Order, Pretence};
+use wythe_store::Store;
 
 use crate::arguments;
 use crate::diagnostic::{Report, warnings};
@@ -17,6 +18,9 @@ use crate::workshop::{Workshop, absolute};
 
 /// The file that a directory's definition is in.
 const DEFINITION: &str = "wythe.toml";
+
+/// What the store remembers of a definition that was accepted: that it was.
+const ACCEPTED: &str = "true";
 
 /// Largest definition or lock that is read. A lock of a thousand packages has less than a megabyte.
 const LARGEST_TEXT: u64 = 64 << 20;
@@ -35,9 +39,36 @@ pub(crate) struct Definition {
 impl Definition {
     /// Reads the definition that the command line names, and warns of what should be looked at.
     pub(crate) fn read(workshop: &Workshop, wanted: &arguments::Definition, kinds: &[Kind]) -> Result<Self, Report> {
+        Self::read_with(workshop, wanted, |name, text| Spec::parse(name, text, kinds))
+    }
+
+    /// Does the same, and has the store remember which definitions were accepted.
+    pub(crate) fn read_remembering(
+        workshop: &Workshop,
+        wanted: &arguments::Definition,
+        kinds: &[Kind],
+        store: &Store,
+    ) -> Result<Self, Report> {
+        Self::read_with(workshop, wanted, |name, text| {
+            let acceptance = Spec::acceptance(text, kinds);
+            // A memory that cannot be used costs time and nothing else; the build is about to say what is wrong with it.
+            if store.trace(&acceptance).is_ok_and(|known| known.is_some()) {
+                return Spec::parse_accepted(name, text, kinds);
+            }
+            let spec = Spec::parse(name, text, kinds)?;
+            drop(store.put_trace(&acceptance, ACCEPTED));
+            Ok(spec)
+        })
+    }
+
+    fn read_with(
+        workshop: &Workshop,
+        wanted: &arguments::Definition,
+        parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
+    ) -> Result<Self, Report> {
         let path = find(&wanted.path)?;
         let text = read_text(&path)?;
-        let mut spec = Spec::parse(&name_of(&path), &text, kinds)?;
+        let mut spec = parse(&name_of(&path), &text)?;
         if let Some(text) = warnings(&spec.warnings, &spec.source, workshop.color) {
             crate::print::to_stderr(&text);
         }

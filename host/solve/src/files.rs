@@ -149,7 +149,7 @@ impl Job {
             actions = &actions[taken.max(1)..];
         }
         drop(editor);
-        Made::of(active, &lowers, false, self.chain.pretence.source_date_epoch)
+        Made::of(active, &lowers, None, self.chain.pretence.source_date_epoch)
     }
 
     /// Unpacks the archives at the head of `actions` that share a brush, in one go, and returns how many actions that were.

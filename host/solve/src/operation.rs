@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
-use wythe_image::{Digest, Image, LayerRef, to_canonical_json};
+use wythe_image::{Digest, Image, LayerRef};
 use wythe_plan::{Brush, Command, Files, KeyParts, Label, Run, Severity, Vertex, VertexId};
 use wythe_store::{LockError, ResultRecord};
 use wythe_sys::cancel::Cancel;
@@ -58,24 +58,26 @@ impl Operation<'_> {
             Vertex::Run(command) => run::key_parts(self, command).await?,
             _ => return Err(Cause::Bug("a vertex without a layer was solved as an operation".to_owned())),
         };
+        let (key, written) = parts.written();
+        let key = key.0;
         let text = describe(self.vertex, self.label);
-        if let Some(record) = self.known(&parts)? {
-            return Ok(self.hit(&text, parts, record, begun));
+        if let Some(record) = self.known(&key)? {
+            return Ok(self.hit(&text, (key, parts), record, begun));
         }
         if self.chain.mode == Mode::Foresee {
-            let missing = self.chain.engine.store.why_missing(&parts.key().0).map_err(Cause::store)?;
+            let missing = self.chain.engine.store.why_missing(&key).map_err(Cause::store)?;
             let trees = self.trees().await?;
-            self.note(|| OpNow { ran: true, missing, ..self.told(&text, &parts, trees, None) });
+            self.note(|| OpNow { ran: true, missing, ..self.told(&text, (key, parts.clone()), trees, None) });
         }
         self.chain.check_may_run()?;
-        let _lock = self.lock(&parts).await?;
+        let _lock = self.lock(key).await?;
         // Whoever held the lock before us may have made it.
-        if let Some(record) = self.known(&parts)? {
-            return Ok(self.hit(&text, parts, record, begun));
+        if let Some(record) = self.known(&key)? {
+            return Ok(self.hit(&text, (key, parts), record, begun));
         }
-        let missing = self.chain.engine.store.why_missing(&parts.key().0).map_err(Cause::store)?;
+        let missing = self.chain.engine.store.why_missing(&key).map_err(Cause::store)?;
         let trees = self.trees().await?;
-        let running = |log| OpNow { missing, ..self.told(&text, &parts, trees.clone(), log) };
+        let running = |log| OpNow { missing, ..self.told(&text, (key, parts.clone()), trees.clone(), log) };
         self.note(|| OpNow { ran: true, ..running(None) });
         let engine = &self.chain.engine;
         let _slot = match self.serves_another {
@@ -92,8 +94,8 @@ impl Operation<'_> {
         let log = made.log.as_ref().map(|log| log.strip_prefix(engine.store.directory()).unwrap_or(log));
         let log = log.map(|log| log.display().to_string());
         self.note(|| OpNow { ran: true, ..running(log.clone()) });
-        let record = ResultRecord { log, trees, ..self.record(&parts, layer, &text) };
-        made.keep(&engine.store, &parts.key().0, &record)?;
+        let record = ResultRecord { log, trees, ..self.record(written, layer, &text) };
+        made.keep(&engine.store, &key, &record)?;
         Ok(self.done(&text, How::Run, layer, begun))
     }
 
@@ -129,14 +131,20 @@ impl Operation<'_> {
         }
     }
 
-    fn hit(&self, text: &str, parts: KeyParts, record: ResultRecord, begun: Instant) -> Image {
-        self.note(|| self.told(text, &parts, record.trees, record.log));
+    fn hit(&self, text: &str, (key, parts): (Digest, KeyParts), record: ResultRecord, begun: Instant) -> Image {
+        self.note(|| self.told(text, (key, parts), record.trees, record.log));
         self.done(text, How::Hit, record.layer, begun)
     }
 
-    fn told(&self, text: &str, parts: &KeyParts, trees: BTreeMap<String, Digest>, log: Option<String>) -> OpNow {
+    fn told(
+        &self,
+        text: &str,
+        (key, parts): (Digest, KeyParts),
+        trees: BTreeMap<String, Digest>,
+        log: Option<String>,
+    ) -> OpNow {
         let place = self.vertex.on().map_or(0, |on| on.0);
-        let past = OpPast::new(text, parts.key().0, parts.clone(), trees);
+        let past = OpPast::new(text, key, parts, trees);
         OpNow { place, past, ran: false, missing: None, log }
     }
 
@@ -175,16 +183,15 @@ impl Operation<'_> {
     }
 
     /// Looks the result up.
-    fn known(&self, parts: &KeyParts) -> Result<Option<ResultRecord>, Cause> {
+    fn known(&self, key: &Digest) -> Result<Option<ResultRecord>, Cause> {
         if self.turn.force.is_some() && !self.serves_another {
             return Ok(None);
         }
-        self.chain.engine.store.result(&parts.key().0).map_err(Cause::store)
+        self.chain.engine.store.result(key).map_err(Cause::store)
     }
 
-    async fn lock(&self, parts: &KeyParts) -> Result<wythe_store::KeyLock, Cause> {
+    async fn lock(&self, key: Digest) -> Result<wythe_store::KeyLock, Cause> {
         let engine = Arc::clone(&self.chain.engine);
-        let key = parts.key().0;
         self.chain
             .engine
             .blocking(move || {
@@ -200,10 +207,10 @@ impl Operation<'_> {
     }
 
     /// Returns what is written down of a result.
-    fn record(&self, parts: &KeyParts, layer: Option<LayerRef>, text: &str) -> ResultRecord {
+    fn record(&self, parts: String, layer: Option<LayerRef>, text: &str) -> ResultRecord {
         ResultRecord {
             layer,
-            parts: String::from_utf8(to_canonical_json(parts)).expect("JSON is UTF-8"),
+            parts,
             definition: self.chain.definition.clone(),
             step: format!("{} {text}", self.turn.step),
             created: self.chain.engine.now,

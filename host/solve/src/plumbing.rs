@@ -4,19 +4,26 @@
 //! All of it lies in one directory that is the top-most *lower* layer of the command's overlay. The command sees it,
 //! and nothing of it is in the upper directory that becomes the layer. Files that a package may want to replace (a
 //! distribution's CA bundle) are lent this way and not as mounts, since a mount cannot be renamed over.
+//!
+//! What is lent is worked out as a value first, a sketch. Most steps of a build have the same one, and so share what was
+//! drawn of it: only the first makes files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
-use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use wythe_sandbox::{Mount, MountSource};
+use wythe_store::{Active, Store};
 use wythe_sys::root::Root;
 
+use crate::error::Cause;
 use crate::machine::Machine;
 use crate::state::StateFiles;
+
+mod sketch;
+
+use sketch::Sketch;
 
 /// Where distributions keep the bundle that their programs trust. The first is lent always, the others where they exist.
 const BUNDLES: [&str; 4] = [
@@ -52,6 +59,8 @@ const MOUNT_POINTS: [&str; 4] = ["/proc", "/sys", "/dev", "/run/wythe"];
 pub(crate) struct Plumbing {
     machine: Machine,
     bundle: OnceLock<Vec<u8>>,
+    /// What was drawn for commands of this build.
+    kept: Mutex<BTreeMap<Sketch, Arc<Kept>>>,
 }
 
 /// What a command gets beside its own mounts and variables.
@@ -59,6 +68,20 @@ pub(crate) struct Plumbing {
 pub(crate) struct Lent {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) env: BTreeMap<String, String>,
+}
+
+/// What several commands get.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) lent: Lent,
+    active: Active,
+}
+
+impl Kept {
+    /// Returns the directory to lay on top of the lower ones.
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.active.plumbing()
+    }
 }
 
 impl Lent {
@@ -86,7 +109,28 @@ pub(crate) struct Point<'a> {
 
 impl Plumbing {
     pub(crate) fn new(machine: &Machine) -> Self {
-        Self { machine: machine.clone(), bundle: OnceLock::new() }
+        Self { machine: machine.clone(), bundle: OnceLock::new(), kept: Mutex::default() }
+    }
+
+    /// Returns what a command on `base` is lent. It stays as long as this value.
+    pub(crate) fn lend(
+        &self,
+        store: &Store,
+        base: Option<&Root>,
+        points: &[Point<'_>],
+        has_network: bool,
+    ) -> Result<Arc<Kept>, Cause> {
+        let doing = || Cause::doing("cannot lay out the sandbox");
+        let sketch = self.sketch(base, points, has_network).map_err(doing())?;
+        let mut kept = self.kept.lock().expect("no drawing panics");
+        if let Some(known) = kept.get(&sketch) {
+            return Ok(Arc::clone(known));
+        }
+        let active = store.begin().map_err(Cause::store)?;
+        sketch.draw(&active.plumbing(), active.dir()).map_err(doing())?;
+        let new = Arc::new(Kept { lent: self.lent(&sketch, active.dir(), has_network), active });
+        kept.insert(sketch, Arc::clone(&new));
+        Ok(new)
     }
 
     /// Fills `dir`, which lies beside the layers below `base`, and returns the mounts and variables that go with it.
@@ -100,30 +144,40 @@ impl Plumbing {
         points: &[Point<'_>],
         has_network: bool,
     ) -> std::io::Result<Lent> {
-        let mut layer = Layer { dir, base };
-        layer.begin()?;
-        for point in MOUNT_POINTS {
-            layer.directory(Path::new(point))?;
-        }
-        for point in points {
-            layer.point(point)?;
-        }
-        let mut lent = Lent::default();
-        self.lend_hosts(&mut layer, scratch, has_network, &mut lent)?;
-        if has_network {
-            self.lend_bundle(&mut layer, scratch, &mut lent)?;
-            lent.env.extend(self.machine.proxies.clone());
-        }
-        Ok(lent)
+        let sketch = self.sketch(base, points, has_network)?;
+        sketch.draw(dir, scratch)?;
+        Ok(self.lent(&sketch, scratch, has_network))
     }
 
-    fn lend_hosts(
-        &self,
-        layer: &mut Layer<'_>,
-        scratch: &Path,
-        has_network: bool,
-        lent: &mut Lent,
-    ) -> std::io::Result<()> {
+    fn sketch(&self, base: Option<&Root>, points: &[Point<'_>], has_network: bool) -> std::io::Result<Sketch> {
+        let mut sketch = Sketch::new(base);
+        for point in MOUNT_POINTS {
+            sketch.directory(base, Path::new(point))?;
+        }
+        for point in points {
+            sketch.point(base, point)?;
+        }
+        self.lend_hosts(&mut sketch, base, has_network)?;
+        if has_network {
+            self.lend_bundle(&mut sketch, base)?;
+        }
+        Ok(sketch)
+    }
+
+    fn lent(&self, sketch: &Sketch, scratch: &Path, has_network: bool) -> Lent {
+        let mut lent = Lent { mounts: sketch.mounts(scratch), env: BTreeMap::new() };
+        if has_network {
+            if self.machine.ca_bundle.is_some() {
+                let names = self.machine.ca_variables.iter().map(String::as_str);
+                let names = BUNDLE_VARIABLES.iter().copied().chain(names);
+                lent.env.extend(names.map(|name| (name.to_owned(), BUNDLE_MOUNT.to_owned())));
+            }
+            lent.env.extend(self.machine.proxies.clone());
+        }
+        lent
+    }
+
+    fn lend_hosts(&self, sketch: &mut Sketch, base: Option<&Root>, has_network: bool) -> std::io::Result<()> {
         const ONLY_ITSELF: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
         let (hosts, resolver) = if has_network {
             (read_or_empty(&self.machine.hosts)?, read_or_empty(&self.machine.resolv_conf)?)
@@ -131,17 +185,14 @@ impl Plumbing {
             (ONLY_ITSELF.to_vec(), Vec::new())
         };
         for (target, bytes) in [("/etc/hosts", hosts), ("/etc/resolv.conf", resolver)] {
-            let source = scratch.join(target.rsplit('/').next().expect("the path has a name"));
-            fs::File::create(&source)?.write_all(&bytes)?;
-            fs::set_permissions(&source, Permissions::from_mode(0o644))?;
-            layer.file_at(Path::new(target), b"")?;
-            lent.mounts.push(bind(source, target));
+            sketch.file_at(base, Path::new(target), Arc::from([]))?;
+            sketch.mount(target, bytes.into());
         }
         Ok(())
     }
 
     /// Lends the authorities that this machine trusts, together with those that the image trusts already.
-    fn lend_bundle(&self, layer: &mut Layer<'_>, scratch: &Path, lent: &mut Lent) -> std::io::Result<()> {
+    fn lend_bundle(&self, sketch: &mut Sketch, base: Option<&Root>) -> std::io::Result<()> {
         let Some(path) = &self.machine.ca_bundle else { return Ok(()) };
         let machines = match self.bundle.get() {
             Some(bytes) => bytes,
@@ -152,23 +203,18 @@ impl Plumbing {
         };
         let merged =
             |own: &[u8]| [own, if own.is_empty() || own.ends_with(b"\n") { b"" } else { b"\n" }, machines].concat();
-        let mut first = None;
+        let mut first: Option<Arc<[u8]>> = None;
         for (index, place) in BUNDLES.iter().enumerate() {
-            let own = layer.base.and_then(|base| base.read_bounded(Path::new(place), LARGEST_BUNDLE).ok());
+            let own = base.and_then(|base| base.read_bounded(Path::new(place), LARGEST_BUNDLE).ok());
             if own.is_none() && index > 0 {
                 continue;
             }
-            let bytes = merged(own.as_deref().unwrap_or_default());
-            layer.file(Path::new(place), &bytes)?;
+            let bytes: Arc<[u8]> = merged(own.as_deref().unwrap_or_default()).into();
+            sketch.file(base, Path::new(place), Arc::clone(&bytes))?;
             first.get_or_insert(bytes);
         }
-        let source = scratch.join("ca-certificates.crt");
-        fs::File::create(&source)?.write_all(&first.unwrap_or_default())?;
-        fs::set_permissions(&source, Permissions::from_mode(0o644))?;
-        layer.point(&Point { target: BUNDLE_MOUNT, is_file: true })?;
-        lent.mounts.push(bind(source, BUNDLE_MOUNT));
-        let names = BUNDLE_VARIABLES.iter().copied().chain(self.machine.ca_variables.iter().map(String::as_str));
-        lent.env.extend(names.map(|name| (name.to_owned(), BUNDLE_MOUNT.to_owned())));
+        sketch.point(base, &Point { target: BUNDLE_MOUNT, is_file: true })?;
+        sketch.mount(BUNDLE_MOUNT, first.unwrap_or_default());
         Ok(())
     }
 }
@@ -181,89 +227,6 @@ fn read_or_empty(path: &Path) -> std::io::Result<Vec<u8>> {
     match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         result => result,
-    }
-}
-
-/// The directory that becomes the top-most lower layer.
-struct Layer<'a> {
-    dir: &'a Path,
-    base: Option<&'a Root>,
-}
-
-impl Layer<'_> {
-    /// Makes the directory itself look like the root of the image.
-    fn begin(&self) -> std::io::Result<()> {
-        fs::create_dir_all(self.dir)?;
-        self.adopt(Path::new("/"), self.dir)
-    }
-
-    fn point(&mut self, point: &Point<'_>) -> std::io::Result<()> {
-        let target = Path::new(point.target);
-        if point.is_file { self.file(target, b"") } else { self.directory(target) }
-    }
-
-    /// Makes sure that a directory exists at `path`. Links of the image are followed, so that a mount point below
-    /// `/var/run` is made where `/var/run` leads and does not hide the link.
-    fn directory(&mut self, path: &Path) -> std::io::Result<()> {
-        let real = self.real(path)?;
-        self.directories(&real)
-    }
-
-    /// Makes a file at `path`, links of the image followed.
-    fn file(&mut self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-        let real = self.real(path)?;
-        self.file_at(&real, bytes)
-    }
-
-    /// Makes a file exactly at `path`: a link of the image there is hidden, not followed.
-    fn file_at(&mut self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-        let parent = self.real(path.parent().unwrap_or(Path::new("/")))?;
-        self.directories(&parent)?;
-        let inside = self.inside(&parent).join(path.file_name().unwrap_or_default());
-        if inside.exists() {
-            return Ok(());
-        }
-        File::create(&inside)?.write_all(bytes)?;
-        fs::set_permissions(&inside, Permissions::from_mode(0o644))?;
-        self.adopt(path, &inside)
-    }
-
-    fn directories(&self, real: &Path) -> std::io::Result<()> {
-        let mut path = PathBuf::from("/");
-        for part in real.components().filter(|part| matches!(part, Component::Normal(_))) {
-            path.push(part);
-            let inside = self.inside(&path);
-            match fs::create_dir(&inside) {
-                Ok(()) => {
-                    fs::set_permissions(&inside, Permissions::from_mode(0o755))?;
-                    self.adopt(&path, &inside)?;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn inside(&self, path: &Path) -> PathBuf {
-        self.dir.join(path.strip_prefix("/").unwrap_or(path))
-    }
-
-    fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
-        match self.base {
-            Some(base) => real_path(base, path),
-            None => Ok(path.to_owned()),
-        }
-    }
-
-    /// Gives what stands for a path of the image the same owner and mode: of merged entries the top-most counts.
-    fn adopt(&self, path: &Path, inside: &Path) -> std::io::Result<()> {
-        let Some(Ok(found)) = self.base.map(|base| base.metadata(path)) else { return Ok(()) };
-        if found.is_dir() == inside.is_dir() {
-            chown(inside, Some(found.uid()), Some(found.gid()))?;
-            fs::set_permissions(inside, Permissions::from_mode(found.mode() & 0o7777))?;
-        }
-        Ok(())
     }
 }
 

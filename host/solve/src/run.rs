@@ -16,6 +16,7 @@ use crate::error::Cause;
 use crate::mounts::{self, Laid};
 use crate::operation::Operation;
 use crate::output::Output;
+use crate::plumbing::Kept;
 use crate::secret::Redactor;
 use crate::snapshot::Made;
 use crate::state::{StateFiles, layer_dirs};
@@ -95,6 +96,7 @@ struct Ended {
     lowers: Vec<std::path::PathBuf>,
     /// When it began, by the clock of the file system, in seconds since 1970.
     began: i64,
+    plumbing: Arc<Kept>,
     outcome: RunOutcome,
     tail: Vec<String>,
     stdout: Vec<u8>,
@@ -127,7 +129,7 @@ impl Job {
             return Err(self.failure(ended));
         }
         let epoch = self.chain.pretence.source_date_epoch;
-        let mut made = Made::of(ended.active, &ended.lowers, true, epoch)?;
+        let mut made = Made::of(ended.active, &ended.lowers, Some(&ended.plumbing.dir()), epoch)?;
         granted::check_leaks(&self.secrets(), &self.laid, &made, ended.began)?;
         made.log = Some(ended.log);
         Ok(made)
@@ -164,7 +166,7 @@ impl Job {
         let engine = &self.chain.engine;
         let lowers = layer_dirs(&engine.store, &self.on)?;
         let active = snapshot::begin(&engine.store, &lowers)?;
-        let request = self.request(&active, lowers.clone())?;
+        let (request, plumbing) = self.request(&active, lowers.clone())?;
         let began = began(&active).map_err(Cause::doing("cannot look at the step's directory"))?;
         let log = engine.store.log_path(&engine.build_id, &self.turn.next_log()).map_err(Cause::store)?;
         let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
@@ -195,26 +197,28 @@ impl Job {
         let doing = || Cause::doing(format!("cannot write the log `{}`", log.display()));
         let tail = ended.map_err(doing())?;
         broken.map_or(Ok(()), |error| Err(doing()(error)))?;
-        Ok(Ended { active, lowers, began, outcome, tail, stdout, log })
+        Ok(Ended { active, lowers, began, plumbing, outcome, tail, stdout, log })
     }
 
-    fn request(&self, active: &wythe_store::Active, mut lowers: Vec<std::path::PathBuf>) -> Result<RunRequest, Cause> {
+    fn request(
+        &self,
+        active: &wythe_store::Active,
+        mut lowers: Vec<std::path::PathBuf>,
+    ) -> Result<(RunRequest, Arc<Kept>), Cause> {
         let engine = &self.chain.engine;
         let doing = || Cause::doing("cannot lay out the sandbox");
         let files = StateFiles::mount(&engine.store, &self.on)?;
         let points: Vec<_> = self.laid.iter().map(Laid::point).collect();
         let has_network = self.run.network.is_some();
-        let lent = engine
-            .plumbing
-            .lay(&active.plumbing(), active.dir(), files.root(), &points, has_network)
-            .map_err(doing())?;
+        let plumbing = engine.plumbing.lend(&engine.store, files.root(), &points, has_network)?;
+        let lent = &plumbing.lent;
         let epoch = self.chain.pretence.source_date_epoch;
         snapshot::ensure_directory(active, &lowers, &self.effective.workdir, epoch)?;
-        lowers.push(active.plumbing());
+        lowers.push(plumbing.dir());
         let env = lent.dress(self.effective.env.clone(), &files, &self.effective.user);
         let own = self.laid.iter().map(|laid| laid.mount(active)).collect::<Result<Vec<_>, _>>().map_err(doing())?;
         let root = Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) };
-        Ok(RunRequest {
+        let request = RunRequest {
             inputs: RunInputs {
                 root,
                 argv: self.effective.argv.clone(),
@@ -223,13 +227,14 @@ impl Job {
                 workdir: self.effective.workdir.clone(),
                 user: self.effective.user.clone(),
                 stdin: self.run.stdin.clone(),
-                mounts: lent.mounts.into_iter().chain(own).collect(),
+                mounts: lent.mounts.iter().cloned().chain(own).collect(),
                 network: if has_network { wythe_sandbox::Network::Host } else { wythe_sandbox::Network::None },
                 hostname: HOSTNAME.to_owned(),
                 set_id_programs: false,
             },
             tuning: RunTuning { timeout: self.turn.timeout },
-        })
+        };
+        Ok((request, plumbing))
     }
 }
 

@@ -23,11 +23,10 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    /// Brings what was changed in `active` into the form of a layer.
-    pub(crate) fn of(active: Active, lowers: &[PathBuf], has_plumbing: bool, epoch: u64) -> Result<Self, Cause> {
+    /// Brings what was changed in `active` into the form of a layer, without what lay in the directory of the plumbing.
+    pub(crate) fn of(active: Active, lowers: &[PathBuf], plumbing: Option<&Path>, epoch: u64) -> Result<Self, Cause> {
         let below = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
-        let plumbing = has_plumbing.then(|| active.plumbing());
-        let normal = wythe_snapshot::normalise(&active.upper(), &below, plumbing.as_deref(), epoch);
+        let normal = wythe_snapshot::normalise(&active.upper(), &below, plumbing, epoch);
         let Some(normal) = normal.map_err(Cause::files)? else {
             return Ok(Self { active, layer: None, left_out: Vec::new(), log: None });
         };

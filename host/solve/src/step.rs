@@ -200,12 +200,8 @@ impl Progress {
     }
 
     async fn plan_core(&self, world: &Arc<StepWorld>, step: &Step) -> Result<Fragment, Cause> {
-        let (world, kind, options) = (Arc::clone(world), step.kind.clone(), step.options.clone());
-        let plan = move || {
-            let call = StepCall { kind: &kind, options: &options, lock: None };
-            plan_core_step(call, &*world).map_err(Cause::Plan)
-        };
-        self.chain.engine.blocking(plan).await
+        let call = StepCall { kind: &step.kind, options: &step.options, lock: None };
+        plan_core_step(call, &**world).map_err(Cause::Plan)
     }
 
     /// Returns the plan of a plugin's step: the recorded one while its facts stand, else a new one.
@@ -216,16 +212,17 @@ impl Progress {
         kind: &Kind,
         lock: Option<String>,
     ) -> Result<(Trace, Fragment), Cause> {
-        let (world, kind, options) = (Arc::clone(world), kind.clone(), step.options.clone());
         let engine = Arc::clone(&self.chain.engine);
+        let name = PlanTrace::name(kind, &StepCall { kind: &step.kind, options: &step.options, lock: lock.as_deref() });
+        // Looked up here and now: going to another thread and back would take longer.
+        if let Some((facts, fragment)) = PlanTrace::load(&engine.store, &name)?
+            && world.first_changed(&facts)?.is_none()
+        {
+            return Ok((facts, fragment));
+        }
+        let (world, kind, options) = (Arc::clone(world), step.kind.clone(), step.options.clone());
         let plan = move || {
-            let call = StepCall { kind: &kind.name, options: &options, lock: lock.as_deref() };
-            let name = PlanTrace::name(&kind, &call);
-            if let Some((facts, fragment)) = PlanTrace::load(&engine.store, &name)?
-                && world.first_changed(&facts)?.is_none()
-            {
-                return Ok((facts, fragment));
-            }
+            let call = StepCall { kind: &kind, options: &options, lock: lock.as_deref() };
             let fragment = engine.planner.plan(call, &*world)?;
             let facts = world.take_asked();
             PlanTrace::save(&engine.store, &name, &facts, &fragment)?;

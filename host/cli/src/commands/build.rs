@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
+use wythe_plan::StepPlanner as _;
 use wythe_plan::spec::known_hint;
 use wythe_solve::{BuildError, Built, Force, Forced, LockUse, Outcome};
 use wythe_store::Store;
@@ -16,14 +17,14 @@ use crate::diagnostic::{Report, explain};
 use crate::exit::Exit;
 use crate::print;
 use crate::render::{Tally, bytes, plural, sink, time};
-use crate::workshop::{Stops, Workshop, all_kinds, full_name, store_failed};
+use crate::workshop::{Stops, Workshop, full_name, store_failed};
 
 /// Builds the images of a definition.
 pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
     let begun = Instant::now();
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let definition = Definition::read(workshop, &build.definition, &all_kinds(&plugins))?;
+    let definition = Definition::read_remembering(workshop, &build.definition, plugins.kinds(), &store)?;
     check_names(build, &definition)?;
     let lock_use = if build.locked { LockUse::Enforce } else { LockUse::Use };
     let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
