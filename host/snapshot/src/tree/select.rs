@@ -67,6 +67,10 @@ pub fn select(root: &Root, choice: &Choice) -> Result<Selection, SelectError> {
         all.leaves.append(&mut found.leaves);
         all.left_out.append(&mut found.left_out);
     }
+    // As a walk finds them. Many files are not put into an order that they have.
+    if all.leaves.is_sorted_by(|one, next| one.at < next.at) {
+        return Ok(all);
+    }
     let mut by_place = BTreeMap::new();
     for leaf in all.leaves {
         // Paths compare component by component.
