@@ -23,9 +23,10 @@ demo: setup      ## Build wythe, build the quickstart image with it, run a progr
 test: setup      ## Run every test
 	@.ci/test
 
-bench: setup     ## Measure, beside the peers that are installed
+bench: setup     ## Measure, beside the peers that are installed; BENCH="--quick --only step" passes options on
 	cargo build --release --package wythe-cli
-	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE) --runs $(RUNS)
+	cargo build --release --package wythe-plugin --example plan_time
+	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE) --runs $(RUNS) $(BENCH)
 
 faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (an hour or two; root, strace, e2fsprogs)
 	cargo build --release --package wythe-cli

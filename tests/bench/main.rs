@@ -2,28 +2,23 @@
 //! `make bench`: what wythe costs, beside the peers that are installed and beside the machine's own limits, in one run.
 //!
 //! Every figure is the median of paired runs: ours, theirs, ours, theirs, so that a machine that is busy for a while is
-//! busy for both. Times are wall-clock seconds, memory is the peak of the largest single process.
+//! busy for both. What is printed is the table of `docs/performance.md`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table is what the program is for")]
 
+mod bench;
 mod measure;
 mod peers;
 mod rows;
+mod table;
 
 use std::path::PathBuf;
 
-use measure::{Figure, ratio};
+use bench::{Bench, Pace};
+use table::Table;
 
-/// One line of the table: something measured in several ways.
-struct Row {
-    name: &'static str,
-    method: &'static str,
-    /// Ours first.
-    figures: Vec<(String, Figure)>,
-}
-
-/// How a row is measured.
-type Measurement = fn(&rows::Bench) -> Result<Row, String>;
+const USAGE: &str =
+    "usage: bench [--wythe PROGRAM] [--plan-time PROGRAM] [--only ROW]... [--runs N] [--quick] [--json]";
 
 fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,37 +26,42 @@ fn main() {
         measure::inside(&args[1..]);
         return;
     }
-    let wythe = take_option(&mut args, "--wythe").map_or_else(|| PathBuf::from("target/release/wythe"), PathBuf::from);
+    let program = |given: Option<String>, usual: &str| {
+        std::path::absolute(given.map_or_else(|| PathBuf::from(usual), PathBuf::from)).expect("the path has a place")
+    };
+    let wythe = program(take_option(&mut args, "--wythe"), "target/release/wythe");
+    let plan_time = program(take_option(&mut args, "--plan-time"), "target/release/examples/plan_time");
     let runs = take_option(&mut args, "--runs").map_or(5, |text| text.parse().expect("--runs takes a number"));
-    let bench = rows::Bench::new(std::path::absolute(&wythe).expect("the path has a place"), runs);
-    println!("{}", bench.machine());
-    let only = take_option(&mut args, "--only");
-    let rows: [(&str, Measurement); 4] = [
-        ("no-op", rows::Bench::no_op),
-        ("step", rows::Bench::step),
-        ("bootstrap", rows::Bench::bootstrap),
-        ("context", rows::Bench::context),
-    ];
-    for (_, row) in rows.into_iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name)) {
-        match row(&bench) {
-            Ok(row) => print(&row),
-            Err(reason) => println!("\n(left out: {reason})"),
+    let pace = if take_flag(&mut args, "--quick") { Pace::quick() } else { Pace::of(runs) };
+    let is_json = take_flag(&mut args, "--json");
+    let mut only = Vec::new();
+    while let Some(row) = take_option(&mut args, "--only") {
+        only.push(row);
+    }
+    let names: Vec<&str> = rows::ROWS.iter().map(|(name, _)| *name).collect();
+    let unknown = only.iter().find(|name| !names.contains(&name.as_str()));
+    if !args.is_empty() || unknown.is_some() {
+        eprintln!("{USAGE}\nrows: {}", names.join(", "));
+        std::process::exit(2);
+    }
+    let bench = Bench::new(wythe, plan_time, pace);
+    let mut table = Table::new(is_json);
+    table.open(&bench.machine());
+    for (name, measure) in rows::ROWS.iter().filter(|(name, _)| only.is_empty() || only.iter().any(|one| one == name)) {
+        match measure(&bench) {
+            Ok(rows) => rows.iter().for_each(|row| table.print(row)),
+            Err(reason) => table.left_out(name, &reason),
         }
     }
+    table.close(&bench.take_notes());
 }
 
 fn take_option(args: &mut Vec<String>, name: &str) -> Option<String> {
     let at = args.iter().position(|arg| arg == name)?;
     args.remove(at);
-    Some(args.remove(at))
+    (at < args.len()).then(|| args.remove(at))
 }
 
-fn print(row: &Row) {
-    println!("\n{}\n  {}", row.name, row.method);
-    let ours = &row.figures[0].1;
-    for (name, figure) in &row.figures {
-        let beside =
-            if name.starts_with("wythe") { String::new() } else { format!("   ours / this {}", ratio(ours, figure)) };
-        println!("  {name:<28} {figure}{beside}");
-    }
+fn take_flag(args: &mut Vec<String>, name: &str) -> bool {
+    args.iter().position(|arg| arg == name).map(|at| args.remove(at)).is_some()
 }

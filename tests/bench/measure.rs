@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Measures whole processes: a command is run by a process of its own, whose children's account is the command's.
 
-use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -18,8 +17,10 @@ pub(crate) const INSIDE: &str = "measure-inside";
 pub(crate) struct Cost {
     pub(crate) wall: f64,
     pub(crate) cpu: f64,
-    /// Kibibytes.
-    pub(crate) memory: i64,
+    /// Peak of the largest process, in kibibytes.
+    pub(crate) memory: f64,
+    /// Bytes that were to go to a disk, by the kernel's account.
+    pub(crate) written: f64,
 }
 
 /// What several runs cost.
@@ -35,14 +36,20 @@ impl Figure {
         Self { costs, per: 1.0 }
     }
 
+    /// A figure that a program has measured of itself.
+    pub(crate) fn of_seconds(seconds: f64) -> Self {
+        Self::new(vec![Cost { wall: seconds, cpu: seconds, memory: 0.0, written: 0.0 }])
+    }
+
     /// The difference of two figures, shared among `count`.
-    pub(crate) fn difference(more: &Self, less: &Self, count: u32) -> Self {
+    pub(crate) fn difference(more: &Self, less: &Self, count: f64) -> Self {
         let subtract = |(more, less): (&Cost, &Cost)| Cost {
             wall: more.wall - less.wall,
             cpu: more.cpu - less.cpu,
-            memory: more.memory,
+            memory: more.memory * count,
+            written: more.written - less.written,
         };
-        Self { costs: more.costs.iter().zip(&less.costs).map(subtract).collect(), per: f64::from(count) }
+        Self { costs: more.costs.iter().zip(&less.costs).map(subtract).collect(), per: count }
     }
 
     fn sorted(&self, value: impl Fn(&Cost) -> f64) -> Vec<f64> {
@@ -51,30 +58,58 @@ impl Figure {
         values
     }
 
+    fn middle(&self, value: impl Fn(&Cost) -> f64) -> f64 {
+        let values = self.sorted(value);
+        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    pub(crate) fn walls(&self) -> Vec<f64> {
+        self.sorted(|cost| cost.wall)
+    }
+
     pub(crate) fn median(&self) -> f64 {
-        let walls = self.sorted(|cost| cost.wall);
-        walls[walls.len() / 2]
+        self.middle(|cost| cost.wall)
+    }
+
+    pub(crate) fn cpu(&self) -> f64 {
+        self.middle(|cost| cost.cpu)
+    }
+
+    /// Bytes.
+    pub(crate) fn memory(&self) -> f64 {
+        self.sorted(|cost| cost.memory).last().copied().unwrap_or(0.0) * 1024.0
+    }
+
+    /// Bytes.
+    pub(crate) fn written(&self) -> f64 {
+        self.middle(|cost| cost.written)
+    }
+
+    /// Returns median, range, CPU time, peak memory and bytes written, as cells of a table.
+    pub(crate) fn cells(&self) -> String {
+        let walls = self.walls();
+        let (least, most) = (walls.first().copied().unwrap_or(f64::NAN), walls.last().copied().unwrap_or(f64::NAN));
+        let size = |bytes: f64| if bytes <= 0.0 { "–".to_owned() } else { size(bytes) };
+        let (cpu, memory, written) = (time(self.cpu()), size(self.memory()), size(self.written()));
+        format!("{} | {} … {} | {cpu} | {memory} | {written}", time(self.median()), time(least), time(most))
     }
 }
 
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let walls = self.sorted(|cost| cost.wall);
-        let cpus = self.sorted(|cost| cost.cpu);
-        let memory = self.costs.iter().map(|cost| cost.memory).max().unwrap_or(0);
-        let (min, max) = (walls[0], walls[walls.len() - 1]);
-        let cpu = cpus[cpus.len() / 2];
-        write!(f, "{:>9.4} s  ({min:.4} … {max:.4})  cpu {cpu:.4} s  peak {} MiB", self.median(), memory / 1024)
+fn time(seconds: f64) -> String {
+    match seconds.abs() {
+        small if small < 1e-3 => format!("{:.0} µs", seconds * 1e6),
+        small if small < 0.1 => format!("{:.1} ms", seconds * 1e3),
+        small if small < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        _ => format!("{seconds:.2} s"),
     }
 }
 
-/// Ours over theirs.
-pub(crate) fn ratio(ours: &Figure, theirs: &Figure) -> String {
-    format!("{:.2}", ours.median() / theirs.median())
+fn size(bytes: f64) -> String {
+    if bytes < 1024.0 * 1024.0 { format!("{:.0} KiB", bytes / 1024.0) } else { format!("{:.0} MiB", bytes / 1048576.0) }
 }
 
 /// Runs a command and says what it cost.
-pub(crate) fn run(dir: &Path, command: &[&str]) -> Result<Cost, String> {
+pub(crate) fn run(dir: &Path, command: &[String]) -> Result<Cost, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new(this).arg(INSIDE).args(command).current_dir(dir).stderr(Stdio::piped()).output();
     let output = output.map_err(|error| error.to_string())?;
@@ -82,11 +117,13 @@ pub(crate) fn run(dir: &Path, command: &[&str]) -> Result<Cost, String> {
     let value: Value = serde_json::from_str(text.lines().last().unwrap_or_default())
         .map_err(|_| format!("`{}` failed: {}", command.join(" "), String::from_utf8_lossy(&output.stderr)))?;
     let number = |name: &str| value[name].as_f64().unwrap_or(f64::NAN);
-    Ok(Cost { wall: number("wall"), cpu: number("cpu"), memory: value["memory"].as_i64().unwrap_or(0) })
+    Ok(Cost { wall: number("wall"), cpu: number("cpu"), memory: number("memory"), written: number("written") })
 }
 
 /// The measuring process: runs the command and prints its account as the last line.
 pub(crate) fn inside(command: &[String]) {
+    /// The unit of the kernel's account of blocks (getrusage(2)).
+    const BLOCK: i64 = 512;
     let begun = Instant::now();
     let output = Command::new(&command[0])
         .args(&command[1..])
@@ -102,5 +139,6 @@ pub(crate) fn inside(command: &[String]) {
     let cpu = (usage.user_time() + usage.system_time()).num_microseconds();
     #[allow(clippy::cast_precision_loss, reason = "microseconds of a run fit a double")]
     let cpu = cpu as f64 / 1e6;
-    println!("{}", json!({"wall": wall, "cpu": cpu, "memory": usage.max_rss()}));
+    let written = usage.block_writes() * BLOCK;
+    println!("{}", json!({"wall": wall, "cpu": cpu, "memory": usage.max_rss(), "written": written}));
 }

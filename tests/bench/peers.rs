@@ -24,6 +24,9 @@ impl Buildah {
             return Err("buildah is not installed".to_owned());
         }
         let this = Self { dir: dir.join("buildah") };
+        if this.dir.exists() {
+            return Ok(this);
+        }
         fs::create_dir_all(&this.dir).map_err(|error| error.to_string())?;
         let context = dir.join("buildah-base");
         fs::create_dir_all(&context).map_err(|error| error.to_string())?;
@@ -72,6 +75,11 @@ impl Buildah {
         for step in 0..count {
             let _infallible = writeln!(text, "RUN echo {step} > /step-{step}");
         }
+        Self::file(context, &text)
+    }
+
+    /// Writes a file of instructions.
+    pub(crate) fn file(context: &Path, text: &str) -> Result<(), String> {
         fs::create_dir_all(context).map_err(|error| error.to_string())?;
         fs::write(context.join("Dockerfile"), text).map_err(|error| error.to_string())
     }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Measures what plugins cost: loading, the first plan of a process, and plans after that.
 //!
-//! `cargo run -p wythe-plugin --example plan_time -- COMPONENT KIND OPTIONS [CACHE]`; the world is empty, so the kind must plan without facts
-//! that matter.
+//! `cargo run -p wythe-plugin --example plan_time -- [--lock FILE] COMPONENT KIND OPTIONS [CACHE]`; a COMPONENT of `-` means the bundled
+//! plugins. The world is empty, so the kind must plan without facts that matter. The last line is for programs.
 #![allow(clippy::print_stdout, reason = "its output is the point")]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, StepPlanner as _, VertexId, World};
-use wythe_plugin::{ExtraPlugin, PluginOptions, Plugins};
+use wythe_plugin::{PluginOptions, Plugins};
 
 struct Empty;
 
@@ -40,12 +40,19 @@ impl World for Empty {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let lock = match &arguments[..] {
+        [option, file, ..] if option == "--lock" => Some(std::fs::read_to_string(file)?),
+        _ => None,
+    };
+    if lock.is_some() {
+        arguments.drain(..2);
+    }
     let [component, kind, options, rest @ ..] = &arguments[..] else {
-        return Err("usage: plan_time COMPONENT KIND OPTIONS [CACHE]".into());
+        return Err("usage: plan_time [--lock FILE] COMPONENT KIND OPTIONS [CACHE]".into());
     };
     let options: serde_json::Value = serde_json::from_str(options)?;
-    let call = StepCall { kind, options: &options, lock: None };
+    let call = StepCall { kind, options: &options, lock: lock.as_deref() };
 
     let start = Instant::now();
     let bundled = Plugins::load(PluginOptions::default())?;
@@ -54,14 +61,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let plugins = Plugins::load(PluginOptions {
         compiled_cache: rest.first().map(PathBuf::from),
-        extra: vec![ExtraPlugin::from(PathBuf::from(component))],
+        extra: Some(component).filter(|name| *name != "-").map(|file| PathBuf::from(file).into()).into_iter().collect(),
         ..PluginOptions::default()
     })?;
     println!("load, with COMPONENT  {:>9.1?}", start.elapsed());
 
     let start = Instant::now();
     let first = plugins.plan(call, &Empty);
-    println!("first plan            {:>9.1?}  ({})", start.elapsed(), outcome(&first));
+    let first_time = start.elapsed();
+    println!("first plan            {first_time:>9.1?}  ({})", outcome(&first));
 
     let mut times: Vec<Duration> = (0..2000)
         .map(|_| {
@@ -72,6 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     times.sort();
     println!("later plans           {:>9.1?}  (median of 2000; least {:.1?})", times[1000], times[0]);
+    println!("{{\"first\":{},\"later\":{}}}", first_time.as_secs_f64(), times[1000].as_secs_f64());
     Ok(())
 }
 
