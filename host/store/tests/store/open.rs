@@ -18,8 +18,8 @@ fn the_first_opening_makes_a_private_directory() {
     let path = root.path().join("a/b/store");
     let store = Store::open(&path, NOW).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-    let mut expected = vec!["active", "blobs", "cache", "compiled", "index.db", "layers", "locks", "logs", "volumes"];
-    expected.extend(["index.db-shm", "index.db-wal"]);
+    let mut expected = vec!["active", "blobs", "cache", "compiled", "index.db", "layers", "locks", "logs", "reserve"];
+    expected.extend(["index.db-shm", "index.db-wal", "volumes"]);
     expected.sort_unstable();
     assert_eq!(entries(&path), expected);
     assert_eq!(store.compiled_dir(), path.join("compiled"));
