@@ -31,6 +31,7 @@ impl Misbehave for Guest {
             ("FILE", format!("{:?}", base.read("/etc/os-release"))),
             ("THERE", format!("{:?} {:?}", base.exists("/etc"), base.exists("/nowhere"))),
             ("WHICH", format!("{:?} {:?}", base.which("python3"), base.which("none"))),
+            ("NAMES", format!("{:?}", base.glob("/etc/*"))),
             ("OTHER", format!("{:?}", base.env("A", "1").config())),
             ("IMAGE", format!("{image:?} {:?}", State::image("missing.example/x").map(|_| ()))),
         ];

@@ -9,6 +9,7 @@ mod bindings {
             world everything {
                 include wythe:step/resolving-step@0.1.0;
                 include wythe:step/composite-step@0.1.0;
+                include wythe:step/inventory-step@0.1.0;
             }
         ",
         path: "../../wit",
@@ -19,9 +20,10 @@ mod bindings {
     });
 }
 
-pub use bindings::exports::wythe::step::{plugin, resolver};
+pub use bindings::exports::wythe::step::{inventory, plugin, resolver};
 pub use bindings::wythe::step::{build, fetch, graph, probe, report, steps, types};
 pub use bindings::*;
+pub use inventory::Installed;
 pub use graph::{Artifact, Command, Files, State};
 pub use types::{Failure, Problem, Severity};
 
@@ -32,6 +34,22 @@ pub trait Misbehave {
     /// Resolves.
     fn resolve(_base: &State, _options: String) -> Result<String, Failure> {
         Ok("{}".to_owned())
+    }
+    /// Lists what is installed.
+    fn packages(_image: &State) -> Result<Vec<Installed>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+/// A package of a type and nothing else.
+pub fn installed(kind: &str, name: &str) -> Installed {
+    Installed {
+        kind: kind.to_owned(),
+        namespace: String::new(),
+        name: name.to_owned(),
+        version: "1".to_owned(),
+        qualifiers: Vec::new(),
+        properties: Vec::new(),
     }
 }
 
@@ -64,6 +82,11 @@ macro_rules! guest {
                 _previous: Option<String>,
             ) -> Result<String, $crate::Failure> {
                 <$type as $crate::Misbehave>::resolve(base, options)
+            }
+        }
+        impl $crate::inventory::Guest for $type {
+            fn packages(image: &$crate::State) -> Result<Vec<$crate::Installed>, $crate::Failure> {
+                <$type as $crate::Misbehave>::packages(image)
             }
         }
         $crate::export_bindings!($type);

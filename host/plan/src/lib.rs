@@ -15,6 +15,7 @@ mod graph;
 mod key;
 mod lock;
 mod op;
+mod package;
 mod planner;
 pub mod spec;
 
@@ -25,4 +26,5 @@ pub use lock::{Lock, LockedStep, ParseLockError};
 pub use op::{
     Action, Archive, Artifact, Brush, Command, ConfigEdit, Files, Mount, MountSource, Network, Run, Sharing, Source,
 };
+pub use package::{Inventory, Package};
 pub use planner::{Fact, FactAnswer, Kind, PlanError, Problem, Severity, StepCall, StepPlanner, Trace, World};

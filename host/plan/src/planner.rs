@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wythe_image::Digest;
 
-use crate::{Fragment, VertexId};
+use crate::{Fragment, Inventory, Package, VertexId};
 
 /// What is known of a step kind without running its plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -125,6 +125,16 @@ pub trait StepPlanner: Send + Sync {
     ///
     /// See [`PlanError`].
     fn resolve(&self, call: StepCall<'_>, world: &dyn World) -> Result<String, PlanError>;
+
+    /// Returns who can tell what is installed in an image. Each type of package has one answerer.
+    fn inventories(&self) -> &[Inventory];
+
+    /// Lists what is installed in the image that is the base of `world`, sorted, each package once.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlanError`].
+    fn packages(&self, inventory: &Inventory, world: &dyn World) -> Result<Vec<Package>, PlanError>;
 }
 
 /// A question that a planner asked.
@@ -153,6 +163,8 @@ pub enum Fact {
     BaseExists(String),
     /// Where a program is found in the state below.
     BaseWhich(String),
+    /// The names in the state below that match a pattern.
+    BaseGlob(String),
     /// The digest that an image reference stands for.
     Image(String),
 }

@@ -21,7 +21,7 @@ impl World for Empty {
             Fact::SourceDateEpoch => Ok(b"1700000000".to_vec()),
             Fact::BaseConfig => Ok(b"{}".to_vec()),
             Fact::BaseExists(_) | Fact::ContextExists(_) => Ok(b"false".to_vec()),
-            Fact::Arg(_) | Fact::BaseWhich(_) | Fact::ContextGlob(_) => Ok(Vec::new()),
+            Fact::Arg(_) | Fact::BaseWhich(_) | Fact::ContextGlob(_) | Fact::BaseGlob(_) => Ok(Vec::new()),
             _ => Err("there is nothing".to_owned()),
         })
     }

@@ -21,6 +21,19 @@ pub(crate) enum Phase {
     Plan,
     /// `resolve`: fetches and probes too.
     Resolve,
+    /// `packages`: facts of a finished image only.
+    Packages,
+}
+
+impl Phase {
+    /// What the plugin is doing, to follow "while".
+    fn doing(self) -> &'static str {
+        match self {
+            Self::Plan => "planning",
+            Self::Resolve => "resolving",
+            Self::Packages => "listing packages",
+        }
+    }
 }
 
 /// The state of one call; lives in the store of wasmtime.
@@ -74,11 +87,15 @@ impl Guest {
         if self.phase == Phase::Resolve {
             return Ok(());
         }
-        Err(self.break_off(format!("called `{call}` while planning; only `resolve` may")))
+        Err(self.break_off(format!("called `{call}` while {}; only `resolve` may", self.phase.doing())))
     }
 
     /// Asks the world a question and charges the answer.
     pub(crate) fn fact(&mut self, fact: &Fact) -> wasmtime::Result<FactAnswer> {
+        if self.phase == Phase::Packages && !is_of_an_image(fact) {
+            let doing = self.phase.doing();
+            return Err(self.break_off(format!("asked about the build while {doing}, when there is none")));
+        }
         self.ask(|surroundings| surroundings.world.fact(fact))
     }
 
@@ -143,5 +160,24 @@ impl Guest {
         let is_said = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: run with");
         let written = || self.last_words.lines().filter(is_said).map(untrusted::line).collect::<Vec<_>>().join(" ");
         self.panicked.clone().or_else(|| Some(written()).filter(|words| !words.is_empty()))
+    }
+}
+
+/// Whether a fact is one of a finished image, and not of a build.
+fn is_of_an_image(fact: &Fact) -> bool {
+    match fact {
+        Fact::Platform
+        | Fact::BaseConfig
+        | Fact::BaseRead(_)
+        | Fact::BaseExists(_)
+        | Fact::BaseWhich(_)
+        | Fact::BaseGlob(_) => true,
+        Fact::BuilderVersion
+        | Fact::SourceDateEpoch
+        | Fact::Arg(_)
+        | Fact::ContextRead(_)
+        | Fact::ContextExists(_)
+        | Fact::ContextGlob(_)
+        | Fact::Image(_) => false,
     }
 }

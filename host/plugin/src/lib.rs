@@ -26,6 +26,7 @@ mod engine;
 mod guest;
 mod host;
 mod inert;
+mod inventory;
 mod limits;
 mod machine;
 mod metadata;

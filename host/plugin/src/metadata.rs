@@ -27,6 +27,9 @@ pub(crate) struct Metadata {
     /// Hosts it may fetch from.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// Types of package URLs that it can list in an image.
+    #[serde(default)]
+    pub inventory: Vec<String>,
 }
 
 /// One step kind.
@@ -68,6 +71,9 @@ pub enum MetadataError {
     /// A host pattern that is none.
     #[error("`{0}` is not a host, `*.` and a host, or `*`")]
     Host(String),
+    /// A type of package URL that is none.
+    #[error("`{0}` is not a type of packages: lower-case letters, digits, `.` and `-`, a letter first")]
+    PackageType(String),
 }
 
 impl Metadata {
@@ -94,6 +100,9 @@ impl Metadata {
         if let Some(host) = metadata.hosts.iter().find(|host| !is_host_pattern(host)) {
             return Err(MetadataError::Host(host.clone()));
         }
+        if let Some(kind) = metadata.inventory.iter().find(|kind| !is_package_type(kind)) {
+            return Err(MetadataError::PackageType(kind.clone()));
+        }
         Ok(metadata)
     }
 }
@@ -102,6 +111,12 @@ fn is_name(text: &str) -> bool {
     text.len() <= NAME_BYTES
         && text.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn is_package_type(text: &str) -> bool {
+    text.len() <= NAME_BYTES
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
 }
 
 fn is_host_pattern(text: &str) -> bool {
@@ -144,6 +159,10 @@ mod tests {
             "the schema of kind `b` is neither an object nor a bool"
         );
         assert_eq!(refusal(&with("a", kind, r#"["a.b/c"]"#)), "`a.b/c` is not a host, `*.` and a host, or `*`");
+        assert_eq!(
+            refusal(r#"{"format":1,"name":"a","version":"1","kinds":[{"name":"b","schema":{}}],"inventory":["De b"]}"#),
+            "`De b` is not a type of packages: lower-case letters, digits, `.` and `-`, a letter first"
+        );
         assert_eq!(refusal("nonsense"), "its metadata cannot be read");
     }
 }

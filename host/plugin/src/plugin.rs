@@ -17,6 +17,7 @@ use crate::v0_1::Exports;
 
 const PLUGIN_EXPORT: &str = "wythe:step/plugin@0.1.";
 const RESOLVER_EXPORT: &str = "wythe:step/resolver@0.1.";
+const INVENTORY_EXPORT: &str = "wythe:step/inventory@0.1.";
 
 /// A plugin that passed all checks that need no compiler.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(crate) struct Plugin {
     pub hosts: Arc<[String]>,
     /// Whether options carry the name of the kind, because there are several.
     pub names_kind: bool,
+    /// Digest of its component.
+    pub digest: Digest,
+    /// The types of packages that it can list.
+    pub inventory: Vec<String>,
     code: Cow<'static, [u8]>,
     resolves: bool,
     prepared: OnceLock<Result<Prepared, String>>,
@@ -92,6 +97,9 @@ impl Plugin {
         if resolves && !is_exported(RESOLVER_EXPORT) {
             return Err(ComponentError::NoExport("resolver"));
         }
+        if !metadata.inventory.is_empty() && !is_exported(INVENTORY_EXPORT) {
+            return Err(ComponentError::NoExport("inventory"));
+        }
         let imports: Vec<&str> = anatomy.imports.iter().map(|import| import.name.as_str()).collect();
         let digest = Digest::of(&code);
         Ok(Self::checked(Cow::Owned(code), digest, metadata, &imports))
@@ -106,7 +114,7 @@ impl Plugin {
     ) -> (Self, Vec<Kind>) {
         let resolves = metadata.kinds.iter().any(|kind| kind.resolves);
         let names_kind = metadata.kinds.len() > 1;
-        let Metadata { name, version, kinds, hosts, .. } = metadata;
+        let Metadata { name, version, kinds, hosts, inventory, .. } = metadata;
         let kinds = kinds
             .into_iter()
             .map(|kind| Kind {
@@ -122,9 +130,8 @@ impl Plugin {
                 schema: kind.schema,
             })
             .collect();
-        let plugin =
-            Self { name: name.into(), hosts: hosts.into(), names_kind, code, resolves, prepared: OnceLock::new() };
-        (plugin, kinds)
+        let (name, hosts, prepared) = (name.into(), hosts.into(), OnceLock::new());
+        (Self { name, hosts, names_kind, digest, inventory, code, resolves, prepared }, kinds)
     }
 
     /// Compiles the plugin, or finds its compiled form; once.
@@ -136,7 +143,7 @@ impl Plugin {
     fn prepare(&self, machine: &Machine) -> wasmtime::Result<Prepared> {
         let component = Component::from_binary(&machine.engine, &self.code)?;
         let component = machine.linker.instantiate_pre(&component)?;
-        let exports = Exports::find(&component, self.resolves)?;
+        let exports = Exports::find(&component, self.resolves, !self.inventory.is_empty())?;
         Ok(Prepared { component, exports })
     }
 }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::Store;
+use wasmtime::component::InstancePre;
 use wythe_image::to_canonical_json;
 use wythe_plan::{
-    CORE_KINDS, Fragment, Kind, PlanError, Problem, Severity, StepCall, StepPlanner, World, plan_core_step,
+    CORE_KINDS, Fragment, Inventory, Kind, Package, PlanError, Problem, Severity, StepCall, StepPlanner, World,
+    plan_core_step,
 };
 
 use crate::ending::explain;
@@ -18,6 +20,7 @@ use crate::machine::Machine;
 use crate::plugin::{ComponentError, Plugin, Prepared};
 use crate::surroundings::{SURROUNDINGS, Surroundings};
 use crate::v0_1::{Exports, Failure, error_of};
+use crate::inventory::{self, inventories};
 use crate::{Limits, bundled};
 
 /// How to load plugins.
@@ -110,6 +113,7 @@ pub struct Plugins {
     plugins: Vec<Plugin>,
     /// Kind → place in `plugins`.
     places: BTreeMap<String, usize>,
+    inventories: Vec<Inventory>,
     limits: Arc<Limits>,
     compiled_cache: Option<PathBuf>,
     machine: OnceLock<Result<Machine, String>>,
@@ -127,6 +131,7 @@ impl Plugins {
             kinds: Vec::new(),
             plugins: Vec::new(),
             places: BTreeMap::new(),
+            inventories: Vec::new(),
             limits: Arc::new(limits),
             compiled_cache,
             machine: OnceLock::new(),
@@ -142,6 +147,7 @@ impl Plugins {
             loaded.add(plugin, kinds);
         }
         loaded.kinds.sort_by(|a, b| a.name.cmp(&b.name));
+        loaded.inventories = inventories(&loaded.plugins, first_extra);
         Ok(loaded)
     }
 
@@ -226,36 +232,28 @@ impl Plugins {
     }
 
     fn plan_at(&self, step: StepCall<'_>, world: &dyn World, depth: u32) -> Result<Fragment, PlanError> {
-        self.call(
-            Phase::Plan,
-            step,
-            Surroundings { world, plugins: self, depth },
-            |exports, store, component, options| exports.plan(store, component, options, step.lock),
-        )
-        .map(|((), guest)| guest.draft.fragment)
+        let plugin = self.plugin(step.kind)?;
+        let options = options_text(plugin, step);
+        let surroundings = Surroundings { world, plugins: self, depth };
+        let plan = |exports: &Exports, store: &mut Store<Guest>, component: &InstancePre<Guest>| {
+            exports.plan(store, component, &options, step.lock)
+        };
+        self.call(Phase::Plan, plugin, surroundings, plan).map(|((), guest)| guest.draft.fragment)
     }
 
     /// Runs one call of a plugin in a store of its own.
     fn call<T>(
         &self,
         phase: Phase,
-        step: StepCall<'_>,
+        plugin: &Plugin,
         surroundings: Surroundings<'_>,
-        call: impl FnOnce(
-            &Exports,
-            &mut Store<Guest>,
-            &wasmtime::component::InstancePre<Guest>,
-            &str,
-        ) -> wasmtime::Result<Result<T, Failure>>,
+        call: impl FnOnce(&Exports, &mut Store<Guest>, &InstancePre<Guest>) -> wasmtime::Result<Result<T, Failure>>,
     ) -> Result<(T, Guest), PlanError> {
-        let plugin = self.plugin(step.kind)?;
         let (machine, prepared) = self.prepared(plugin)?;
-        let options = options_text(plugin, step);
         let guest = Guest::new(Arc::clone(&plugin.name), Arc::clone(&plugin.hosts), phase, Arc::clone(&self.limits));
         let mut store = guest_store(machine, guest);
         let ticking = machine.ticker.tick_while();
-        let answer =
-            SURROUNDINGS.set(surroundings, || call(&prepared.exports, &mut store, &prepared.component, &options));
+        let answer = SURROUNDINGS.set(surroundings, || call(&prepared.exports, &mut store, &prepared.component));
         drop(ticking);
         match answer {
             Ok(Ok(value)) => Ok((value, store.into_data())),
@@ -278,10 +276,13 @@ impl StepPlanner for Plugins {
         if !self.kinds.iter().any(|kind| kind.name == step.kind && kind.resolves) {
             return Err(PlanError::Failed(format!("the kind `{}` has nothing to resolve", step.kind)));
         }
+        let plugin = self.plugin(step.kind)?;
+        let options = options_text(plugin, step);
         let surroundings = Surroundings { world, plugins: self, depth: 0 };
-        let (entry, guest) = self.call(Phase::Resolve, step, surroundings, |exports, store, component, options| {
-            exports.resolve(store, component, options, step.lock)
-        })?;
+        let resolve = |exports: &Exports, store: &mut Store<Guest>, component: &InstancePre<Guest>| {
+            exports.resolve(store, component, &options, step.lock)
+        };
+        let (entry, guest) = self.call(Phase::Resolve, plugin, surroundings, resolve)?;
         match serde_json::from_str::<serde::de::IgnoredAny>(&entry) {
             Ok(_) => Ok(entry),
             Err(error) => Err(PlanError::Broken {
@@ -290,6 +291,18 @@ impl StepPlanner for Plugins {
                 frames: Vec::new(),
             }),
         }
+    }
+
+    fn inventories(&self) -> &[Inventory] {
+        &self.inventories
+    }
+
+    fn packages(&self, inventory: &Inventory, world: &dyn World) -> Result<Vec<Package>, PlanError> {
+        let plugin = self.plugins.iter().find(|plugin| plugin.digest == inventory.digest);
+        let plugin = plugin.ok_or_else(|| PlanError::Failed(format!("there is no plugin `{}`", inventory.plugin)))?;
+        let surroundings = Surroundings { world, plugins: self, depth: 0 };
+        let (listed, _) = self.call(Phase::Packages, plugin, surroundings, Exports::packages)?;
+        inventory::checked(plugin, listed, &inventory.types)
     }
 }
 

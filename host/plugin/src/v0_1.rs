@@ -19,6 +19,7 @@ mod bindings {
             world everything {
                 include wythe:step/resolving-step@0.1.0;
                 include wythe:step/composite-step@0.1.0;
+                include wythe:step/inventory-step@0.1.0;
             }
         ",
         imports: { default: trappable },
@@ -31,7 +32,8 @@ mod bindings {
     });
 }
 
-use bindings::exports::wythe::step::{plugin, resolver};
+use bindings::exports::wythe::step::{inventory, plugin, resolver};
+pub(crate) use bindings::exports::wythe::step::inventory::Installed;
 use bindings::wythe::step::types;
 pub(crate) use bindings::wythe::step::{build, fetch, graph, probe, report, steps, types::Failure};
 
@@ -53,14 +55,16 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 pub(crate) struct Exports {
     plugin: plugin::GuestIndices,
     resolver: Option<resolver::GuestIndices>,
+    inventory: Option<inventory::GuestIndices>,
 }
 
 impl Exports {
-    /// Finds them. A plugin that resolves nothing exports no `resolver`.
-    pub(crate) fn find(component: &InstancePre<Guest>, resolves: bool) -> wasmtime::Result<Self> {
+    /// Finds them. A plugin that resolves nothing exports no `resolver`, one that lists nothing no `inventory`.
+    pub(crate) fn find(component: &InstancePre<Guest>, resolves: bool, lists: bool) -> wasmtime::Result<Self> {
         Ok(Self {
             plugin: plugin::GuestIndices::new(component)?,
             resolver: resolves.then(|| resolver::GuestIndices::new(component)).transpose()?,
+            inventory: lists.then(|| inventory::GuestIndices::new(component)).transpose()?,
         })
     }
 
@@ -89,6 +93,17 @@ impl Exports {
         let resolver = self.resolver.as_ref().expect("only kinds that resolve are resolved");
         let instance = component.instantiate(&mut *store)?;
         resolver.load(&mut *store, &instance)?.call_resolve(&mut *store, base(), options, previous)
+    }
+
+    /// Calls `packages`.
+    pub(crate) fn packages(
+        &self,
+        store: &mut Store<Guest>,
+        component: &InstancePre<Guest>,
+    ) -> wasmtime::Result<Result<Vec<Installed>, Failure>> {
+        let inventory = self.inventory.as_ref().expect("only plugins that announce an inventory are asked for it");
+        let instance = component.instantiate(&mut *store)?;
+        inventory.load(&mut *store, &instance)?.call_packages(&mut *store, base())
     }
 }
 

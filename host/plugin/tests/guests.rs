@@ -44,6 +44,8 @@ guests! {
     asks => super::asks;
     resolves => super::resolves;
     composes => super::composes;
+    lists => super::lists;
+    lists_strangers => super::lists_strangers;
     reads_the_environment => |name| {
         let fragment = plan(&load(&[name], low()), &kind(name), "", &Still::default()).expect("a plan");
         let found = variables(&fragment);
@@ -250,6 +252,7 @@ fn asks(name: &str) {
         ("FILE", format!("Ok({:?})", b"ID=debian")),
         ("THERE", "Ok(true) Ok(false)".to_owned()),
         ("WHICH", "Ok(Some(\"/usr/bin/python3\")) Ok(None)".to_owned()),
+        ("NAMES", format!("Ok({:?})", ["/etc/a", "/etc/b"])),
         ("OTHER", format!("Err({only:?})")),
         ("IMAGE", "Ok(\"found\") Err(\"no such image\")".to_owned()),
     ];
@@ -258,7 +261,7 @@ fn asks(name: &str) {
     assert_eq!(set, expected);
     let pinned = "registry.example/debian:12@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert!(fragment.vertices().contains(&Vertex::Image { reference: pinned.to_owned() }));
-    assert_eq!(world.heard().len(), 18, "{:?}", world.heard());
+    assert_eq!(world.heard().len(), 19, "{:?}", world.heard());
 
     let early = Still { is_too_early: true, ..Still::default() };
     assert!(matches!(plan(&plugins, "asks", "x", &early), Err(PlanError::NotYet)));
@@ -315,6 +318,37 @@ fn composes(name: &str) {
     assert!(matches!(error, PlanError::Declined(_)), "{error:?}");
     let error = plan(&plugins, name, "nothing", &world).expect_err("unknown");
     assert!(matches!(error, PlanError::Failed(why) if why == "there is no step kind `nothing`"));
+}
+
+fn lists(name: &str) {
+    let plugins = load(&[name, "lists_strangers"], low());
+    // The other one lists packages of a type that already has an answerer.
+    let [inventory] = plugins.inventories() else { panic!("{:?}", plugins.inventories()) };
+    assert_eq!((inventory.plugin.as_str(), &inventory.types[..]), ("lists", &["alpha".into(), "beta".into()][..]));
+    let world = Still::default();
+    let packages = plugins.packages(inventory, &world).expect("a list");
+    let purls: Vec<String> = packages.iter().map(wythe_plan::Package::purl).collect();
+    assert_eq!(purls, ["pkg:alpha/debian/a@1?arch=amd64", "pkg:alpha/debian/b@1?arch=amd64", "pkg:beta/c@1"]);
+    assert_eq!(packages[0].properties["location"], "/etc/a\u{fffd}");
+    assert_eq!(world.heard(), ["BaseRead(\"/etc/os-release\")", "BaseGlob(\"/etc/*\")"]);
+}
+
+fn lists_strangers(name: &str) {
+    let plugins = load(&[name], low());
+    for (fault, expected) in [
+        ("another type", "listed a package with the type `gamma`, which its metadata does not announce"),
+        ("no name", "listed a package with an empty name"),
+        ("bad qualifier", "listed a package with the qualifier `a b`, which is no key of a package URL"),
+        ("long property", "listed a package with a `license` of more than 64 KiB"),
+        ("asks about a build", "asked about the build while listing packages, when there is none"),
+        ("fetches", "called `fetch.get` while listing packages; only `resolve` may"),
+    ] {
+        let world = Still { fault: fault.to_owned(), ..Still::default() };
+        let error = plugins.packages(&plugins.inventories()[0], &world).expect_err(fault);
+        assert!(matches!(&error, PlanError::Broken { what, .. } if what == expected), "{fault}: {error}");
+    }
+    let error = plugins.packages(&plugins.inventories()[0], &Still::default()).expect_err("it says no");
+    assert!(matches!(&error, PlanError::Failed(why) if why == "it is "), "{error}");
 }
 
 fn fetches_ungranted(name: &str) {

@@ -59,6 +59,14 @@ impl StateFiles {
         Ok(answer(path, root.metadata(Path::new(path)))?.is_ok())
     }
 
+    /// Returns the absolute names that match a pattern, one a line. A name that would not survive that form is left out.
+    pub(crate) fn glob(&self, pattern: &str) -> Result<Vec<u8>, String> {
+        let Some(root) = &self.root else { return Ok(Vec::new()) };
+        let found = wythe_snapshot::find(root, pattern).map_err(|error| crate::trace::full_text(&error))?;
+        let names = found.iter().filter_map(|path| path.to_str()).filter(|name| !name.contains('\n'));
+        Ok(names.map(|name| format!("/{name}")).collect::<Vec<_>>().join("\n").into_bytes())
+    }
+
     /// Returns where a program is found, as a shell finds it.
     pub(crate) fn which(&self, program: &str, path: Option<&str>) -> Result<Option<String>, PlanError> {
         let Some(root) = &self.root else { return Ok(None) };

@@ -332,6 +332,7 @@ fn describe_fact(fact: &Fact) -> String {
         Fact::BaseRead(path) => format!("`{path}` of the image below has changed"),
         Fact::BaseExists(path) => format!("`{path}` of the image below has come or gone"),
         Fact::BaseWhich(program) => format!("the place of `{program}` in the image below has changed"),
+        Fact::BaseGlob(pattern) => format!("the files of the image below that match `{pattern}` have changed"),
         Fact::Image(reference) => format!("image `{reference}` has changed"),
     }
 }

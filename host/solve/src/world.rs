@@ -18,7 +18,7 @@ use crate::state::{StateFiles, reason};
 use crate::{Event, probe};
 
 /// Most bytes of one file that a planner may read, and of one body that it may fetch.
-const LARGEST_ANSWER: u64 = 64 << 20;
+pub(crate) const LARGEST_ANSWER: u64 = 64 << 20;
 
 /// What a planner sees of one step.
 pub(crate) struct StepWorld {
@@ -85,6 +85,7 @@ impl StepWorld {
                 let path = self.base()?.config().env_value("PATH").map(str::to_owned);
                 text(&self.base_files()?.which(program, path.as_deref())?.unwrap_or_default())
             }
+            Fact::BaseGlob(pattern) => Ok(self.base_files()?.glob(pattern)),
         }
     }
 

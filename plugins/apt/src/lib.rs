@@ -6,6 +6,7 @@
 //! apt and dpkg write about the installation itself enters the layer.
 
 mod answer;
+mod installed;
 mod lock;
 mod nearest;
 mod options;
@@ -90,4 +91,4 @@ fn native_architecture(platform: &str) -> String {
     word.to_owned()
 }
 
-wythe_sdk::export!(Apt: ResolvingStep, "plugin.json");
+wythe_sdk::export!(Apt: ResolvingStep + Inventory, "plugin.json");

@@ -7,8 +7,8 @@
 mod report;
 
 use serde_json::json;
-use wythe_python::{Inputs, Install, Lock, Options, RUN_PIP, find_python, probe};
-use wythe_sdk::{Failure, ResolvingStep, Sharing, State};
+use wythe_python::{Inputs, Install, Lock, Options, RUN_PIP, distributions, find_python, probe};
+use wythe_sdk::{Failure, Inventory, Package, ResolvingStep, Sharing, State};
 
 /// Asks pip what it would install: prints its report, or its words where it cannot.
 const RESOLVE: &str = include_str!("resolve.py");
@@ -52,6 +52,12 @@ impl ResolvingStep for Pip {
     }
 }
 
+impl Inventory for Pip {
+    fn packages(image: &State) -> Result<Vec<Package>, Failure> {
+        distributions(image)
+    }
+}
+
 fn arguments(options: &Options, inputs: &Inputs) -> Vec<String> {
     let mut arguments = options.index_arguments();
     arguments.extend(inputs.find_links.iter().cloned());
@@ -83,4 +89,4 @@ fn pip(options: &Options) -> Vec<String> {
     argv
 }
 
-wythe_sdk::export!(Pip: ResolvingStep, "plugin.json");
+wythe_sdk::export!(Pip: ResolvingStep + Inventory, "plugin.json");

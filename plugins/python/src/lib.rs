@@ -9,6 +9,7 @@
 mod artifacts;
 mod inputs;
 mod install;
+mod installed;
 mod lock;
 mod options;
 mod requirement;
@@ -16,6 +17,7 @@ mod requirement;
 pub use artifacts::{RUN_PIP, UV_PATH, uv_for};
 pub use inputs::{CONTEXT, Inputs};
 pub use install::{Install, equip, find_python, probe};
+pub use installed::distributions;
 pub use lock::{Dist, Lock, Origin, filename};
 pub use options::Options;
 pub use requirement::{host_of, project_name};

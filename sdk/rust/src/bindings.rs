@@ -71,6 +71,29 @@ pub mod composite {
     });
 }
 
+/// What a plugin that lists packages has beside a step.
+pub mod listing {
+    wit_bindgen::generate!({
+        inline: "
+            package wythe:sdk;
+            world listing {
+                export wythe:step/inventory@0.1.0;
+            }
+        ",
+        path: "../../wit",
+        world: "wythe:sdk/listing",
+        pub_export_macro: true,
+        export_macro_name: "export_inventory",
+        default_bindings_module: "wythe_sdk::bindings::listing",
+        generate_all,
+        with: {
+            "wythe:step/types@0.1.0": crate::bindings::wythe::step::types,
+            "wythe:step/graph@0.1.0": crate::bindings::wythe::step::graph,
+        },
+    });
+}
+
+use listing::exports::wythe::step::inventory;
 use wythe::step::graph::State;
 use wythe::step::types;
 
@@ -98,6 +121,32 @@ impl<T: crate::ResolvingStep> resolving::exports::wythe::step::resolver::Guest f
     fn resolve(base: &State, options: String, previous: Option<String>) -> Result<String, types::Failure> {
         hook_panics();
         entry::resolve::<T>(base, &options, previous.as_deref()).map_err(Into::into)
+    }
+}
+
+impl<T: crate::Step + crate::Inventory> inventory::Guest for Plain<T> {
+    fn packages(image: &State) -> Result<Vec<inventory::Installed>, types::Failure> {
+        packages::<T>(image)
+    }
+}
+
+impl<T: crate::ResolvingStep + crate::Inventory> inventory::Guest for Resolving<T> {
+    fn packages(image: &State) -> Result<Vec<inventory::Installed>, types::Failure> {
+        packages::<T>(image)
+    }
+}
+
+fn packages<T: crate::Inventory>(image: &State) -> Result<Vec<inventory::Installed>, types::Failure> {
+    hook_panics();
+    let packages = T::packages(image)?;
+    Ok(packages.into_iter().map(Into::into).collect())
+}
+
+impl From<crate::Package> for inventory::Installed {
+    fn from(package: crate::Package) -> Self {
+        let crate::Package { kind, namespace, name, version, qualifiers, properties } = package;
+        let pairs = |map: std::collections::BTreeMap<String, String>| map.into_iter().collect();
+        Self { kind, namespace, name, version, qualifiers: pairs(qualifiers), properties: pairs(properties) }
     }
 }
 

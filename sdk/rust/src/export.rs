@@ -9,6 +9,7 @@
 /// ```text
 /// wythe_sdk::export!(Greeting: Step, "plugin.json");
 /// wythe_sdk::export!(Packages: ResolvingStep, "plugin.json");
+/// wythe_sdk::export!(Packages: ResolvingStep + Inventory, "plugin.json");
 /// ```
 ///
 /// On a native target the macro makes nothing: exported names of the component model do not link there.
@@ -21,6 +22,19 @@ macro_rules! export {
         $crate::export!(
             @component $step, $metadata, Resolving
             [export_plan $crate::bindings] [export_resolve $crate::bindings::resolving]
+        );
+    };
+    ($step:ty : Step + Inventory, $metadata:literal) => {
+        $crate::export!(
+            @component $step, $metadata, Plain
+            [export_plan $crate::bindings] [export_inventory $crate::bindings::listing]
+        );
+    };
+    ($step:ty : ResolvingStep + Inventory, $metadata:literal) => {
+        $crate::export!(
+            @component $step, $metadata, Resolving
+            [export_plan $crate::bindings] [export_resolve $crate::bindings::resolving]
+            [export_inventory $crate::bindings::listing]
         );
     };
     (@component $step:ty, $metadata:literal, $adapter:ident $([$export:ident $($bindings:tt)*])+) => {

@@ -5,7 +5,8 @@
 //! facts, builds states through handles, and returns the last one. This crate knows nothing of the host beyond the
 //! interface in `wit/step.wit`.
 //!
-//! One trait ([`Step`], or [`ResolvingStep`] for steps that pin what floats), one macro ([`export!`]), and the handles
+//! One trait ([`Step`], or [`ResolvingStep`] for steps that pin what floats; [`Inventory`] beside it for plugins that can
+//! tell what is installed in an image), one macro ([`export!`]), and the handles
 //! of a plan: [`State`], [`Files`], [`Command`], [`Artifact`]. On Wasm the handles are the host's. On a native target the
 //! same handles record into memory, so that `cargo test` of a plugin needs neither the host nor Wasm; see [`testing`].
 //!
@@ -50,6 +51,7 @@ mod export;
 mod failure;
 pub mod fetch;
 mod files;
+mod inventory;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 pub mod report;
@@ -63,6 +65,7 @@ pub use command::{Command, Sharing};
 pub use failure::{Failure, Problem, Severity};
 pub use files::Files;
 pub use host::graph::State;
+pub use inventory::{Inventory, Package};
 pub use step::{ResolvingStep, Step};
 
 /// The other side of the interface: the host on Wasm, the recorder elsewhere. Both have the same functions.

@@ -25,11 +25,11 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-pub use cases::cases;
+pub use cases::{cases, listings};
 pub use metadata::metadata;
 
 use crate::native::world::{Given, World, enter};
-use crate::{Failure, ResolvingStep, State, Step, entry};
+use crate::{Failure, Inventory, Package, ResolvingStep, State, Step, entry};
 
 /// A call through the interface: base, options as JSON text, lock entry as JSON text.
 type Call<T> = fn(&State, &str, Option<&str>) -> Result<T, Failure>;
@@ -39,6 +39,7 @@ type Call<T> = fn(&State, &str, Option<&str>) -> Result<T, Failure>;
 pub struct Subject {
     plan: Call<State>,
     resolve: Option<Call<String>>,
+    packages: Option<fn(&State) -> Result<Vec<Package>, Failure>>,
     fields: fn() -> Vec<&'static str>,
     accepts: fn(&Value) -> Result<(), String>,
 }
@@ -55,6 +56,7 @@ pub fn step<T: Step>() -> Subject {
     Subject {
         plan: |base, options, _| entry::plan_step::<T>(base, options),
         resolve: None,
+        packages: None,
         fields: metadata::fields_of::<T::Options>,
         accepts: metadata::accepts::<T::Options>,
     }
@@ -66,8 +68,17 @@ pub fn resolving<T: ResolvingStep>() -> Subject {
     Subject {
         plan: entry::plan_resolving::<T>,
         resolve: Some(entry::resolve::<T>),
+        packages: None,
         fields: metadata::fields_of::<T::Options>,
         accepts: metadata::accepts::<T::Options>,
+    }
+}
+
+impl Subject {
+    /// Returns the subject as one that lists packages too.
+    #[must_use]
+    pub fn listing<T: Inventory>(self) -> Self {
+        Self { packages: Some(T::packages), ..self }
     }
 }
 
@@ -175,6 +186,25 @@ impl Build {
     /// What the plugin says.
     pub fn plan(&self, subject: Subject, options: &Value, lock: Option<&Value>) -> Result<Plan, Failure> {
         self.plan_recorded(subject, options, lock).0
+    }
+
+    /// Lists what is installed in the base, sorted, with the record of the call.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin says.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the subject lists nothing.
+    pub fn packages(&self, subject: Subject) -> (Result<Vec<Package>, Failure>, Record) {
+        let packages = subject.packages.expect("the subject lists packages");
+        let (answer, world) = enter(self.given.clone(), || packages(&State::base()));
+        let sorted = answer.map(|mut packages| {
+            packages.sort();
+            packages
+        });
+        (sorted, Record::of(world))
     }
 
     fn resolve_recorded(

@@ -17,6 +17,7 @@ pub(super) fn to_text(fact: &Fact) -> String {
         Fact::BaseRead(path) => format!("base-read {path}"),
         Fact::BaseExists(path) => format!("base-exists {path}"),
         Fact::BaseWhich(program) => format!("base-which {program}"),
+        Fact::BaseGlob(pattern) => format!("base-glob {pattern}"),
         Fact::Image(reference) => format!("image {reference}"),
     }
 }
@@ -40,6 +41,7 @@ pub(super) fn parse(text: &str) -> Option<Fact> {
         "base-read" => Fact::BaseRead,
         "base-exists" => Fact::BaseExists,
         "base-which" => Fact::BaseWhich,
+        "base-glob" => Fact::BaseGlob,
         "image" => Fact::Image,
         _ => return None,
     };
@@ -65,6 +67,7 @@ mod tests {
             (Fact::BaseRead("/etc/os-release".into()), "base-read /etc/os-release"),
             (Fact::BaseExists("".into()), "base-exists "),
             (Fact::BaseWhich("sh".into()), "base-which sh"),
+            (Fact::BaseGlob("/a*".into()), "base-glob /a*"),
             (Fact::Image("a:b".into()), "image a:b"),
         ] {
             assert_eq!(to_text(&fact), text);

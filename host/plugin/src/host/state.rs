@@ -79,6 +79,13 @@ impl HostState for Guest {
         Ok(answer.map(|path| Some(path).filter(|path| !path.is_empty())))
     }
 
+    fn glob(&mut self, state: Handle, pattern: String) -> wasmtime::Result<Result<Vec<String>, String>> {
+        self.charge([pattern.as_str()])?;
+        self.demand("state.glob", untrusted::absolute("pattern", &pattern))?;
+        let answer = self.base_text_fact(&state, &Fact::BaseGlob(pattern))?;
+        Ok(answer.map(|names| names.lines().map(str::to_owned).collect()))
+    }
+
     fn env(&mut self, state: Handle, name: String, value: String) -> wasmtime::Result<Handle> {
         self.charge([name.as_str(), &value])?;
         self.demand("state.env", untrusted::variable(&name))?;

@@ -85,6 +85,8 @@ pub(crate) struct Still {
     pub(crate) heard: Mutex<Vec<String>>,
     /// Whether the state below is not built yet.
     pub(crate) is_too_early: bool,
+    /// What the file `/fault` of the state below says.
+    pub(crate) fault: String,
 }
 
 impl Still {
@@ -116,11 +118,13 @@ impl World for Still {
             Fact::ContextExists(_) => "false",
             Fact::ContextGlob(_) => "a\nb/c",
             Fact::BaseConfig => "{}",
+            Fact::BaseRead(path) if path == "/fault" => &self.fault,
             Fact::BaseRead(_) => "ID=debian",
             Fact::BaseExists(path) if path == "/etc" => "true",
             Fact::BaseExists(_) => "false",
             Fact::BaseWhich(program) if program == "python3" => "/usr/bin/python3",
             Fact::BaseWhich(_) => "",
+            Fact::BaseGlob(_) => "/etc/a\n/etc/b",
             Fact::Image(reference) if reference.starts_with("missing") => return Ok(Err("no such image".to_owned())),
             Fact::Image(_) => "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         };

@@ -122,6 +122,20 @@ impl State {
         self.fact(&format!("base-which {program}"), |given| Ok(given.base_programs.get(program).cloned()))
     }
 
+    /// The absolute names of all that match an absolute pattern (`*`, `?`, `[a-z]`, `**`), sorted.
+    ///
+    /// # Errors
+    ///
+    /// Says that the state is not known yet.
+    pub fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
+        assert!(pattern.starts_with('/'), "`{pattern}` is not absolute");
+        self.fact(&format!("base-glob {pattern}"), |given| {
+            let names = given.base_files.keys().chain(given.base_programs.values());
+            let found: BTreeSet<&String> = names.filter(|name| super::glob::matches(pattern, name)).collect();
+            Ok(found.into_iter().cloned().collect())
+        })
+    }
+
     /// Sets an environment variable of the image.
     #[must_use]
     pub fn env(&self, name: &str, value: &str) -> Self {

@@ -41,6 +41,7 @@ struct Case {
     about: String,
     #[serde(default)]
     build: Value,
+    #[serde(default)]
     options: Value,
     /// Where it stands, nothing is resolved.
     #[serde(default)]
@@ -58,7 +59,26 @@ struct Case {
 ///
 /// Panics where a case gives something else than it expects, cannot be read, or where there is none.
 pub fn cases(subject: Subject, directory: impl AsRef<Path>) {
-    let directory = directory.as_ref();
+    check(directory.as_ref(), |case, path| run(subject, case, path));
+}
+
+/// The same for the list of what is installed: `build` says what the image is like, and there are no options.
+///
+/// # Panics
+///
+/// As [`cases`].
+pub fn listings(subject: Subject, directory: impl AsRef<Path>) {
+    check(directory.as_ref(), |case, path| {
+        let (answer, record) = scene(case, path).packages(subject);
+        match answer {
+            Ok(packages) => json!({ "asked": record.to_json(), "packages": packages }),
+            Err(failure) => json!({ "asked": record.to_json(), "failure": failure }),
+        }
+    });
+}
+
+/// Runs every case of a directory.
+fn check(directory: &Path, run: impl Fn(&Case, &Path) -> Value) {
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         .map(|entry| entry.expect("a directory can be read to its end").path())
@@ -66,14 +86,14 @@ pub fn cases(subject: Subject, directory: impl AsRef<Path>) {
         .collect();
     paths.sort();
     assert!(!paths.is_empty(), "{} has no case", directory.display());
-    let differing: Vec<String> = paths.iter().filter_map(|path| difference(subject, path)).collect();
+    let differing: Vec<String> = paths.iter().filter_map(|path| difference(&run, path)).collect();
     assert!(differing.is_empty(), "{}\nrun again with BLESS=1 to accept", differing.join("\n\n"));
 }
 
-fn difference(subject: Subject, path: &Path) -> Option<String> {
+fn difference(run: &impl Fn(&Case, &Path) -> Value, path: &Path) -> Option<String> {
     let text = read(path);
     let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let found = run(subject, &case, path);
+    let found = run(&case, path);
     if found == case.expect {
         return None;
     }
@@ -87,7 +107,9 @@ fn difference(subject: Subject, path: &Path) -> Option<String> {
             ("previous", case.previous.unwrap_or_default()),
         ]);
         let mut whole = said;
-        whole["options"] = case.options;
+        if !case.options.is_null() {
+            whole["options"] = case.options;
+        }
         whole["expect"] = found;
         let text = serde_json::to_string_pretty(&whole).expect("a case is JSON");
         fs::write(path, text + "\n").unwrap_or_else(|error| panic!("{}: {error}", path.display()));

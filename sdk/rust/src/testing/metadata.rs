@@ -27,6 +27,8 @@ pub fn metadata(subject: Subject, text: &str) {
     assert_eq!(kind.resolves, subject.resolve.is_some(), "kind `{}`: `resolves` says what the step is", kind.name);
     let resolves_or_fetches_nothing = kind.resolves || metadata.hosts.is_empty();
     assert!(resolves_or_fetches_nothing, "`hosts` are for resolving, and `{}` resolves nothing", kind.name);
+    let announces = !metadata.inventory.is_empty();
+    assert_eq!(announces, subject.packages.is_some(), "metadata: `inventory` says whether packages are listed");
     schema_fits(subject, &kind.name, &kind.schema);
 }
 
@@ -73,6 +75,8 @@ struct Metadata {
     kinds: Vec<Kind>,
     #[serde(default)]
     hosts: Vec<String>,
+    #[serde(default)]
+    inventory: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
