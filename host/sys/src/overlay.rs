@@ -24,11 +24,15 @@ use rustix::mount::{
 use serde::{Deserialize, Serialize};
 
 mod classic;
+mod nested;
 #[cfg(test)]
 mod tests;
 
 /// How many lower directories the kernel stacks (`OVL_MAX_STACK`).
-pub const MAX_LOWERS: usize = 500;
+const MAX_STACK: usize = 500;
+
+/// How many lower directories an overlay can have: a full stack, whose lowest directory is a full stack.
+pub const MAX_LOWERS: usize = 2 * MAX_STACK - 1;
 
 /// The longest string that `fsconfig` takes, without its final zero byte.
 const MAX_VALUE: usize = 255;
@@ -51,8 +55,13 @@ pub enum MountError {
     #[error("an overlay without a lower directory")]
     NoLower,
     /// More than the kernel stacks.
-    #[error("{0} lower directories, and the kernel stacks at most {MAX_LOWERS}")]
-    TooManyLowers(usize),
+    #[error("{count} lower directories, and the kernel stacks at most {most}")]
+    TooManyLowers {
+        /// How many there are.
+        count: usize,
+        /// How many this kernel takes: before 6.7, half as many.
+        most: usize,
+    },
     /// `upper` and `work` go together.
     #[error("an overlay with an upper directory needs a work directory, and the other way round")]
     UpperWithoutWork,
@@ -85,15 +94,20 @@ impl Overlay {
         if let ([lower], None) = (self.lowers.as_slice(), &self.upper) {
             return view(lower);
         }
-        // Lower directories can be added one by one since 6.7. Trying would not tell: older kernels take any option and
-        // refuse all of them together in the end.
-        if crate::kernel::is_at_least(6, 7) { self.mount_by_descriptor() } else { classic::mount_in_private(self) }
+        if !can_add_lowers() {
+            classic::mount_in_private(self)
+        } else if self.lowers.len() > MAX_STACK {
+            nested::mount_in_private(self)
+        } else {
+            self.mount_by_descriptor()
+        }
     }
 
     fn check(&self) -> Result<(), MountError> {
+        let most = if can_add_lowers() { MAX_LOWERS } else { MAX_STACK };
         match self.lowers.len() {
             0 => return Err(MountError::NoLower),
-            count if count > MAX_LOWERS => return Err(MountError::TooManyLowers(count)),
+            count if count > most => return Err(MountError::TooManyLowers { count, most }),
             _ => {}
         }
         if self.upper.is_some() != self.work.is_some() {
@@ -126,6 +140,12 @@ impl Overlay {
         }
         fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(refused("fsmount", String::new))
     }
+}
+
+/// Whether lower directories can be added one by one: since 6.7. Trying would not tell: older kernels take any option and
+/// refuse all of them together in the end.
+fn can_add_lowers() -> bool {
+    crate::kernel::is_at_least(6, 7)
 }
 
 /// What keeps an upper directory a plain diff, whatever the kernel was configured to.

@@ -21,15 +21,22 @@ use super::{LOWER, MountError, Overlay, PLAIN_DIFF, UPPER, WORK};
 
 /// Mounts `overlay` as [`Overlay::mount`] does.
 pub(super) fn mount_in_private(overlay: &Overlay) -> Result<OwnedFd, MountError> {
+    on_private_thread(|| mount_here(overlay))
+}
+
+/// Mounts on a thread that has a mount namespace and a working directory of its own, which end with it.
+pub(super) fn on_private_thread(
+    mount: impl FnOnce() -> Result<OwnedFd, MountError> + Send,
+) -> Result<OwnedFd, MountError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("overlay".into());
-        let running = thread.spawn_scoped(scope, || mount_here(overlay)).map_err(refused("clone"))?;
+        let enter_and_mount = || enter_private_namespace().map_err(refused("unshare")).and_then(|()| mount());
+        let running = thread.spawn_scoped(scope, enter_and_mount).map_err(refused("clone"))?;
         running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
 fn mount_here(overlay: &Overlay) -> Result<OwnedFd, MountError> {
-    enter_private_namespace().map_err(refused("unshare"))?;
     let mut lowers = Vec::with_capacity(overlay.lowers.len());
     for lower in &overlay.lowers {
         lowers.push(open(lower, LOWER)?);
@@ -72,11 +79,11 @@ fn enter_private_namespace() -> io::Result<()> {
     Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
 }
 
-fn open(path: &Path, role: &'static str) -> Result<OwnedFd, MountError> {
+pub(super) fn open(path: &Path, role: &'static str) -> Result<OwnedFd, MountError> {
     rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|source: Errno| MountError::Directory { path: path.into(), role, source: source.into() })
 }
 
-fn refused(stage: &'static str) -> impl Fn(io::Error) -> MountError {
+pub(super) fn refused(stage: &'static str) -> impl Fn(io::Error) -> MountError {
     move |source| MountError::Refused { stage, said: String::new(), source }
 }

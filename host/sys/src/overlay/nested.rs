@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//! More lower directories than the kernel stacks: the lowest ones become an overlay of their own, which is the lowest
+//! directory of the other.
+//!
+//! Only the lowest can be put together before: what a higher layer says is gone means something only above what it hides.
+//! The kernel stacks file systems twice at most, so that one overlay inside another is also the end of it.
+//!
+//! A file system is used as a lower directory by its path, and not every kernel that adds lower directories one by one takes
+//! a path into a mount that is attached nowhere. So the inner overlay is attached over the lowest directory, on a thread that
+//! has a mount namespace of its own, which ends with the thread.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::{MAX_STACK, MountError, Overlay, classic};
+
+/// Mounts an overlay of more than [`MAX_STACK`] lower directories.
+pub(super) fn mount_in_private(overlay: &Overlay) -> Result<OwnedFd, MountError> {
+    classic::on_private_thread(|| {
+        let (lowest, rest) = overlay.lowers.split_at(MAX_STACK);
+        let inner = Overlay { lowers: lowest.to_vec(), upper: None, work: None }.mount_by_descriptor()?;
+        attach(&inner, &lowest[0])?;
+        let lowers = std::iter::once(&lowest[0]).chain(rest).cloned().collect();
+        Overlay { lowers, upper: overlay.upper.clone(), work: overlay.work.clone() }.mount_by_descriptor()
+    })
+}
+
+fn attach(mount: &OwnedFd, over: &Path) -> Result<(), MountError> {
+    let place = classic::open(over, super::LOWER)?;
+    crate::mount::attach(mount, place).map_err(classic::refused("move_mount"))
+}
