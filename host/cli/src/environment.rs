@@ -21,6 +21,9 @@ const SYSTEM_BUNDLES: [&str; 5] = [
 /// Variables that tell programs of a proxy. Both cases are in use.
 const PROXY_VARIABLES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"];
 
+/// Operations that run at once on the smallest machine: most of them wait for disks, networks and each other at times.
+const LEAST_PARALLEL: usize = 4;
+
 /// What the command line found around itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
@@ -62,7 +65,7 @@ impl Surroundings {
             proxies: self.proxies(),
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             hosts: PathBuf::from("/etc/hosts"),
-            parallel: std::thread::available_parallelism().map_or(2, usize::from),
+            parallel: std::thread::available_parallelism().map_or(LEAST_PARALLEL, usize::from).max(LEAST_PARALLEL),
         }
     }
 

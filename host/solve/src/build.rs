@@ -79,7 +79,8 @@ pub struct Outcome {
 
 /// Builds the images of an order. An image that fails does not stop the others.
 pub async fn build(engine: &Arc<Engine>, order: &Order) -> Outcome {
-    let one = |image| build_image(engine, order, image);
+    let context = shared_context(engine, order);
+    let one = |image| build_image(engine, order, context.as_ref(), image);
     let done = futures_util::future::join_all(order.images.iter().map(one)).await;
     let mut lock = order.lock.clone();
     let mut images = Vec::new();
@@ -90,13 +91,24 @@ pub async fn build(engine: &Arc<Engine>, order: &Order) -> Outcome {
     Outcome { images, lock }
 }
 
-async fn build_image(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec) -> (Result<Built, BuildError>, Lock) {
+/// Opens the build context for all images, so that files that several of them use are read once. Where it cannot be opened,
+/// each image says so itself.
+fn shared_context(engine: &Arc<Engine>, order: &Order) -> Option<Arc<Context>> {
+    Context::open(&order.context, Arc::clone(&engine.store), engine.now).ok().map(Arc::new)
+}
+
+async fn build_image(
+    engine: &Arc<Engine>,
+    order: &Order,
+    context: Option<&Arc<Context>>,
+    spec: &ImageSpec,
+) -> (Result<Built, BuildError>, Lock) {
     let begun = Instant::now();
     let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
     let steps: Vec<&Step> = steps_of(spec).collect();
     let ids = steps.iter().map(|step| step_id(&name, step)).collect();
     engine.tell(Event::ImageStarted { image: Arc::clone(&name), steps: ids });
-    let mut progress = match begin(engine, order, spec, Mode::Build) {
+    let mut progress = match begin(engine, order, context, spec, Mode::Build) {
         Ok(progress) => progress,
         Err(error) => return (Err(error), order.lock.clone()),
     };
@@ -131,9 +143,10 @@ async fn build_image(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec) -> (
 ///
 /// Fails at the first step that cannot be planned for another reason than that the step below it is not built.
 pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<PlannedStep>>, BuildError> {
+    let context = shared_context(engine, order);
     let one = async |spec: &ImageSpec| {
         let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
-        let mut progress = begin(engine, order, spec, Mode::Look)?;
+        let mut progress = begin(engine, order, context.as_ref(), spec, Mode::Look)?;
         let mut planned = Vec::new();
         for step in steps_of(spec) {
             let turn = Turn::new(step_id(&name, step), None, step.ambient.timeout);
@@ -150,9 +163,10 @@ pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<Planned
 ///
 /// As [`look`].
 pub async fn foresee(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Account>, BuildError> {
+    let context = shared_context(engine, order);
     let one = async |spec: &ImageSpec| {
         let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
-        let mut progress = begin(engine, order, spec, Mode::Foresee)?;
+        let mut progress = begin(engine, order, context.as_ref(), spec, Mode::Foresee)?;
         let steps: Vec<&Step> = steps_of(spec).collect();
         let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
         for step in steps {
@@ -164,13 +178,22 @@ pub async fn foresee(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Account>
     try_join_all(order.images.iter().map(one)).await
 }
 
-fn begin(engine: &Arc<Engine>, order: &Order, spec: &ImageSpec, mode: Mode) -> Result<Progress, BuildError> {
+fn begin(
+    engine: &Arc<Engine>,
+    order: &Order,
+    context: Option<&Arc<Context>>,
+    spec: &ImageSpec,
+    mode: Mode,
+) -> Result<Progress, BuildError> {
     let base = StepId { image: spec.name.as_deref().unwrap_or_default().into(), step: spec::BASE_STEP.into() };
     let fail = |cause: Cause| BuildError { step: base.clone(), cause: Box::new(cause) };
-    let context = Context::open(&order.context, Arc::clone(&engine.store), engine.now).map_err(fail)?;
+    let context = match context {
+        Some(shared) => Arc::clone(shared),
+        None => Arc::new(Context::open(&order.context, Arc::clone(&engine.store), engine.now).map_err(fail)?),
+    };
     let mut pretence = order.pretence.clone();
     pretence.args.extend(spec.args.clone());
-    let chain = Chain::new(Arc::clone(engine), Arc::new(context), pretence, mode, order.definition.clone());
+    let chain = Chain::new(Arc::clone(engine), context, pretence, mode, order.definition.clone());
     Ok(Progress {
         chain,
         image: spec.name.clone(),

@@ -24,7 +24,8 @@ pub(crate) struct Context {
     store: Arc<Store>,
     /// When the build began, in seconds since 1970.
     now: i64,
-    chosen: Mutex<BTreeMap<Digest, Arc<Chosen>>>,
+    /// What was chosen before, or is being chosen: who asks for the same meanwhile waits for it.
+    chosen: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Arc<Chosen>>>>>>,
 }
 
 /// Files of the context, with the digest that stands for them in keys: of names, types, modes and contents.
@@ -78,7 +79,9 @@ impl Context {
     /// what is copied is what the key was made of.
     pub(crate) fn choose(&self, patterns: &[String], brush: &Brush) -> Result<Arc<Chosen>, Cause> {
         let name = Digest::of(&to_canonical_json(&(patterns, brush)));
-        if let Some(known) = self.chosen.lock().expect("no choice panics").get(&name) {
+        let place = Arc::clone(self.chosen.lock().expect("no choice panics").entry(name).or_default());
+        let mut place = place.lock().expect("no choice panics");
+        if let Some(known) = &*place {
             return Ok(Arc::clone(known));
         }
         let fail = |what: String| Cause::Context { what };
@@ -98,7 +101,7 @@ impl Context {
         self.read(&mut files)?;
         let digest = files.digest(Coverage::Content).map_err(unreadable)?;
         let chosen = Arc::new(Chosen { files, digest });
-        self.chosen.lock().expect("no choice panics").insert(name, Arc::clone(&chosen));
+        *place = Some(Arc::clone(&chosen));
         Ok(chosen)
     }
 

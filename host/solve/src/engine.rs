@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
+use wythe_image::Digest;
 use wythe_plan::StepPlanner;
 use wythe_remote::ClientOptions;
 use wythe_sandbox::Sandbox;
@@ -74,8 +75,24 @@ pub struct Engine {
     pub(crate) build_id: String,
     pub(crate) cancel: Cancel,
     pub(crate) stop: CancellationToken,
-    /// How many operations run at once.
+    /// How many operations run at once. Who waits for the network, a lock or another operation holds none.
     pub(crate) slots: Semaphore,
+    /// Keys that are being solved.
+    pub(crate) flights: Flights,
+}
+
+/// Lets one operation of this process at a time solve a key.
+///
+/// The store's lock does that too, for all processes, but whoever waits for it holds a thread: with as many waiting as there are
+/// threads, the one they wait for would get none.
+#[derive(Debug, Default)]
+pub(crate) struct Flights(Mutex<BTreeMap<Digest, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Flights {
+    pub(crate) async fn enter(&self, key: Digest) -> OwnedMutexGuard<()> {
+        let flight = Arc::clone(self.0.lock().expect("no look at the flights panics").entry(key).or_default());
+        flight.lock_owned().await
+    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -93,6 +110,7 @@ impl Engine {
             fetcher: Fetcher::new(Arc::clone(&store), client),
             plumbing: Plumbing::new(&machine),
             slots: Semaphore::new(machine.parallel.max(1)),
+            flights: Flights::default(),
             store,
             planner,
             sandbox,

@@ -98,6 +98,7 @@ pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Mad
         batch: batch.clone(),
         cancel: operation.cancel(),
     };
+    let _slot = operation.slot().await;
     operation.chain.engine.blocking(move || job.layer()).await
 }
 

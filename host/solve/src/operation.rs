@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, SemaphorePermit};
 use wythe_image::{Digest, Image, LayerRef};
 use wythe_plan::{Brush, Command, Files, KeyParts, Label, Run, Severity, Vertex, VertexId};
 use wythe_store::{LockError, ResultRecord};
@@ -33,8 +33,7 @@ pub(crate) struct Operation<'a> {
     pub(crate) vertex: &'a Vertex,
     pub(crate) label: &'a Label,
     pub(crate) states: BTreeMap<VertexId, Arc<Image>>,
-    /// Whether it only brings a mount of another operation to hand. That one holds a slot already, and a forced step
-    /// does not mean it.
+    /// Whether it only brings a mount of another operation to hand: a forced step does not mean it.
     pub(crate) serves_another: bool,
     /// What it may write, from when it begins to.
     pub(crate) ration: OnceCell<Ration>,
@@ -70,20 +69,17 @@ impl Operation<'_> {
             self.note(|| OpNow { ran: true, missing, ..self.told(&text, (key, parts.clone()), trees, None) });
         }
         self.chain.check_may_run()?;
+        let engine = &self.chain.engine;
+        let _flight = engine.flights.enter(key).await;
         let _lock = self.lock(key).await?;
         // Whoever held the lock before us may have made it.
         if let Some(record) = self.known(&key)? {
             return Ok(self.hit(&text, (key, parts), record, begun));
         }
-        let missing = self.chain.engine.store.why_missing(&key).map_err(Cause::store)?;
+        let missing = engine.store.why_missing(&key).map_err(Cause::store)?;
         let trees = self.trees().await?;
         let running = |log| OpNow { missing, ..self.told(&text, (key, parts.clone()), trees.clone(), log) };
         self.note(|| OpNow { ran: true, ..running(None) });
-        let engine = &self.chain.engine;
-        let _slot = match self.serves_another {
-            true => None,
-            false => Some(engine.slots.acquire().await.expect("the semaphore is never closed")),
-        };
         engine.tell(Event::OperationStarted { step: self.turn.step.clone(), text: text.clone() });
         let made = self.make(&text).await?;
         for what in &made.left_out {
@@ -188,6 +184,11 @@ impl Operation<'_> {
             return Ok(None);
         }
         self.chain.engine.store.result(key).map_err(Cause::store)
+    }
+
+    /// Waits for room on the machine: to be called when all that has to be waited for is at hand.
+    pub(crate) async fn slot(&self) -> SemaphorePermit<'_> {
+        self.chain.engine.slots.acquire().await.expect("the semaphore is never closed")
     }
 
     async fn lock(&self, key: Digest) -> Result<wythe_store::KeyLock, Cause> {

@@ -64,6 +64,7 @@ pub(crate) fn context_inputs(run: &Run) -> Vec<(String, Vec<String>, Brush)> {
 pub(crate) async fn make(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Made, Cause> {
     let job = Job::prepare(operation, run, text).await?;
     let engine = &operation.chain.engine;
+    let _slot = operation.slot().await;
     engine.blocking(move || job.layer()).await
 }
 
@@ -73,6 +74,7 @@ pub(crate) async fn make(operation: &Operation<'_>, run: &Run, text: &str) -> Re
 pub(crate) async fn output(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Result<Vec<u8>, String>, Cause> {
     let job = Job::prepare(operation, run, text).await?;
     let engine = &operation.chain.engine;
+    let _slot = operation.slot().await;
     engine.blocking(move || job.output()).await
 }
 
