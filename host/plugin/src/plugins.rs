@@ -16,11 +16,11 @@ use wythe_plan::{
 
 use crate::ending::explain;
 use crate::guest::{Guest, Phase};
+use crate::inventory::{self, inventories};
 use crate::machine::Machine;
 use crate::plugin::{ComponentError, Plugin, Prepared};
 use crate::surroundings::{SURROUNDINGS, Surroundings};
 use crate::v0_1::{Exports, Failure, error_of};
-use crate::inventory::{self, inventories};
 use crate::{Limits, bundled};
 
 /// How to load plugins.

@@ -32,8 +32,8 @@ mod bindings {
     });
 }
 
-use bindings::exports::wythe::step::{inventory, plugin, resolver};
 pub(crate) use bindings::exports::wythe::step::inventory::Installed;
+use bindings::exports::wythe::step::{inventory, plugin, resolver};
 use bindings::wythe::step::types;
 pub(crate) use bindings::wythe::step::{build, fetch, graph, probe, report, steps, types::Failure};
 

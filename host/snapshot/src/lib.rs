@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod compare;
 mod disk;
 mod editor;
 mod layer;
@@ -44,10 +45,11 @@ mod union;
 mod xattrs;
 
 pub use archive::{Archive, ArchiveError, DebError, ListError, NameError, TarError, ZipError, archive_names};
+pub use compare::{Appearance, Aspect, CompareError, Comparison, Difference, Shape, Side, StackedLayer};
 pub use editor::{Attributes, CopyError, EditError, Editor, OwnerError, Unpack, UnpackError, Unpacked};
 pub use layer::{Applied, ApplyError, WriteTarError, apply_layer, layer_digest, write_tar};
 pub use normalise::{LeftOut, NormaliseError, Normalised, normalise, prepare};
 pub use tree::{
     Choice, Coverage, DigestError, FORMAT_VERSION, Leaf, LeafKind, PatternError, Patterns, SelectError, Selection,
-    Stamp, TreeError, select, tree_digest,
+    Stamp, TreeError, find, select, tree_digest,
 };

@@ -2,12 +2,14 @@
 //! Files as a source: which are chosen, and the digest that names them.
 
 mod digest;
+mod find;
 mod patterns;
 mod select;
 mod walk;
 
 pub use digest::{Coverage, DigestError, FORMAT_VERSION, tree_digest};
 pub(crate) use digest::{check_unchanged, open_unchanged};
+pub use find::find;
 pub use patterns::{PatternError, Patterns};
 pub use select::{Choice, SelectError, select};
 pub use walk::TreeError;

@@ -57,11 +57,7 @@ struct Described<'a>(&'a dyn World);
 impl World for Described<'_> {
     fn fact(&self, fact: &Fact) -> Result<FactAnswer, PlanError> {
         match fact {
-            Fact::BaseConfig
-            | Fact::BaseRead(_)
-            | Fact::BaseExists(_)
-            | Fact::BaseWhich(_)
-            | Fact::BaseGlob(_) => {
+            Fact::BaseConfig | Fact::BaseRead(_) | Fact::BaseExists(_) | Fact::BaseWhich(_) | Fact::BaseGlob(_) => {
                 Ok(Err("the state that this step is given is described by a plan and not built yet".to_owned()))
             }
             _ => self.0.fact(fact),

@@ -6,6 +6,7 @@
 mod archives;
 mod changes;
 mod choosing;
+mod comparing;
 mod editing;
 mod layer;
 mod support;

@@ -90,7 +90,8 @@ fn what_is_gone_stays_gone_across_the_end_of_a_stack() {
     let (layers, overlay) = Layers::new(MAX_STACK + 20);
     let gone = |layer: usize, name: &str| {
         let mode = Mode::from_raw_mode(0);
-        rustix::fs::mknodat(CWD, overlay.lowers[layer].join(name), rustix::fs::FileType::CharacterDevice, mode, 0).unwrap();
+        rustix::fs::mknodat(CWD, overlay.lowers[layer].join(name), rustix::fs::FileType::CharacterDevice, mode, 0)
+            .unwrap();
     };
     gone(7, "of-3");
     gone(MAX_STACK + 2, "of-5");
@@ -102,7 +103,11 @@ fn what_is_gone_stays_gone_across_the_end_of_a_stack() {
     }
     root.remove_tree(Path::new("of-6")).unwrap();
     let upper = Root::open(overlay.upper.as_deref().unwrap()).unwrap();
-    assert_eq!(upper.read_dir(Path::new("")).unwrap().len(), 1, "the mark of what was removed lands in the upper directory");
+    assert_eq!(
+        upper.read_dir(Path::new("")).unwrap().len(),
+        1,
+        "the mark of what was removed lands in the upper directory"
+    );
 }
 
 #[test]
