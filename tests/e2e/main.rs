@@ -9,14 +9,18 @@
 
 mod bad_input;
 mod cache;
+mod deep;
+mod diff;
 mod explain;
 mod images;
 mod interrupt;
 mod logs;
 mod messages;
 mod network_explain;
+mod network_packages;
 mod network_plumbing;
 mod network_quickstart;
+mod parallel;
 mod plan;
 mod quota;
 mod rootless;

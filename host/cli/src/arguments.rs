@@ -75,6 +75,10 @@ pub(crate) enum Command {
     Inspect(OneImage),
     /// Print how an image came about, layer by layer
     History(History),
+    /// Print what differs between two images
+    Diff(Diff),
+    /// List what package tools have installed in an image
+    Packages(Packages),
     /// Give an image another name
     Tag(Tag),
     /// Remove names of images
@@ -367,6 +371,60 @@ pub(crate) struct History {
     pub(crate) json: bool,
 }
 
+/// Arguments of `wythe packages`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is installed is read from the image's files by the plugins of the tools that installed it; nothing in the image is
+run. Which types of packages are known: `wythe plugin list --inventory`.
+
+Examples:
+  wythe packages app
+  wythe packages app --type pypi
+  wythe packages app --json | jq -r '.[].purl'       package URLs, for other tools")]
+pub(crate) struct Packages {
+    /// The image: a name, a digest, or the beginning of a digest
+    pub(crate) image: String,
+    /// Only packages of this type, such as deb or pypi
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wythe diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Configuration, packages and files are compared; of files their type, content, mode, owner, link target, extended
+attributes and time. Layers that the two have in common are not read. Which names are links to one file is not compared.
+
+Examples:
+  wythe diff app:1 app:2
+  wythe diff app:1 app:2 --full              each file, however many
+  wythe diff app:1 app:2 --patch             with the lines in which text files differ
+  wythe diff app:1 app:2 --json | jq -r '.packages[].name'
+  wythe diff --exit-code app:1 app:2 || echo \"not the same image\"")]
+pub(crate) struct Diff {
+    /// What was: a name, a digest, or the beginning of a digest
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: String,
+    /// What is
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: String,
+    /// List each file instead of grouping many by directory
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Print the lines in which text files of at most 256 KiB differ
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) patch: bool,
+    /// End with status 6 where the images differ
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Arguments of `wythe tag`.
 #[derive(Debug, Args)]
 pub(crate) struct Tag {
@@ -427,6 +485,9 @@ pub(crate) enum Format {
 pub(crate) enum Plugin {
     /// List the step kinds
     List {
+        /// List the types of packages that plugins find in images instead
+        #[arg(long)]
+        inventory: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -2,11 +2,13 @@
 //! What each word of the command line does.
 
 pub(crate) mod build;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod images;
 pub(crate) mod lock;
 pub(crate) mod logs;
+pub(crate) mod packages;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod run;

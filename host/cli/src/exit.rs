@@ -19,6 +19,8 @@ pub enum Exit {
     Plugin = 4,
     /// The kernel, the disk, the network or another machine failed.
     World = 5,
+    /// `wythe diff --exit-code` found a difference.
+    Different = 6,
     /// wythe itself is wrong.
     Bug = 70,
     /// Somebody pressed Ctrl-C (128 + SIGINT).

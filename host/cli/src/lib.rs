@@ -79,6 +79,8 @@ fn run(workshop: &Workshop, command: Command) -> Result<ExitCode, diagnostic::Re
         Command::Images(images) => commands::images::list(workshop, &images).map(done),
         Command::Inspect(image) => commands::images::inspect(workshop, &image).map(done),
         Command::History(history) => commands::images::history(workshop, &history).map(done),
+        Command::Diff(diff) => commands::diff::run(workshop, &diff),
+        Command::Packages(packages) => commands::packages::run(workshop, &packages).map(done),
         Command::Tag(tag) => commands::images::tag(workshop, &tag).map(done),
         Command::Rm(remove) => commands::images::remove(workshop, &remove).map(done),
         Command::Save(save) => commands::save::run(workshop, &save).map(done),

@@ -27,7 +27,8 @@ pub(crate) fn table(rows: &[Vec<String>]) {
     }
 }
 
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+/// Returns rows as lines, each column but the last as wide as its widest entry.
+pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();

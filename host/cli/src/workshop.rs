@@ -24,7 +24,10 @@ use crate::exit::Exit;
 pub(crate) struct Workshop {
     pub(crate) surroundings: Surroundings,
     pub(crate) store_dir: PathBuf,
+    /// Whether standard error is coloured.
     pub(crate) color: bool,
+    /// The same for standard output.
+    pub(crate) color_data: bool,
     pub(crate) is_terminal: bool,
 }
 
@@ -32,16 +35,18 @@ impl Workshop {
     pub(crate) fn new(global: &Global) -> Self {
         let surroundings = Surroundings::look();
         let stderr = std::io::stderr();
-        let color = match global.color {
+        // Honours NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM.
+        let auto = |choice| choice != anstream::ColorChoice::Never;
+        let color = |auto: bool| match global.color {
             When::Always => true,
             When::Never => false,
-            // Honours NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM.
-            When::Auto => anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
+            When::Auto => auto,
         };
         Self {
             store_dir: surroundings.store_dir(global.store.as_deref()),
             surroundings,
-            color,
+            color: color(auto(anstream::AutoStream::choice(&stderr))),
+            color_data: color(auto(anstream::AutoStream::choice(&std::io::stdout()))),
             is_terminal: std::io::IsTerminal::is_terminal(&stderr),
         }
     }

@@ -43,7 +43,8 @@ pub fn distributions(image: &State) -> Result<Vec<Package>, Failure> {
 /// Returns the absolute directories of the image's `PYTHONPATH`, without those that [`SITES`] finds.
 fn python_path(image: &State) -> Result<Vec<String>, Failure> {
     let config = image.config().map_err(Failure::Failed)?;
-    let config: serde_json::Value = serde_json::from_str(&config).map_err(|error| Failure::failed(error.to_string()))?;
+    let config: serde_json::Value =
+        serde_json::from_str(&config).map_err(|error| Failure::failed(error.to_string()))?;
     let variables = config["Env"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
     let path = variables.filter_map(|variable| variable.strip_prefix("PYTHONPATH=")).next_back().unwrap_or_default();
     let plain = |directory: &&str| directory.starts_with('/') && !directory.contains(['*', '?', '[', '\\']);
@@ -58,7 +59,8 @@ fn distribution(metadata: &str, place: &str) -> Option<Package> {
         let is_home = |url: &&str| url.to_ascii_lowercase().starts_with("homepage,");
         header.values("Project-URL").find(is_home).and_then(|url| Some(url.split_once(',')?.1.trim()))
     });
-    let supplier = header.value("Author").or_else(|| header.value("Author-email")).or_else(|| header.value("Maintainer"));
+    let supplier =
+        header.value("Author").or_else(|| header.value("Author-email")).or_else(|| header.value("Maintainer"));
     let package = Package::new("pypi", &name, header.value("Version").unwrap_or_default())
         .property("homepage", homepage.unwrap_or_default())
         .property("license", header.license().unwrap_or_default())

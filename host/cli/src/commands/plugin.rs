@@ -2,8 +2,9 @@
 //! `wythe plugin`: which step kinds there are, what they take, and what their plugins may do.
 
 use serde_json::Value;
-use wythe_plan::Kind;
 use wythe_plan::spec::known_hint;
+use wythe_plan::{Kind, StepPlanner as _};
+use wythe_plugin::Plugins;
 
 use crate::arguments::Plugin;
 use crate::diagnostic::Report;
@@ -16,7 +17,8 @@ pub(crate) fn run(workshop: &Workshop, plugin: &Plugin) -> Result<(), Report> {
     let plugins = workshop.plugins(None)?;
     let kinds = all_kinds(&plugins);
     match plugin {
-        Plugin::List { json } => list(&kinds, *json),
+        Plugin::List { inventory: true, json } => inventories(&plugins, *json),
+        Plugin::List { inventory: false, json } => list(&kinds, *json),
         Plugin::Show { kind, json } => show(&kinds, kind, *json)?,
     }
     Ok(())
@@ -32,6 +34,18 @@ fn list(kinds: &[Kind], json: bool) {
         vec![kind.name.clone(), kind.plugin.clone(), kind.version.clone(), used.to_owned(), kind.summary.clone()]
     };
     print::table(&std::iter::once(heads).chain(kinds.iter().map(row)).collect::<Vec<_>>());
+}
+
+fn inventories(plugins: &Plugins, json: bool) {
+    let known = plugins.inventories();
+    if json {
+        return print::json(&known);
+    }
+    let heads = ["TYPE", "PLUGIN"].map(str::to_owned).to_vec();
+    let rows = known
+        .iter()
+        .flat_map(|inventory| inventory.types.iter().map(|kind| vec![kind.clone(), inventory.plugin.clone()]));
+    print::table(&std::iter::once(heads).chain(rows).collect::<Vec<_>>());
 }
 
 fn show(kinds: &[Kind], wanted: &str, json: bool) -> Result<(), Report> {
