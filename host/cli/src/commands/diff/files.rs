@@ -20,7 +20,7 @@ pub(super) fn show(differences: &[Difference], is_full: bool, paint: &Paint) {
     if differences.is_empty() {
         return;
     }
-    let heading = format!("{}: {}", plural(differences.len(), "file"), counts(differences.iter().map(sign)));
+    let heading = format!("{}: {}", plural(differences.len(), "path"), counts(differences.iter().map(sign)));
     if is_full || differences.len() <= MOST_LINES {
         paint.section(&heading, &differences.iter().map(row).collect::<Vec<_>>());
         return;

@@ -19,12 +19,12 @@ pub(super) fn rows(differences: &[Difference], most: usize) -> Vec<(Change, Vec<
     // The fullest is opened, as long as what is in it has room.
     while let Some(&fullest) = lines
         .iter()
-        .filter(|path| !opened.contains(**path) && tree.count(path) > 1)
-        .filter(|path| lines.len() + tree.inside(path).count() <= most)
+        .filter(|path| !opened.contains(**path) && tree.can_be_opened(path))
+        .filter(|path| lines.len() + tree.growth(path) <= most)
         .max_by_key(|path| (tree.count(path), std::cmp::Reverse(**path)))
     {
         opened.insert(fullest);
-        // The directory itself has a line of its own only where it differs itself.
+        // The directory keeps a line only where it differs itself.
         if !tree.differs_itself(fullest) {
             lines.remove(fullest);
         }
@@ -61,6 +61,17 @@ impl<'a> Tree<'a> {
 
     fn count(&self, path: &Path) -> usize {
         self.counts.get(path).map_or(0, Vec::len)
+    }
+
+    /// Whether there is something in it that its own line does not say: not where all of it came or went.
+    fn can_be_opened(&self, path: &Path) -> bool {
+        let is_on_one_side = |difference: &&Difference| difference.before.is_none() || difference.after.is_none();
+        self.inside(path).next().is_some() && !self.itself.get(path).is_some_and(is_on_one_side)
+    }
+
+    /// How many lines more there are when it is opened.
+    fn growth(&self, path: &Path) -> usize {
+        self.inside(path).count() - usize::from(!self.differs_itself(path))
     }
 
     fn differs_itself(&self, path: &Path) -> bool {
