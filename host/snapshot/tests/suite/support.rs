@@ -116,7 +116,8 @@ fn describe_into(
     links: &mut BTreeMap<(u64, u64), String>,
 ) {
     let path = root.join(at);
-    let stat = fs::symlink_metadata(&path).unwrap();
+    // Where a directory is of one layer, overlay lists the names that this layer says are gone, and finds nothing there.
+    let Ok(stat) = fs::symlink_metadata(&path) else { return };
     let stat = if at.is_empty() { fs::metadata(root).unwrap() } else { stat };
     let kind = stat.file_type();
     let mode = stat.mode() & 0o7777;
