@@ -25,8 +25,11 @@ pub(crate) struct Context {
     /// When the build began, in seconds since 1970.
     now: i64,
     /// What was chosen before, or is being chosen: who asks for the same meanwhile waits for it.
-    chosen: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Arc<Chosen>>>>>>,
+    chosen: Mutex<BTreeMap<Digest, Arc<Place>>>,
 }
+
+/// Where a choice is, once it is made.
+type Place = Mutex<Option<Arc<Chosen>>>;
 
 /// Files of the context, with the digest that stands for them in keys: of names, types, modes and contents.
 #[derive(Debug)]

@@ -34,12 +34,15 @@ use crate::{Failure, Inventory, Package, ResolvingStep, State, Step, entry};
 /// A call through the interface: base, options as JSON text, lock entry as JSON text.
 type Call<T> = fn(&State, &str, Option<&str>) -> Result<T, Failure>;
 
+/// A list of what is installed.
+type List = fn(&State) -> Result<Vec<Package>, Failure>;
+
 /// A plugin under test; made by [`step`] or [`resolving`].
 #[derive(Clone, Copy)]
 pub struct Subject {
     plan: Call<State>,
     resolve: Option<Call<String>>,
-    packages: Option<fn(&State) -> Result<Vec<Package>, Failure>>,
+    packages: Option<List>,
     fields: fn() -> Vec<&'static str>,
     accepts: fn(&Value) -> Result<(), String>,
 }

@@ -112,20 +112,19 @@ impl Appearance {
         if self.shape != other.shape {
             return Ok(vec![Aspect::Type]);
         }
-        let mut aspects = Vec::new();
         let is_later = self.modified != other.modified;
         let mut has_time = is_later;
-        match self.shape {
-            Shape::File => {
-                if self.size != other.size || inside(Shape::File)? {
-                    aspects.push(Aspect::Content);
-                }
+        let own = match self.shape {
+            Shape::File => (self.size != other.size || inside(Shape::File)?).then_some(Aspect::Content),
+            Shape::Directory => {
+                // That its time changes with the names in it goes without saying.
+                has_time = is_later && !inside(Shape::Directory)?;
+                None
             }
-            // That its time changes with the names in it goes without saying.
-            Shape::Directory => has_time = is_later && !inside(Shape::Directory)?,
-            Shape::Symlink if self.target != other.target => aspects.push(Aspect::Target),
-            _ => {}
-        }
+            Shape::Symlink => (self.target != other.target).then_some(Aspect::Target),
+            Shape::Fifo | Shape::Special => None,
+        };
+        let mut aspects: Vec<Aspect> = own.into_iter().collect();
         // The mode of a link means nothing.
         let has_mode = self.mode != other.mode && self.shape != Shape::Symlink;
         let rest = [
