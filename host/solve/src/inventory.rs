@@ -84,12 +84,12 @@ impl World for ImageWorld<'_> {
         match fact {
             Fact::Platform => text(&self.image.platform().to_string()),
             Fact::BaseConfig => Ok(Ok(to_canonical_json(self.image.config()))),
-            Fact::BaseRead(path) => Ok(self.files()?.read(path, LARGEST_ANSWER)),
-            Fact::BaseExists(path) => text(if self.files()?.exists(path) { "true" } else { "false" }),
-            Fact::BaseGlob(pattern) => Ok(self.files()?.glob(pattern)),
+            Fact::BaseRead(path) => self.files()?.told(path, LARGEST_ANSWER),
+            Fact::BaseExists(path) => text(if self.files()?.exists(path)? { "true" } else { "false" }),
+            Fact::BaseGlob(pattern) => self.files()?.glob(pattern),
             Fact::BaseWhich(program) => {
                 let path = self.image.config().env_value("PATH");
-                text(&self.files()?.which(program, path).unwrap_or_default())
+                text(&self.files()?.which(program, path)?.unwrap_or_default())
             }
             _ => Ok(Err("there is no build: a finished image is looked at".to_owned())),
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wythe_image::Image;
 use wythe_plan::{FactAnswer, PlanError};
+use wythe_snapshot::SelectError;
 use wythe_store::Store;
 use wythe_sys::fault::is_of_machine;
 use wythe_sys::overlay::Overlay;
@@ -60,11 +61,15 @@ impl StateFiles {
     }
 
     /// Returns the absolute names that match a pattern, one a line. A name that would not survive that form is left out.
-    pub(crate) fn glob(&self, pattern: &str) -> Result<Vec<u8>, String> {
-        let Some(root) = &self.root else { return Ok(Vec::new()) };
-        let found = wythe_snapshot::find(root, pattern).map_err(|error| crate::trace::full_text(&error))?;
+    pub(crate) fn glob(&self, pattern: &str) -> Result<FactAnswer, PlanError> {
+        let Some(root) = &self.root else { return Ok(Ok(Vec::new())) };
+        let found = match wythe_snapshot::find(root, pattern) {
+            Ok(found) => found,
+            Err(error @ SelectError::Tree(_)) => return Err(PlanError::World(crate::trace::full_text(&error))),
+            Err(error) => return Ok(Err(crate::trace::full_text(&error))),
+        };
         let names = found.iter().filter_map(|path| path.to_str()).filter(|name| !name.contains('\n'));
-        Ok(names.map(|name| format!("/{name}")).collect::<Vec<_>>().join("\n").into_bytes())
+        Ok(Ok(names.map(|name| format!("/{name}")).collect::<Vec<_>>().join("\n").into_bytes()))
     }
 
     /// Returns where a program is found, as a shell finds it.

@@ -85,7 +85,7 @@ impl StepWorld {
                 let path = self.base()?.config().env_value("PATH").map(str::to_owned);
                 text(&self.base_files()?.which(program, path.as_deref())?.unwrap_or_default())
             }
-            Fact::BaseGlob(pattern) => Ok(self.base_files()?.glob(pattern)),
+            Fact::BaseGlob(pattern) => self.base_files()?.glob(pattern),
         }
     }
 
