@@ -4,12 +4,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
 use wythe_sys::root::Root;
-use wythe_sys::userns::{Standing, standing};
+use wythe_sys::userns::is_initial;
 
 /// Mode bits that `chmod` can set.
 pub(crate) const MODE_BITS: u32 = 0o7777;
@@ -97,23 +96,25 @@ pub(crate) fn set_time(file: impl AsFd, seconds: i64) -> io::Result<()> {
 }
 
 /// Sets the owner of an open file or directory.
-pub(crate) fn set_owner(file: impl AsFd, (uid, gid): (u32, u32)) -> io::Result<()> {
-    pardon(rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))))
+pub(crate) fn set_owner(file: impl AsFd, owner: (u32, u32)) -> io::Result<()> {
+    let (uid, gid) = (Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)));
+    rustix::fs::fchown(file, uid, gid).map_err(|error| explained(error, owner))
 }
 
-/// Passes over that an owner does not exist, where root is the only user there is: then every file belongs to root.
-fn pardon(result: rustix::io::Result<()>) -> io::Result<()> {
-    static ONLY_ROOT: LazyLock<bool> = LazyLock::new(|| standing() == Standing::SingleId);
-    match result {
-        Err(Errno::INVAL) if *ONLY_ROOT => Ok(()),
-        result => Ok(result?),
+/// Says of an owner that the kernel refuses why it does: a user namespace has only the ids that are mapped into it. To
+/// put another owner in its place would give a layer other bytes than it has everywhere else.
+fn explained(error: Errno, (uid, gid): (u32, u32)) -> io::Error {
+    if error != Errno::INVAL || is_initial() {
+        return error.into();
     }
+    let what = format!("the owner {uid}:{gid} does not exist for an ordinary user: it has no subordinate id for it");
+    io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
 /// Sets the owner of `name` of `dir`, of the link itself where it is one.
-pub(crate) fn set_owner_at(dir: impl AsFd, name: &[u8], (uid, gid): (u32, u32)) -> io::Result<()> {
-    let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-    pardon(rustix::fs::chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW))
+pub(crate) fn set_owner_at(dir: impl AsFd, name: &[u8], owner: (u32, u32)) -> io::Result<()> {
+    let (uid, gid) = (Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)));
+    rustix::fs::chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| explained(error, owner))
 }
 
 /// Sets the mode bits of an open file or directory.
