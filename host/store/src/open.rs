@@ -67,6 +67,15 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// Somebody else has made it. Layers have the owners that their files have on this disk, and these are other ids
+    /// for another user: what one made, the other would take for damaged.
+    #[error("the store in {} was made by another user (id {owner}); choose another directory", path.display())]
+    OfAnother {
+        /// The directory.
+        path: PathBuf,
+        /// The user, as this process sees it.
+        owner: u32,
+    },
     /// It holds something else.
     #[error("{} is not a store and not empty (it has `{entry}`); choose another directory", path.display())]
     NotAStore {
@@ -131,6 +140,7 @@ impl Store {
             .map_err(|source| OpenError::Create { path: directory.to_owned(), source })?;
         let handle = open_root(&root)?;
         check_writable(&root, &handle)?;
+        check_owner(&root, &handle)?;
         let index = open_index(&root, &handle)?;
         let active = Arc::new(open_part(&root, &handle, "active")?);
         let inner = Inner {
@@ -210,6 +220,17 @@ fn check_writable(root: &Path, handle: &File) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// The index is made with a store, by who will own its layers. The directory itself may come from an administrator.
+fn check_owner(root: &Path, handle: &File) -> Result<(), OpenError> {
+    match rustix::fs::statat(handle, index::FILE, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) if found.st_uid != rustix::process::geteuid().as_raw() => {
+            Err(OpenError::OfAnother { path: root.to_owned(), owner: found.st_uid })
+        }
+        // What is not there yet is about to be made, and what cannot be looked at will not be opened either.
+        _ => Ok(()),
+    }
 }
 
 fn open_index(root: &Path, handle: &File) -> Result<Index, OpenError> {
