@@ -116,6 +116,9 @@ pub(crate) struct Definition {
     /// Only these images of a definition with several
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,
+    /// Use no network, neither for downloads nor in steps: what is needed is in the store, or is named as missing
+    #[arg(long)]
+    pub(crate) offline: bool,
 }
 
 /// Arguments of `wythe build`.
@@ -129,6 +132,7 @@ Examples:
   wythe build . --locked --progress plain
   wythe build --secret id=hf,env=HF_TOKEN --secret 'id=index,command=pass show index'
   wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
+  wythe build --locked --offline     from what is in the store, without any network
   wythe build --rebuild run          run that step again even where its result is known")]
 pub(crate) struct Build {
     #[command(flatten)]
@@ -254,9 +258,15 @@ pub(crate) struct Plan {
 
 /// Arguments of `wythe lock`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  wythe lock                 pin what is not pinned yet\n  wythe lock --upgrade       pin everything anew\n  wythe lock --upgrade deps  pin that step anew"
-)]
+#[command(after_help = "\
+A lock is made by the first build, too. What it has stays as it is until it is renewed here, whatever a mirror or
+an index has meanwhile, and whatever image a tag stands for. Entries of steps that are gone are dropped.
+
+Examples:
+  wythe lock                 pin what is not pinned yet
+  wythe lock --upgrade       pin everything anew, and print what moved
+  wythe lock --upgrade deps  pin that step anew
+  wythe lock --check         fail, and say why, where the lock would change")]
 pub(crate) struct Lock {
     #[command(flatten)]
     pub(crate) definition: Definition,
@@ -268,6 +278,9 @@ pub(crate) struct Lock {
     /// Fail if wythe.lock would change
     #[arg(long)]
     pub(crate) check: bool,
+    /// Print what changed as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     /// How progress is shown
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: Progress,

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use wythe_plan::spec::{Spec, SpecErrors, known_hint};
-use wythe_plan::{Kind, Lock};
+use wythe_plan::{Kind, Lock, ParseLockError};
 use wythe_solve::{Force, LockUse, Order, Pretence};
 use wythe_store::Store;
 
 use crate::arguments;
 use crate::diagnostic::{Report, warnings};
+use crate::environment::now;
 use crate::exit::Exit;
 use crate::workshop::{Workshop, absolute};
 
@@ -30,6 +31,8 @@ const LARGEST_TEXT: u64 = 64 << 20;
 pub(crate) struct Definition {
     pub(crate) spec: Spec,
     pub(crate) lock: Lock,
+    /// The names of all its images, those too that are not wanted.
+    images: Vec<Option<String>>,
     lock_path: PathBuf,
     lock_text: String,
     dir: PathBuf,
@@ -72,13 +75,14 @@ impl Definition {
         if let Some(text) = warnings(&spec.warnings, &spec.source, workshop.color) {
             crate::print::to_stderr(&text);
         }
+        let images = spec.images.iter().map(|image| image.name.clone()).collect();
         choose_images(&mut spec, &wanted.images)?;
         let dir = absolute(path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new(".")))?;
         let lock_path = path.with_extension("lock");
         let lock_text = if lock_path.exists() { read_text(&lock_path)? } else { String::new() };
         let lock = if lock_text.is_empty() { Lock::default() } else { parse_lock(&lock_path, &lock_text)? };
         let args = wanted.args.iter().map(|arg| split_assignment(arg, "--arg")).collect::<Result<_, _>>()?;
-        Ok(Self { spec, lock, lock_path, lock_text, dir, args })
+        Ok(Self { spec, lock, images, lock_path, lock_text, dir, args })
     }
 
     /// Returns what is to be built.
@@ -91,6 +95,10 @@ impl Definition {
                 return Err(report.hint("unset it, or set it to seconds since 1970: `date +%s`"));
             }
         };
+        if i64::try_from(epoch).is_ok_and(|epoch| epoch > now()) {
+            let note = "the clock of this machine is before the time that the build pretends";
+            crate::print::to_stderr(&format!("warning: {note}: times of files will differ from build to build"));
+        }
         Ok(Order {
             images: self.spec.images.clone(),
             context: self.dir.clone(),
@@ -111,6 +119,19 @@ impl Definition {
     pub(crate) fn name(&self) -> String {
         let file = Path::new(self.spec.source.name()).file_name().unwrap_or_default();
         self.dir.join(file).display().to_string()
+    }
+
+    /// Returns the lock that `found` leads to. Where every image reached its end, steps that the definition does not have
+    /// any more are dropped; those of images that were not wanted stay.
+    pub(crate) fn lock_after(&self, found: &Lock, all_done: bool) -> Lock {
+        let mut lock = found.clone();
+        if all_done {
+            lock.retain(|image, step| match self.spec.image(image) {
+                Some(wanted) => wanted.step(step).is_some(),
+                None => self.images.iter().any(|name| name.as_deref() == image),
+            });
+        }
+        lock
     }
 
     /// Returns whether writing this lock would change the file.
@@ -172,8 +193,14 @@ fn read_text(path: &Path) -> Result<String, Report> {
 
 fn parse_lock(path: &Path, text: &str) -> Result<Lock, Report> {
     Lock::parse(text).map_err(|error| {
-        Report::caused(Exit::Spec, format!("`{}` is not a lock", path.display()), &error)
-            .hint("restore it from version control, or remove it to have everything pinned anew")
+        let hint = match &error {
+            ParseLockError::Merge { .. } => {
+                "take one of the two versions as a whole, then `wythe lock` pins what it lacks"
+            }
+            ParseLockError::Newer { .. } => "use the wythe that the others of this project use",
+            _ => "restore it from version control, or remove it to have everything pinned anew",
+        };
+        Report::caused(Exit::Spec, format!("`{}` is not a lock", path.display()), &error).hint(hint)
     })
 }
 

@@ -14,7 +14,7 @@ use wythe_solve::{Engine, EventSink, Grants, Parts};
 use wythe_store::{FindImageError, Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
-use crate::arguments::{Global, When};
+use crate::arguments::{Definition, Global, When};
 use crate::diagnostic::Report;
 use crate::environment::{Surroundings, now};
 use crate::exit::Exit;
@@ -68,7 +68,7 @@ impl Workshop {
         Plugins::load(options).map_err(|error| Report::caused(Exit::Plugin, "cannot load the plugins", &error))
     }
 
-    /// Puts an engine together.
+    /// Puts an engine together, for a definition as it is `wanted`.
     pub(crate) fn engine(
         &self,
         store: &Arc<Store>,
@@ -76,15 +76,17 @@ impl Workshop {
         grants: Grants,
         events: Arc<dyn EventSink>,
         stops: &Stops,
+        wanted: &Definition,
     ) -> Arc<Engine> {
+        let client = || ClientOptions {
+            salt: now().unsigned_abs() ^ u64::from(std::process::id()),
+            ..ClientOptions::new(concat!("wythe/", env!("CARGO_PKG_VERSION")))
+        };
         Engine::new(Parts {
             store: Arc::clone(store),
             planner: plugins,
             sandbox: Arc::new(self.sandbox()),
-            client: ClientOptions {
-                salt: now().unsigned_abs() ^ u64::from(std::process::id()),
-                ..ClientOptions::new(concat!("wythe/", env!("CARGO_PKG_VERSION")))
-            },
+            client: (!wanted.offline).then(client),
             machine: self.surroundings.machine(),
             grants,
             events,

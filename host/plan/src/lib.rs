@@ -22,7 +22,7 @@ pub mod spec;
 pub use core_steps::{CORE_KINDS, plan_core_step};
 pub use graph::{Fragment, Graph, Label, Vertex, VertexId};
 pub use key::{CacheKey, FORMAT_VERSION, KeyParts};
-pub use lock::{Lock, LockedStep, ParseLockError};
+pub use lock::{Lock, LockChange, LockedStep, Moved, ParseLockError, Resolved};
 pub use op::{
     Action, Archive, Artifact, Brush, Command, ConfigEdit, Files, Mount, MountSource, Network, Run, Sharing, Source,
 };

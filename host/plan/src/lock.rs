@@ -4,6 +4,7 @@
 //! A lock is kept beside its definition and under version control. Its text is canonical: the same lock is the same
 //! bytes, sorted, with one thing a line, so that a change of it can be read and merged.
 
+mod change;
 mod fact;
 mod text;
 
@@ -14,35 +15,46 @@ use wythe_image::{Digest, to_canonical_json};
 
 use crate::Trace;
 
+pub use change::{LockChange, Moved};
 pub use text::ParseLockError;
 
-/// What resolving a step found.
+/// What is pinned for a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedStep {
     /// The step's kind.
     pub kind: String,
-    /// Digest of the plugin that resolved it.
-    pub plugin: Digest,
+    /// Digest of the plugin that planned it; none for a core kind.
+    pub plugin: Option<Digest>,
+    /// What resolving found; none for a kind that resolves nothing.
+    pub resolved: Option<Resolved>,
+    /// The images that it named, and the digest that each of the names stood for.
+    pub images: BTreeMap<String, Digest>,
+}
+
+/// What resolving a step found, and what that rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
     /// Digest of the options that were resolved: [`crate::spec::Step::options_digest`].
     pub options: Digest,
     /// What the resolver asked, and the digest of each answer.
     pub facts: Trace,
-    /// What it found; none where only facts are pinned.
-    pub entry: Option<Value>,
+    /// What it found, in a form of its own.
+    pub entry: Value,
 }
 
 impl LockedStep {
-    /// Returns whether it was made of these options by this plugin. The facts are for the caller to compare.
+    /// Returns whether nothing is pinned: such a step needs no place in a lock.
     #[must_use]
-    pub fn matches(&self, options: &Digest, plugin: &Digest) -> bool {
-        self.options == *options && self.plugin == *plugin
+    pub fn is_empty(&self) -> bool {
+        self.plugin.is_none() && self.resolved.is_none() && self.images.is_empty()
     }
+}
 
+impl Resolved {
     /// Returns the entry as the JSON text that a planner takes. The same entry is the same text.
     #[must_use]
-    pub fn entry_text(&self) -> Option<String> {
-        let bytes = to_canonical_json(self.entry.as_ref()?);
-        Some(String::from_utf8(bytes).expect("JSON is UTF-8"))
+    pub fn entry_text(&self) -> String {
+        String::from_utf8(to_canonical_json(&self.entry)).expect("JSON is UTF-8")
     }
 }
 
@@ -66,9 +78,13 @@ impl Lock {
         self.images.get(image.unwrap_or_default())?.get(step)
     }
 
-    /// Locks a step, in place of what was locked for it.
+    /// Locks a step, in place of what was locked for it. Where nothing is pinned, nothing is kept.
     pub fn set(&mut self, image: Option<&str>, step: &str, locked: LockedStep) {
-        self.images.entry(image.unwrap_or_default().to_owned()).or_default().insert(step.to_owned(), locked);
+        if locked.is_empty() {
+            self.remove(image, step);
+        } else {
+            self.images.entry(image.unwrap_or_default().to_owned()).or_default().insert(step.to_owned(), locked);
+        }
     }
 
     /// Removes what is locked for a step, and returns it.
@@ -82,38 +98,45 @@ impl Lock {
         removed
     }
 
+    /// Drops the steps of which `is_kept`, given image and step, says no.
+    pub fn retain(&mut self, is_kept: impl Fn(Option<&str>, &str) -> bool) {
+        for (image, steps) in &mut self.images {
+            steps.retain(|step, _| is_kept(image_name(image), step));
+        }
+        self.images.retain(|_, steps| !steps.is_empty());
+    }
+
     /// Returns everything that is locked: image, step, and what, sorted by names.
     pub fn steps(&self) -> impl Iterator<Item = (Option<&str>, &str, &LockedStep)> {
-        self.images.iter().flat_map(|(image, steps)| {
-            let image = Some(image.as_str()).filter(|name| !name.is_empty());
-            steps.iter().map(move |(step, locked)| (image, step.as_str(), locked))
-        })
+        self.images
+            .iter()
+            .flat_map(|(image, steps)| steps.iter().map(|(step, locked)| (image_name(image), step.as_str(), locked)))
     }
+}
+
+fn image_name(name: &str) -> Option<&str> {
+    Some(name).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Lock, LockedStep};
+    use super::{Lock, LockedStep, Resolved};
     use crate::Trace;
     use wythe_image::Digest;
 
     fn locked() -> LockedStep {
+        let entry = serde_json::json!({"b": [1], "a": null});
         LockedStep {
             kind: "wood".to_owned(),
-            plugin: Digest::of(b"plugin"),
-            options: Digest::of(b"options"),
-            facts: Trace::new(),
-            entry: Some(serde_json::json!({"b": [1], "a": null})),
+            plugin: Some(Digest::of(b"plugin")),
+            resolved: Some(Resolved { options: Digest::of(b"options"), facts: Trace::new(), entry }),
+            images: [].into(),
         }
     }
 
     #[test]
-    fn a_locked_step_stands_for_one_plugin_and_one_set_of_options() {
-        let (plugin, options, other) = (Digest::of(b"plugin"), Digest::of(b"options"), Digest::of(b"other"));
-        assert!(locked().matches(&options, &plugin));
-        assert!(!locked().matches(&other, &plugin));
-        assert!(!locked().matches(&options, &other));
-        assert_eq!(locked().entry_text().as_deref(), Some(r#"{"a":null,"b":[1]}"#));
+    fn the_same_entry_is_the_same_text() {
+        assert_eq!(locked().resolved.unwrap().entry_text(), r#"{"a":null,"b":[1]}"#);
     }
 
     #[test]
@@ -125,5 +148,24 @@ mod tests {
         assert_eq!(lock.steps().collect::<Vec<_>>(), [(Some("web"), "deps", &locked())]);
         assert_eq!(lock.remove(Some("web"), "deps"), Some(locked()));
         assert_eq!(lock, Lock::default());
+    }
+
+    #[test]
+    fn a_step_with_nothing_pinned_is_not_kept() {
+        let mut lock = Lock::default();
+        lock.set(None, "deps", locked());
+        lock.set(None, "deps", LockedStep { plugin: None, resolved: None, ..locked() });
+        assert_eq!(lock, Lock::default());
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_retained() {
+        let mut lock = Lock::default();
+        for (image, step) in [(None, "base"), (Some("web"), "base"), (Some("web"), "deps"), (Some("api"), "deps")] {
+            lock.set(image, step, locked());
+        }
+        lock.retain(|image, step| image.is_none() || (image, step) == (Some("web"), "deps"));
+        let left: Vec<_> = lock.steps().map(|(image, step, _)| (image, step)).collect();
+        assert_eq!(left, [(None, "base"), (Some("web"), "deps")]);
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use wythe_image::{Digest, Platform};
 use wythe_plan::spec::Spec;
-use wythe_plan::{Fact, KeyParts, Lock, LockedStep};
+use wythe_plan::{Fact, KeyParts, Lock, LockedStep, Resolved};
 
 fn digest() -> impl Strategy<Value = Digest> {
     any::<u8>().prop_map(|byte| Digest::of(&[byte]))
@@ -43,16 +43,15 @@ fn fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-fn locked_step() -> impl Strategy<Value = LockedStep> {
+fn resolved() -> impl Strategy<Value = Resolved> {
     let facts = prop::collection::btree_map(fact(), digest(), 0..4);
-    let entry = prop::option::of(json().prop_filter("null is no entry", |entry| !entry.is_null()));
-    (".{0,8}", digest(), digest(), facts, entry).prop_map(|(kind, plugin, options, facts, entry)| LockedStep {
-        kind,
-        plugin,
-        options,
-        facts,
-        entry,
-    })
+    (digest(), facts, json()).prop_map(|(options, facts, entry)| Resolved { options, facts, entry })
+}
+
+fn locked_step() -> impl Strategy<Value = LockedStep> {
+    let images = prop::collection::btree_map(".{0,8}", digest(), 0..2);
+    (".{0,8}", prop::option::of(digest()), prop::option::of(resolved()), images)
+        .prop_map(|(kind, plugin, resolved, images)| LockedStep { kind, plugin, resolved, images })
 }
 
 fn lock() -> impl Strategy<Value = Lock> {

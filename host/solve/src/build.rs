@@ -137,6 +137,52 @@ async fn build_image(
     (Ok(Built { name: spec.name.clone(), image: Image::clone(&image), packed, account }), progress.lock)
 }
 
+/// Pins the images of an order, and builds of them what has to be there for that: the image below each step that is
+/// resolved. Returns why each of them stopped, where it did, and the lock.
+pub async fn pin(engine: &Arc<Engine>, order: &Order) -> (Vec<Result<(), BuildError>>, Lock) {
+    let context = shared_context(engine, order);
+    let one = |image| pin_image(engine, order, context.as_ref(), image);
+    let done = futures_util::future::join_all(order.images.iter().map(one)).await;
+    let mut lock = order.lock.clone();
+    let mut results = Vec::new();
+    for (spec, (result, locked)) in order.images.iter().zip(done) {
+        adopt(&mut lock, &locked, spec);
+        results.push(result);
+    }
+    (results, lock)
+}
+
+async fn pin_image(
+    engine: &Arc<Engine>,
+    order: &Order,
+    context: Option<&Arc<Context>>,
+    spec: &ImageSpec,
+) -> (Result<(), BuildError>, Lock) {
+    let mut progress = match begin(engine, order, context, spec, Mode::Build) {
+        Ok(progress) => progress,
+        Err(error) => return (Err(error), order.lock.clone()),
+    };
+    let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
+    let mut steps: Vec<&Step> = steps_of(spec).collect();
+    // What comes after the last step that may pin something has no say in it.
+    steps.truncate(steps.iter().rposition(|step| progress.may_pin(step)).map_or(0, |last| last + 1));
+    let ids = steps.iter().map(|step| step_id(&name, step)).collect();
+    engine.tell(Event::ImageStarted { image: Arc::clone(&name), steps: ids });
+    // It is never finished: what a build made its images from is the last build's to say.
+    let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
+    for (index, step) in steps.iter().enumerate() {
+        let turn = Turn::new(step_id(&name, step), order.force.of(step), step.ambient.timeout);
+        let taken = match index + 1 == steps.len() {
+            true => progress.plan_only(&turn, step).await,
+            false => progress.take(&turn, step, &mut chronicle).await,
+        };
+        if let Err(error) = taken {
+            return (Err(error), progress.lock);
+        }
+    }
+    (Ok(()), progress.lock)
+}
+
 /// Plans the images of an order as far as that goes without running anything.
 ///
 /// # Errors
@@ -211,12 +257,14 @@ fn step_id(image: &Arc<str>, step: &Step) -> StepId {
     StepId { image: Arc::clone(image), step: step.id.as_str().into() }
 }
 
-/// Takes over what one image's steps have locked; entries of steps that are gone stay behind.
+/// Takes over what one image's steps have locked. Entries of steps that are gone are left alone: whether they may go is
+/// for who knows the whole definition.
 fn adopt(lock: &mut Lock, from: &Lock, spec: &ImageSpec) {
     let name = spec.name.as_deref();
     for step in steps_of(spec) {
-        if let Some(locked) = from.get(name, &step.id) {
-            lock.set(name, &step.id, locked.clone());
+        match from.get(name, &step.id) {
+            Some(locked) => lock.set(name, &step.id, locked.clone()),
+            None => drop(lock.remove(name, &step.id)),
         }
     }
 }

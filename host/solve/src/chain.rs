@@ -176,12 +176,7 @@ impl Chain {
 
     /// Reads an image of the store.
     pub(crate) fn stored_image(&self, reference: &str) -> Result<Image, Cause> {
-        // A digest says more than the name beside it.
-        let name = match reference.parse::<Reference>() {
-            Ok(known) => known.digest().map_or_else(|| known.to_string(), |digest| digest.to_string()),
-            Err(_) => reference.to_owned(),
-        };
-        let stored = self.engine.store.image(&name).map_err(Cause::store)?;
+        let stored = self.engine.store.image(&image_name(reference)).map_err(Cause::store)?;
         let stored = stored.ok_or_else(|| Cause::NoImage { reference: reference.to_owned() })?;
         Image::unpack(&stored.manifest, &stored.config).map_err(Cause::store)
     }
@@ -192,6 +187,14 @@ impl Chain {
             Mode::Build => Ok(()),
             Mode::Look | Mode::Foresee => Err(Cause::Plan(PlanError::NotYet)),
         }
+    }
+}
+
+/// Returns the name under which the store knows what a reference stands for. A digest says more than the name beside it.
+pub(crate) fn image_name(reference: &str) -> String {
+    match reference.parse::<Reference>() {
+        Ok(known) => known.digest().map_or_else(|| known.to_string(), |digest| digest.to_string()),
+        Err(_) => reference.to_owned(),
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Parts {
     pub planner: Arc<dyn StepPlanner>,
     /// What runs commands.
     pub sandbox: Arc<dyn Sandbox>,
-    /// How it fetches.
-    pub client: ClientOptions,
+    /// How it fetches; none where the network is not to be used, neither by the engine nor by a step.
+    pub client: Option<ClientOptions>,
     /// The machine.
     pub machine: Machine,
     /// What the person who builds has granted to steps.

@@ -54,6 +54,34 @@ pub enum Cause {
         /// The reference as written.
         reference: String,
     },
+    /// The image that the lock names is not here any more.
+    #[error("image `{reference}` is pinned as {digest}, which is not in the store")]
+    PinnedImageGone {
+        /// The reference as written.
+        reference: String,
+        /// What it stood for when it was pinned.
+        digest: Digest,
+    },
+    /// A step has to be resolved, which takes the network, and that is not to be used.
+    #[error("it has to be pinned, which takes the network, and the network is not to be used")]
+    NotPinned {
+        /// Why the lock's entry is not used.
+        reason: String,
+        /// What wanted the network.
+        wanted: String,
+    },
+    /// A command has to run and has a network, which is not to be used.
+    #[error("`{command}` has to run and asks for a network, which is not to be used")]
+    NoNetwork {
+        /// The command, shortened to its first line.
+        command: String,
+    },
+    /// Files would have to be fetched, and the network is not to be used.
+    #[error("{} not in the store, and the network is not to be used", count(missing))]
+    NotFetched {
+        /// Where they are.
+        missing: Vec<String>,
+    },
     /// The plan asks for something that this version cannot give.
     #[error("{what} is not available in this version of wythe")]
     Unsupported {
@@ -133,6 +161,10 @@ pub enum Cause {
     Bug(String),
 }
 
+fn count(missing: &[String]) -> String {
+    if let [one] = missing { format!("`{one}` is") } else { format!("{} files are", missing.len()) }
+}
+
 /// Says how a command ended, to follow its name.
 #[must_use]
 pub fn describe_ending(ending: Ending) -> String {
@@ -155,6 +187,15 @@ impl Cause {
         match self {
             Self::Command { log, .. } => Some(log.strip_prefix(store).unwrap_or(log).display().to_string()),
             _ => None,
+        }
+    }
+
+    /// Says what wanted the network, of a cause that is about that.
+    pub(crate) fn wanted(&self) -> String {
+        match self {
+            Self::NoNetwork { command } => format!("`{command}`"),
+            Self::NotFetched { missing } => missing.join(", "),
+            other => other.to_string(),
         }
     }
 

@@ -24,7 +24,8 @@ type Cell = Arc<OnceCell<PathBuf>>;
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     store: Arc<Store>,
-    options: ClientOptions,
+    /// None where nothing may be fetched.
+    options: Option<ClientOptions>,
     /// Made when the first address is fetched: it reads and parses the machine's certificates.
     client: OnceCell<Client>,
     slots: Semaphore,
@@ -50,13 +51,22 @@ pub(crate) fn describe_repeat(repeat: &Repeat<'_>) -> Option<String> {
 }
 
 impl Fetcher {
-    pub(crate) fn new(store: Arc<Store>, options: ClientOptions) -> Self {
+    pub(crate) fn new(store: Arc<Store>, options: Option<ClientOptions>) -> Self {
         let slots = Semaphore::new(CONNECTIONS);
         Self { store, options, client: OnceCell::new(), slots, cells: Mutex::default() }
     }
 
+    /// Returns whether nothing may be fetched.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.options.is_none()
+    }
+
     pub(crate) async fn client(&self) -> Result<&Client, Cause> {
-        let make = async || Client::new(self.options.clone()).map_err(Cause::Client);
+        let make = async || {
+            let options = self.options.clone();
+            let options = options.ok_or_else(|| Cause::Bug("something was fetched without a network".to_owned()))?;
+            Client::new(options).map_err(Cause::Client)
+        };
         self.client.get_or_try_init(make).await
     }
 
@@ -67,10 +77,15 @@ impl Fetcher {
     /// Returns where each artifact lies, in the order asked for. What is missing is fetched, all at once.
     pub(crate) async fn all(&self, artifacts: &[Artifact], told: &Told<'_>) -> Result<Vec<PathBuf>, Cause> {
         let mut total = 0;
+        let mut missing = Vec::new();
         for artifact in artifacts {
             if self.known(artifact)?.is_none() {
                 total += artifact.size.unwrap_or(0);
+                missing.push(artifact.url.clone());
             }
+        }
+        if self.is_offline() && !missing.is_empty() {
+            return Err(Cause::NotFetched { missing });
         }
         let done = AtomicU64::new(0);
         let one = |artifact| self.one(artifact, &done, total, told);

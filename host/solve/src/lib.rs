@@ -29,6 +29,7 @@ mod machine;
 mod mounts;
 mod operation;
 mod output;
+mod pin;
 mod plumbing;
 mod probe;
 mod program;
@@ -43,7 +44,7 @@ mod why;
 mod words;
 mod world;
 
-pub use build::{Built, Force, Order, Outcome, build, foresee, look};
+pub use build::{Built, Force, Order, Outcome, build, foresee, look, pin};
 pub use chain::describe_edit;
 pub use engine::{Engine, Grants, Parts};
 pub use error::{BuildError, Cause, describe_ending};

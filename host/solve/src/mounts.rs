@@ -79,8 +79,7 @@ impl Laid {
             LaidSource::Tmpfs { size } => wythe_sandbox::MountSource::Tmpfs { size: *size, mode: 0o1777 },
             LaidSource::State { lowers, path } if lowers.is_empty() => {
                 // A state without a layer has no file: an empty directory stands for it.
-                let empty = active.dir().join("empty");
-                std::fs::create_dir_all(&empty)?;
+                let empty = crate::snapshot::empty_directory(active)?;
                 debug_assert_eq!(path, "/", "a path inside an empty state was refused before");
                 bind(&empty, true)
             }

@@ -108,6 +108,9 @@ struct Ended {
 impl Job {
     async fn prepare(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Self, Cause> {
         refuse_what_is_not_there_yet(run)?;
+        if run.network.is_some() && operation.chain.engine.fetcher.is_offline() {
+            return Err(Cause::NoNetwork { command: text.to_owned() });
+        }
         let on = Arc::clone(operation.input(run.on));
         let effective = Effective::of(run, &on, &operation.chain.pretence);
         let laid = mounts::lay(operation, run).await?;

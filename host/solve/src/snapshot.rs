@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Between the store and the snapshots: what was changed in an active directory becomes a layer that is kept.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_image::{Digest, LayerRef};
@@ -73,10 +75,17 @@ pub(crate) fn at_least_one(active: &Active, lowers: &[PathBuf]) -> Result<Vec<Pa
     if !lowers.is_empty() {
         return Ok(lowers.to_vec());
     }
+    let empty = empty_directory(active);
+    Ok(vec![empty.map_err(Cause::doing("cannot lay out the sandbox"))?])
+}
+
+/// Returns a directory that stands for a state without a layer. It is the root of what is merged over it, so its mode
+/// must not be that of this process's umask.
+pub(crate) fn empty_directory(active: &Active) -> std::io::Result<PathBuf> {
     let empty = active.dir().join("empty");
-    let made = std::fs::create_dir_all(&empty);
-    made.map_err(Cause::doing(format!("cannot make `{}`", empty.display())))?;
-    Ok(vec![empty])
+    std::fs::create_dir_all(&empty)?;
+    std::fs::set_permissions(&empty, Permissions::from_mode(0o755))?;
+    Ok(empty)
 }
 
 /// Returns an archive format in the words of the snapshot room.

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One step of an image: pinned, planned, linked, solved.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wythe_image::{Digest, Image};
+use wythe_image::Image;
 use wythe_plan::spec::Step;
 use wythe_plan::{
-    CORE_KINDS, Fact, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, Trace, VertexId, plan_core_step,
+    CORE_KINDS, Fragment, Kind, Lock, LockedStep, PlanError, Resolved, StepCall, Trace, VertexId, plan_core_step,
 };
 
-use crate::chain::{Chain, Mode, Turn};
+use crate::chain::{Chain, Turn};
 use crate::error::{BuildError, Cause};
 use crate::trace::PlanTrace;
 use crate::why::{Chronicle, Planned};
@@ -31,7 +30,7 @@ pub enum LockUse {
 }
 
 impl LockUse {
-    fn renews(&self, step: &Step) -> bool {
+    pub(crate) fn renews(&self, step: &Step) -> bool {
         match self {
             Self::Upgrade(steps) => steps.is_empty() || steps.contains(&step.id),
             Self::Use | Self::Enforce => false,
@@ -96,9 +95,26 @@ impl Progress {
     async fn solve(&mut self, turn: &Arc<Turn>, step: &Step, planned: &mut Planned) -> Result<Arc<Image>, Cause> {
         let fragment = self.plan(turn, step, planned).await?;
         let vertex = self.link(&fragment);
-        let state = self.chain.state(turn, vertex).await?;
+        let state = self.chain.state(turn, vertex).await.map_err(|cause| self.blame_pin(step, cause))?;
         self.head = Some((vertex, Some(Arc::clone(&state))));
         Ok(state)
+    }
+
+    /// Returns whether a step can have something in the lock.
+    pub(crate) fn may_pin(&self, step: &Step) -> bool {
+        self.kind_of(step).is_some() || step.kind == "image"
+    }
+
+    /// Pins and plans a step, and solves nothing of it.
+    pub(crate) async fn plan_only(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<(), BuildError> {
+        let begun = Instant::now();
+        let engine = Arc::clone(&self.chain.engine);
+        engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
+        let planned = self.plan(turn, step, &mut Planned::default()).await;
+        planned.map_err(|cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) })?;
+        let (how, size) = (turn.how(), turn.size());
+        engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
+        Ok(())
     }
 
     /// Plans and links a step, and looks up its state without running anything.
@@ -144,7 +160,11 @@ impl Progress {
             Err(cause) => return Err(fail(cause)),
         };
         let vertex = self.link(&fragment);
-        let state = if unknown { None } else { self.look_up(turn, vertex).await.map_err(fail)? };
+        let state = if unknown {
+            None
+        } else {
+            self.look_up(turn, vertex).await.map_err(|cause| fail(self.blame_pin(step, cause)))?
+        };
         self.head = Some((vertex, state));
         Ok(planned(Some(fragment)))
     }
@@ -168,35 +188,43 @@ impl Progress {
             Some((_, state)) => state.clone(),
         };
         let below = self.head.as_ref().map(|(vertex, _)| *vertex);
-        let world = Arc::new(StepWorld::new(&self.chain, turn, base, below));
-        // A core kind wins over a plugin's kind of the same name, as it does when the definition is read.
-        let is_core = CORE_KINDS.iter().any(|kind| kind.name == step.kind);
-        let kinds = self.chain.engine.planner.kinds();
-        let kind = kinds.iter().find(|kind| !is_core && kind.name == step.kind).cloned();
-        let mut fragment = match kind {
+        let present = self.present(step);
+        let pins = present.as_ref().map(|locked| locked.images.clone()).unwrap_or_default();
+        let world = Arc::new(StepWorld::new(&self.chain, turn, base, below, pins));
+        let (mut fragment, plugin, resolved) = match self.kind_of(step) {
             None => {
                 let fragment = self.plan_core(&world, step).await?;
                 planned.facts = world.take_asked();
-                fragment
+                (fragment, None, None)
             }
             Some(kind) => {
                 planned.plugin = Some(kind.digest);
-                let lock = self.pin(&world, turn, step, &kind).await?;
-                let (facts, fragment) = self.plan_kind(&world, step, &kind, lock).await?;
+                let resolved = match kind.resolves {
+                    true => Some(self.pin(&world, turn, step, &kind, present.as_ref()).await?),
+                    false => None,
+                };
+                let entry = resolved.as_ref().map(Resolved::entry_text);
+                let (facts, fragment) = self.plan_kind(&world, step, &kind, entry).await?;
                 planned.facts = facts;
                 // What the plan itself asked is nearer to it than what the resolver asked.
-                for (fact, digest) in self.locked_facts(&step.id) {
+                for (fact, digest) in resolved.iter().flat_map(|resolved| &resolved.facts) {
                     planned.facts.entry(fact.clone()).or_insert(*digest);
                 }
-                fragment
+                (fragment, Some(kind.digest), resolved)
             }
         };
+        let locked = LockedStep { kind: step.kind.clone(), plugin, resolved, images: world.take_images() };
+        self.hold(step, present.as_ref(), locked)?;
         step.ambient.apply(&mut fragment);
         Ok(fragment)
     }
 
-    fn locked_facts(&self, step: &str) -> impl Iterator<Item = (&Fact, &Digest)> {
-        self.lock.get(self.image.as_deref(), step).into_iter().flat_map(|locked| &locked.facts)
+    /// Returns the plugin's kind of a step; none where it is a core kind, which wins over a plugin's of the same name, as
+    /// it does when the definition is read.
+    fn kind_of(&self, step: &Step) -> Option<Kind> {
+        let is_core = CORE_KINDS.iter().any(|kind| kind.name == step.kind);
+        let kinds = self.chain.engine.planner.kinds();
+        kinds.iter().find(|kind| !is_core && kind.name == step.kind).cloned()
     }
 
     async fn plan_core(&self, world: &Arc<StepWorld>, step: &Step) -> Result<Fragment, Cause> {
@@ -229,110 +257,5 @@ impl Progress {
             Ok((facts, fragment))
         };
         self.chain.engine.blocking(plan).await
-    }
-
-    /// Returns the lock entry of a step, resolving it where that is due and allowed.
-    async fn pin(
-        &mut self,
-        world: &Arc<StepWorld>,
-        turn: &Arc<Turn>,
-        step: &Step,
-        kind: &Kind,
-    ) -> Result<Option<String>, Cause> {
-        if !kind.resolves {
-            return Ok(None);
-        }
-        let options_digest = step.options_digest();
-        let present = self.lock.get(self.image.as_deref(), &step.id).filter(|locked| locked.kind == step.kind).cloned();
-        let reason = self.reason_to_resolve(world, step, kind, &options_digest, present.as_ref()).await?;
-        let Some(reason) = reason else {
-            return Ok(present.and_then(|locked| locked.entry).map(|entry| entry.to_string()));
-        };
-        if self.lock_use == LockUse::Enforce {
-            return Err(Cause::Locked { reason });
-        }
-        self.chain.engine.tell(Event::Resolving { step: turn.step.clone() });
-        let previous = present.and_then(|locked| locked.entry).filter(|_| !self.lock_use.renews(step));
-        let (entry, facts) = self.resolve(world, step, previous).await?;
-        let text = entry.to_string();
-        let locked = LockedStep {
-            kind: step.kind.clone(),
-            plugin: kind.digest,
-            options: options_digest,
-            facts,
-            entry: Some(entry),
-        };
-        self.lock.set(self.image.as_deref(), &step.id, locked);
-        Ok(Some(text))
-    }
-
-    /// Says why the lock's entry cannot be used, or nothing where it can.
-    async fn reason_to_resolve(
-        &self,
-        world: &Arc<StepWorld>,
-        step: &Step,
-        kind: &Kind,
-        options: &Digest,
-        present: Option<&LockedStep>,
-    ) -> Result<Option<String>, Cause> {
-        let Some(locked) = present else { return Ok(Some("it has none".to_owned())) };
-        if self.lock_use.renews(step) {
-            return Ok(Some("it is to be renewed".to_owned()));
-        }
-        if locked.options != *options {
-            return Ok(Some("the options have changed".to_owned()));
-        }
-        if locked.plugin != kind.digest {
-            return Ok(Some("the plugin has changed".to_owned()));
-        }
-        let (world, facts) = (Arc::clone(world), locked.facts.clone());
-        let is_look = self.chain.mode != Mode::Build;
-        let changed = move || match world.first_changed(&facts) {
-            // What is only looked at is shown as the lock has it: the image below may not be built yet.
-            Err(PlanError::NotYet) if is_look => Ok(None),
-            changed => Ok(changed?.map(describe_fact)),
-        };
-        self.chain.engine.blocking(changed).await
-    }
-
-    async fn resolve(
-        &self,
-        world: &Arc<StepWorld>,
-        step: &Step,
-        previous: Option<serde_json::Value>,
-    ) -> Result<(serde_json::Value, BTreeMap<Fact, Digest>), Cause> {
-        let (world, engine) = (Arc::clone(world), Arc::clone(&self.chain.engine));
-        let (kind, options) = (step.kind.clone(), step.options.clone());
-        let resolve = move || {
-            let previous = previous.map(|entry| entry.to_string());
-            let call = StepCall { kind: &kind, options: &options, lock: previous.as_deref() };
-            world.take_asked();
-            let text = engine.planner.resolve(call, &*world)?;
-            let entry = serde_json::from_str(&text).map_err(|error| {
-                let what = format!("returned a lock entry that is no JSON: {error}");
-                PlanError::Broken { plugin: kind.clone(), what, frames: Vec::new() }
-            })?;
-            Ok((entry, world.take_asked()))
-        };
-        self.chain.engine.blocking(resolve).await
-    }
-}
-
-/// Says what has changed, to follow "because".
-fn describe_fact(fact: &Fact) -> String {
-    match fact {
-        Fact::Platform => "the platform has changed".to_owned(),
-        Fact::BuilderVersion => "the builder version has changed".to_owned(),
-        Fact::SourceDateEpoch => "the time that the build pretends has changed".to_owned(),
-        Fact::Arg(name) => format!("the build argument `{name}` has changed"),
-        Fact::ContextRead(path) => format!("`{path}` has changed"),
-        Fact::ContextExists(path) => format!("`{path}` has come or gone"),
-        Fact::ContextGlob(pattern) => format!("the files that match `{pattern}` have changed"),
-        Fact::BaseConfig => "the configuration of the image below has changed".to_owned(),
-        Fact::BaseRead(path) => format!("`{path}` of the image below has changed"),
-        Fact::BaseExists(path) => format!("`{path}` of the image below has come or gone"),
-        Fact::BaseWhich(program) => format!("the place of `{program}` in the image below has changed"),
-        Fact::BaseGlob(pattern) => format!("the files of the image below that match `{pattern}` have changed"),
-        Fact::Image(reference) => format!("image `{reference}` has changed"),
     }
 }

@@ -10,7 +10,7 @@ use wythe_image::{Digest, Image, to_canonical_json};
 use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, VertexId, World};
 use wythe_remote::Listener;
 
-use crate::chain::{Chain, Turn};
+use crate::chain::{Chain, Turn, image_name};
 use crate::error::Cause;
 use crate::fetch::Fetcher;
 use crate::mounts::repeats;
@@ -30,6 +30,12 @@ pub(crate) struct StepWorld {
     pub(crate) base_vertex: Option<VertexId>,
     pub(crate) runtime: Handle,
     pub(crate) asked: Mutex<BTreeMap<Fact, Digest>>,
+    /// What the lock has image references stand for.
+    pins: BTreeMap<String, Digest>,
+    /// The image references that were asked for, and what they stood for.
+    images: Mutex<BTreeMap<String, Digest>>,
+    /// What wanted the network where it is not to be used.
+    denied: Mutex<Option<String>>,
     pub(crate) files: Mutex<Option<Arc<StateFiles>>>,
 }
 
@@ -39,6 +45,7 @@ impl StepWorld {
         turn: &Arc<Turn>,
         base: Option<Arc<Image>>,
         base_vertex: Option<VertexId>,
+        pins: BTreeMap<String, Digest>,
     ) -> Self {
         Self {
             chain: Arc::clone(chain),
@@ -47,6 +54,9 @@ impl StepWorld {
             base_vertex,
             runtime: Handle::current(),
             asked: Mutex::default(),
+            pins,
+            images: Mutex::default(),
+            denied: Mutex::default(),
             files: Mutex::default(),
         }
     }
@@ -54,6 +64,27 @@ impl StepWorld {
     /// Returns what was asked since the last call.
     pub(crate) fn take_asked(&self) -> BTreeMap<Fact, Digest> {
         std::mem::take(&mut *self.asked.lock().expect("no planner panics here"))
+    }
+
+    /// Returns the image references that were asked for, and what each stood for.
+    pub(crate) fn take_images(&self) -> BTreeMap<String, Digest> {
+        std::mem::take(&mut *self.images.lock().expect("no planner panics here"))
+    }
+
+    /// Returns what wanted the network and was denied it.
+    pub(crate) fn take_denied(&self) -> Option<String> {
+        self.denied.lock().expect("no planner panics here").take()
+    }
+
+    /// Forgets what was asked so far.
+    pub(crate) fn forget(&self) {
+        drop((self.take_asked(), self.take_images()));
+    }
+
+    /// Ends a planner that wants the network where it is not to be used.
+    fn deny(&self, wanted: &str) -> PlanError {
+        *self.denied.lock().expect("no planner panics here") = Some(wanted.to_owned());
+        PlanError::World(format!("{wanted} needs the network, which is not to be used"))
     }
 
     /// Returns the first fact that does not stand any more.
@@ -104,11 +135,19 @@ impl StepWorld {
     }
 
     fn image_digest(&self, reference: &str) -> FactAnswer {
-        match self.chain.engine.store.image(reference) {
-            Ok(Some(image)) => Ok(image.digest.to_string().into_bytes()),
-            Ok(None) => Err(format!("image `{reference}` is not in the store")),
-            Err(error) => Err(error.to_string()),
+        let found = match self.pins.get(reference) {
+            Some(digest) => *digest,
+            None => match self.chain.engine.store.image(&image_name(reference)) {
+                Ok(Some(image)) => image.digest,
+                Ok(None) => return Err(format!("image `{reference}` is not in the store")),
+                Err(error) => return Err(error.to_string()),
+            },
+        };
+        // A reference with a digest stands still by itself.
+        if !reference.contains('@') {
+            self.images.lock().expect("no planner panics here").insert(reference.to_owned(), found);
         }
+        Ok(found.to_string().into_bytes())
     }
 }
 
@@ -121,6 +160,9 @@ impl World for StepWorld {
 
     fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError> {
         let engine = &self.chain.engine;
+        if engine.fetcher.is_offline() {
+            return Err(self.deny(url));
+        }
         let name = url.rsplit('/').next().unwrap_or(url).to_owned();
         let get = async {
             tokio::select! {
@@ -145,6 +187,7 @@ impl World for StepWorld {
         match self.runtime.block_on(run) {
             Ok(answer) => Ok(answer),
             Err(Cause::Plan(error)) => Err(error),
+            Err(cause @ (Cause::NoNetwork { .. } | Cause::NotFetched { .. })) => Err(self.deny(&cause.wanted())),
             Err(cause) => Err(world_error(&cause)),
         }
     }

@@ -37,12 +37,14 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
     let tally = Tally::over(sink(build.progress, workshop.is_terminal));
     let outcome: Outcome = block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(&store, plugins, grants, Arc::<Tally>::clone(&tally), &stops);
+        let events = Arc::<Tally>::clone(&tally);
+        let engine = workshop.engine(&store, plugins, grants, events, &stops, &build.definition);
         Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
     })?;
     // What was resolved before a failure is worth keeping: the next build starts from the same versions.
     if !build.locked {
-        definition.write_lock(&outcome.lock)?;
+        let all_done = outcome.images.iter().all(Result::is_ok);
+        definition.write_lock(&definition.lock_after(&outcome.lock, all_done))?;
     }
     let built = all_built(outcome.images, &definition)?;
     for image in &built {
@@ -80,8 +82,8 @@ pub(crate) fn steps_meant(wanted: &[String], option: &str, definition: &Definiti
         let found = if named.is_empty() { of_kind() } else { named };
         if found.is_empty() {
             let known: std::collections::BTreeSet<&str> = steps().map(|step| step.id.as_str()).collect();
-            let known: Vec<&str> = known.into_iter().collect();
             let report = Report::new(Exit::Usage, format!("`{option} {name}`: there is no such step"));
+            let known: Vec<&str> = known.into_iter().collect();
             return Err(report.hint(known_hint(name, "steps", &known)));
         }
         meant.extend(found);

@@ -52,13 +52,14 @@ pub(crate) fn run(workshop: &Workshop, explain: &Explain) -> Result<(), Report> 
 fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Result<Vec<Account>, Report> {
     let plugins = Arc::new(workshop.plugins(Some(store))?);
     let Remembered { path, images } = &explain.definition;
-    let named = arguments::Definition { path: path.clone(), args: explain.args.clone(), images: images.clone() };
+    let (path, args, images) = (path.clone(), explain.args.clone(), images.clone());
+    let named = arguments::Definition { path, args, images, offline: false };
     let definition = Definition::read(workshop, &named, &all_kinds(&plugins))?;
     let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
     let order = definition.order(workshop, LockUse::Use, Force { all: by_variable, steps: Vec::new() })?;
     block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(store, plugins, Grants::default(), Arc::new(Silent), &stops);
+        let engine = workshop.engine(store, plugins, Grants::default(), Arc::new(Silent), &stops, &named);
         foresee(&engine, &order).await.map_err(|error| explain_error(&error, &definition.spec))
     })
 }
@@ -66,7 +67,8 @@ fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Resul
 /// Returns what is remembered of the last build of each image of a definition.
 pub(crate) fn accounts(workshop: &Workshop, store: &Store, wanted: &Remembered) -> Result<Vec<Account>, Report> {
     let plugins = workshop.plugins(Some(store))?;
-    let named = arguments::Definition { path: wanted.path.clone(), args: Vec::new(), images: wanted.images.clone() };
+    let (path, images) = (wanted.path.clone(), wanted.images.clone());
+    let named = arguments::Definition { path, args: Vec::new(), images, offline: true };
     let definition = Definition::read(workshop, &named, &all_kinds(&plugins))?;
     let names = definition.spec.images.iter().map(|image| image.name.as_deref().unwrap_or_default());
     let found = names.filter_map(|name| account_of(store, &definition.name(), name).transpose());

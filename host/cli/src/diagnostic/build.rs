@@ -9,6 +9,7 @@ use wythe_plan::{PlanError, Problem};
 use wythe_sandbox::{Ending, RunError, SetupError, UserError};
 use wythe_solve::{BuildError, Cause, StepId, describe_ending};
 use wythe_store::{QuotaError, total};
+use wythe_sys::userns::{Standing, standing};
 
 use super::Report;
 use crate::exit::Exit;
@@ -35,6 +36,10 @@ const OURS: &str = "this is a bug in wythe; please report it with the command an
 
 /// What a person can do after a network failed.
 const NETWORK_HINT: &str = "check the network and the proxy settings, then build again: what was done is kept";
+
+/// What a person can do where there is no user but root.
+const SINGLE_ID_HINT: &str =
+    "this user has a single id, so whatever sets another owner fails: `wythe doctor` says what to do";
 
 /// Explains why a build stopped, with the place in its definition.
 pub(crate) fn explain(error: &BuildError, spec: &Spec) -> Report {
@@ -116,6 +121,7 @@ fn of_command(error: &BuildError, command: &str, ending: Ending, tail: &[String]
     let report = report.hint(format!("all of its output: `wythe logs {}`, or {}", error.step.step, log.display()));
     match ending {
         Ending::TimedOut => report.hint("give the step a longer `timeout`"),
+        Ending::Exited(_) if standing() == Standing::SingleId => report.hint(SINGLE_ID_HINT),
         _ => report,
     }
 }
@@ -168,8 +174,12 @@ fn of_quota(error: &BuildError, quota: &QuotaError) -> Report {
 
 fn of_cause(error: &BuildError, cause: &Cause) -> Report {
     let exit = match cause {
-        Cause::Locked { .. } | Cause::NoImage { .. } | Cause::Unsupported { .. } | Cause::Context { .. } => Exit::Spec,
-        Cause::NotGranted { .. } => Exit::Spec,
+        Cause::Locked { .. }
+        | Cause::NoImage { .. }
+        | Cause::PinnedImageGone { .. }
+        | Cause::Unsupported { .. }
+        | Cause::Context { .. }
+        | Cause::NotGranted { .. } => Exit::Spec,
         Cause::Leak { .. } => Exit::Step,
         Cause::Bug(_) => Exit::Bug,
         Cause::Sandbox { source: RunError::Setup(setup), .. } if is_the_commands_fault(setup) => Exit::Step,
@@ -192,6 +202,18 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
     };
     match cause {
         Cause::Locked { .. } => report.hint("bring wythe.lock up to date: `wythe lock`"),
+        Cause::PinnedImageGone { reference, .. } => report.hint(format!(
+            "bring it back, or pin what `{reference}` stands for now: `wythe lock --upgrade {}`",
+            error.step.step
+        )),
+        Cause::NotPinned { reason, wanted } => report
+            .note(format!("the lock has no valid entry for it: {reason}"))
+            .note(format!("what is asked for: {wanted}"))
+            .hint("pin it once with a network: `wythe lock`"),
+        Cause::NoNetwork { .. } => report
+            .note("its result is not in the store")
+            .hint("build it once without `--offline`; a step that needs no network says `network = \"none\"`"),
+        Cause::NotFetched { missing } => not_fetched(report, missing),
         Cause::NoImage { .. } => report.hint("see which images there are: `wythe images`"),
         Cause::Fetch(source) if source.is_transient() => report.hint(NETWORK_HINT),
         Cause::Fetch(_) => report
@@ -205,6 +227,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Leak { .. } => report
             .note("if it is in a cache, the file was removed there")
             .hint("have the command remove the file, or write it to a directory in memory such as /dev/shm"),
+        Cause::Files(_) if standing() == Standing::SingleId => report.hint(SINGLE_ID_HINT),
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
         Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),
@@ -217,6 +240,21 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         )),
         _ => report,
     }
+}
+
+/// Most files that are named.
+const SHOWN: usize = 20;
+
+fn not_fetched(report: Report, missing: &[String]) -> Report {
+    let report = match missing {
+        [_] => report,
+        several => several.iter().take(SHOWN).fold(report, |report, url| report.note(url)),
+    };
+    let report = match missing.len().checked_sub(SHOWN + 1) {
+        Some(more) => report.note(format!("and {} more", more + 1)),
+        None => report,
+    };
+    report.hint("build once without `--offline`: what is fetched is kept")
 }
 
 #[cfg(test)]

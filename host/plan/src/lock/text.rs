@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The text of a lock.
 
+mod lines;
+
 use std::collections::BTreeMap;
 
 use serde::de::Error as _;
@@ -8,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use wythe_image::Digest;
 
-use super::{Lock, LockedStep, fact};
+use super::{Lock, LockedStep, Resolved, fact};
 use crate::{Fact, Trace};
 
 /// Version of the format. A change that gives an old lock another meaning raises it; locks of older versions are then
@@ -31,6 +33,12 @@ pub enum ParseLockError {
     Merge {
         /// The line, from 1.
         line: usize,
+    },
+    /// Of what resolving a step found, a part is missing.
+    #[error("of `options`, `facts` and `entry` of step `{step}`, one is there without the others")]
+    Torn {
+        /// The step.
+        step: String,
     },
     /// It does not say which version of the format it is.
     #[error("it has no `version`")]
@@ -60,8 +68,12 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     kind: String,
-    plugin: Digest,
-    options: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plugin: Option<Digest>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    images: BTreeMap<String, Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    options: Option<Digest>,
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
@@ -69,7 +81,12 @@ struct Entry {
         deserialize_with = "facts_in"
     )]
     facts: Trace,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "entry_out",
+        deserialize_with = "entry_in"
+    )]
     entry: Option<Value>,
 }
 
@@ -96,10 +113,14 @@ impl Lock {
             Some(_) => {}
         }
         let file: File = serde_json::from_str(text).map_err(malformed)?;
-        let steps = |(image, steps): (String, BTreeMap<String, Entry>)| {
-            (image, steps.into_iter().map(|(step, entry)| (step, entry.into())).collect())
-        };
-        Ok(Self { images: file.images.into_iter().map(steps).collect() })
+        let mut lock = Self::default();
+        for (image, steps) in file.images {
+            for (step, entry) in steps {
+                let locked = entry.into_locked(&step)?;
+                lock.set(Some(&image), &step, locked);
+            }
+        }
+        Ok(lock)
     }
 
     /// Returns the text of the lock, which ends in a newline. The same lock is the same text.
@@ -110,8 +131,7 @@ impl Lock {
             (image.clone(), steps)
         };
         let file = File { version: VERSION, images: self.images.iter().map(entries).collect() };
-        let text = serde_json::to_string_pretty(&file).expect("a lock is representable as JSON");
-        format!("{text}\n")
+        lines::to_text(&file)
     }
 }
 
@@ -125,21 +145,30 @@ impl ParseLockError {
     }
 }
 
-impl From<Entry> for LockedStep {
-    fn from(Entry { kind, plugin, options, facts, entry }: Entry) -> Self {
-        Self { kind, plugin, options, facts, entry }
+impl Entry {
+    fn into_locked(self, step: &str) -> Result<LockedStep, ParseLockError> {
+        let Self { kind, plugin, images, options, facts, entry } = self;
+        let resolved = match (options, entry) {
+            (Some(options), Some(entry)) => Some(Resolved { options, facts, entry }),
+            (None, None) if facts.is_empty() => None,
+            _ => return Err(ParseLockError::Torn { step: step.to_owned() }),
+        };
+        Ok(LockedStep { kind, plugin, resolved, images })
     }
 }
 
 impl From<LockedStep> for Entry {
-    fn from(LockedStep { kind, plugin, options, facts, entry }: LockedStep) -> Self {
-        // In JSON, a member that is null and one that is not there are hard to tell apart, and here they mean the same.
-        Self { kind, plugin, options, facts, entry: entry.filter(|entry| !entry.is_null()) }
+    fn from(LockedStep { kind, plugin, resolved, images }: LockedStep) -> Self {
+        let (options, facts, entry) = match resolved {
+            Some(Resolved { options, facts, entry }) => (Some(options), facts, Some(entry)),
+            None => (None, Trace::new(), None),
+        };
+        Self { kind, plugin, images, options, facts, entry }
     }
 }
 
 fn merge_marker(text: &str) -> Option<ParseLockError> {
-    let marks = |line: &str| ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark));
+    let marks = |line: &str| ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark));
     let index = text.lines().position(marks)?;
     Some(ParseLockError::Merge { line: index + 1 })
 }
@@ -163,6 +192,16 @@ impl<'de> Deserialize<'de> for Asked {
 fn facts_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Trace, D::Error> {
     let facts = BTreeMap::<Asked, Digest>::deserialize(deserializer)?;
     Ok(facts.into_iter().map(|(Asked(fact), digest)| (fact, digest)).collect())
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field")]
+fn entry_out<S: Serializer>(entry: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    entry.as_ref().map(lines::Told).serialize(serializer)
+}
+
+/// An entry of `null` is an entry.
+fn entry_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -179,7 +179,9 @@ impl Chronicle {
         let image = Some(self.image.as_str()).filter(|image| !image.is_empty());
         for (place, step) in self.now.iter_mut().enumerate().skip(self.filled) {
             if step.past.lock.is_none() && step.past.plugin.is_some() {
-                step.past.lock = lock.get(image, &step.past.said.id).and_then(|locked| locked.entry.clone());
+                step.past.lock = lock
+                    .get(image, &step.past.said.id)
+                    .and_then(|locked| Some(locked.resolved.as_ref()?.entry.clone()));
             }
             let then = self.then.as_ref().and_then(Option::as_ref);
             let was = then.and_then(|then| then.matches[place].map(|at| &then.past.steps[at]));

@@ -3,6 +3,7 @@
 use wythe_image::Digest;
 
 use super::ParseLockError;
+use crate::lock::Resolved;
 use crate::{Fact, Lock, LockedStep, Trace};
 
 /// The example of `docs/formats/lock.md`: a change here is a change of the format.
@@ -12,10 +13,8 @@ const TEXT: &str = r#"{
     "": {
       "base": {
         "kind": "image",
-        "plugin": "sha256:3f2ed4be6de6ff1e4b2ad2d1b2a3ad66b39e1a9cf4e5dbe1e3c1bd4d0a3a4c01",
-        "options": "sha256:0d5a4a2ee2d9b4e6b9a3d4b6f4be34a3e5a8d7bd0cf9a6a3ab1c4d5e6f708192",
-        "facts": {
-          "image example.com/app:1.4": "sha256:77c0a1f7a0b8e3c9d1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8"
+        "images": {
+          "example.com/app:1.4": "sha256:77c0a1f7a0b8e3c9d1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8"
         }
       },
       "deps": {
@@ -27,8 +26,10 @@ const TEXT: &str = r#"{
           "platform": "sha256:3d5a4a2ee2d9b4e6b9a3d4b6f4be34a3e5a8d7bd0cf9a6a3ab1c4d5e6f708192"
         },
         "entry": {
-          "oak": "1.2.0",
-          "pine": "0.9.1"
+          "trees": [
+            {"name": "oak", "version": "1.2.0", "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"},
+            {"name": "pine", "version": "0.9.1", "sha256": "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"}
+          ]
         }
       }
     }
@@ -48,9 +49,11 @@ fn the_form_is_stable() {
     let lock = Lock::parse(TEXT).unwrap();
     assert_eq!(lock.to_text(), TEXT);
     let base = lock.get(None, "base").unwrap();
-    assert_eq!(base.facts.keys().collect::<Vec<_>>(), [&Fact::Image("example.com/app:1.4".to_owned())]);
-    assert_eq!(base.entry, None);
-    assert_eq!(lock.get(None, "deps").unwrap().entry_text().unwrap(), r#"{"oak":"1.2.0","pine":"0.9.1"}"#);
+    assert_eq!(base.images.keys().collect::<Vec<_>>(), ["example.com/app:1.4"]);
+    assert_eq!((&base.plugin, &base.resolved), (&None, &None));
+    let deps = lock.get(None, "deps").unwrap().resolved.as_ref().unwrap();
+    assert_eq!(deps.facts.keys().collect::<Vec<_>>(), [&Fact::Platform, &Fact::ContextRead("wood.txt".to_owned())]);
+    assert_eq!(deps.entry["trees"][1]["version"], "0.9.1");
 }
 
 #[test]
@@ -63,11 +66,12 @@ fn nothing_locked_is_a_lock() {
 #[test]
 fn what_is_wrong_is_said_with_its_line() {
     let cases = [
-        ("\"wood\",", "\"wood\"", Some(15), "line 15: expected `,` or `}`"),
-        ("\"kind\": \"wood\"", "\"kin\": \"wood\"", Some(14), "unknown field `kin`"),
-        ("context-read", "context-write", Some(18), "unknown fact `context-write wood.txt`"),
-        ("sha256:9b1c", "sha256:9B1C", Some(15), "is not a digest"),
-        ("        \"kind\": \"image\",\n", "", Some(11), "missing field `kind`"),
+        ("\"wood\",", "\"wood\"", Some(13), "line 13: expected `,` or `}`"),
+        ("\"kind\": \"wood\"", "\"kin\": \"wood\"", Some(12), "unknown field `kin`"),
+        ("context-read", "context-write", Some(16), "unknown fact `context-write wood.txt`"),
+        ("sha256:9b1c", "sha256:9B1C", Some(13), "is not a digest"),
+        ("        \"kind\": \"image\",\n", "", Some(9), "missing field `kind`"),
+        ("        \"options\":", "        \"images\": {}, \"plugin\":", Some(14), "duplicate field `plugin`"),
         ("  \"images\"", "<<<<<<< ours\n  \"images\"", Some(3), "unfinished merge"),
         ("\"version\": 1", "\"version\": 2", None, "was written by a newer wythe (version 2"),
         ("\"version\": 1", "\"version\": 0", None, "version 0 of the format is not read any more"),
@@ -86,10 +90,18 @@ fn what_is_wrong_is_said_with_its_line() {
 }
 
 #[test]
-fn an_entry_of_null_is_no_entry() {
+fn what_resolving_found_is_whole_or_not_there() {
+    let text = r#"{"version": 1, "images": {"": {"deps": {"kind": "wood", "entry": 1}}}}"#;
+    let says = "of `options`, `facts` and `entry` of step `deps`, one is there without the others";
+    assert_eq!(Lock::parse(text).unwrap_err().to_string(), says);
+}
+
+#[test]
+fn an_entry_of_null_is_an_entry() {
     let mut lock = Lock::default();
     let digest = Digest::of(b"");
-    let step = LockedStep { kind: "a".into(), plugin: digest, options: digest, facts: Trace::new(), entry: None };
-    lock.set(None, "a", LockedStep { entry: Some(serde_json::Value::Null), ..step.clone() });
+    let resolved = Some(Resolved { options: digest, facts: Trace::new(), entry: serde_json::Value::Null });
+    let step = LockedStep { kind: "a".into(), plugin: Some(digest), resolved, images: [].into() };
+    lock.set(None, "a", step.clone());
     assert_eq!(Lock::parse(&lock.to_text()).unwrap().get(None, "a"), Some(&step));
 }
