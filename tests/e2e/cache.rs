@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is found again and what is made again. Bases are `scratch`: file steps need no program in the image.
 
-use wythe_tests::Bench;
+use wythe_tests::{Bench, is_installed, top};
 
 const FILES: &str = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"src\"\nto = \"/src\"\n";
 
@@ -88,4 +88,34 @@ fn thirty_two_processes_make_each_step_once() {
     let ran =
         ended.iter().filter(|output| String::from_utf8_lossy(&output.stderr).contains("[files] step done")).count();
     assert_eq!(ran, 1, "the step ran in {ran} processes");
+}
+
+#[test]
+fn an_unchanged_context_is_walked_and_not_read() {
+    if !is_installed("strace") {
+        return;
+    }
+    let bench = Bench::new();
+    let definition = top().join("tests/e2e/context").display().to_string();
+    let log = bench.dir().join("strace").display().to_string();
+    let traced = || {
+        let traced = std::process::Command::new("strace")
+            .args(["-f", "-qq", "-o", &log, "-e", "trace=open,openat,openat2,newfstatat,statx"])
+            .arg(wythe_tests::binary())
+            .args(["build", &definition])
+            .env("WYTHE_HOME", bench.store())
+            .env_remove("SOURCE_DATE_EPOCH")
+            .output()
+            .unwrap();
+        assert!(traced.status.success(), "{}", String::from_utf8_lossy(&traced.stderr));
+        let calls = std::fs::read_to_string(&log).unwrap();
+        let of_file: Vec<String> = calls.lines().filter(|call| call.contains("known.txt")).map(str::to_owned).collect();
+        let is_read = |call: &&String| call.contains("open") && !call.contains("O_PATH");
+        (of_file.len(), of_file.iter().filter(is_read).count())
+    };
+    let (_, read) = traced();
+    assert_ne!(read, 0, "what is not known is read");
+    let (looked_at, read) = traced();
+    assert_ne!(looked_at, 0, "the context was not walked");
+    assert_eq!(read, 0, "a file that is known was read again");
 }

@@ -4,9 +4,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use wythe_tests::{Bench, Ended};
+use wythe_tests::{Bench, Ended, can_become_ordinary};
 
-use crate::rootless::{as_user, is_possible};
 use crate::sandbox::BASE;
 
 /// Long enough that it is nowhere by chance.
@@ -179,12 +178,12 @@ fn the_socket_of_an_agent_is_there_for_steps_that_ask_for_it() {
 
 #[test]
 fn rootless_secrets_are_as_secret_as_roots() {
-    if !is_possible() {
+    if !can_become_ordinary() {
         return;
     }
     let Some(bench) = Bench::with_busybox() else { return };
     with_secret(&bench, "cat /run/secrets/token; busybox stat -c %a:%u /run/secrets/token; echo $TOKEN > /leak");
-    let ended = as_user(&bench, &["--store", "own-store", "build", "--secret", "id=token,src=token.txt"]);
+    let ended = bench.wythe_elsewhere(&["--store", "own-store", "build", "--secret", "id=token,src=token.txt"]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("| 400:0") && ended.stderr.contains("the secret `token` is in `/leak`"),

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What outlives a build and is in no layer.
 
-use wythe_tests::Bench;
+use wythe_tests::{Bench, can_become_ordinary};
 
-use crate::rootless::{as_user, is_possible};
 use crate::sandbox::BASE;
 
 fn counting(name: &str) -> String {
@@ -72,11 +71,11 @@ fn a_directory_stands_for_a_volume_only_where_the_command_line_says_so() {
 
 #[test]
 fn rootless_steps_have_volumes_too() {
-    if !is_possible() {
+    if !can_become_ordinary() {
         return;
     }
     let Some(bench) = Bench::with_busybox() else { return };
     bench.definition(&counting("one"));
-    let ended = as_user(&bench, &["--store", "own-store", "build"]);
+    let ended = bench.wythe_elsewhere(&["--store", "own-store", "build"]);
     assert!(ended.code == Some(0) && ended.stderr.contains("[one] | one"), "{}", ended.stderr);
 }

@@ -100,6 +100,24 @@ fn is_static(program: &Path) -> bool {
     program.exists() && output.is_ok_and(|output| !output.status.success())
 }
 
+/// The account by which tests are an ordinary user, made by whoever prepares the machine (`.ci/run` does).
+pub const ACCOUNT: &str = "wythe-test";
+
+/// Returns whether tests can be an ordinary user with sub-ids, and says why not.
+///
+/// # Panics
+///
+/// Panics where `id` cannot be started.
+#[must_use]
+pub fn can_become_ordinary() -> bool {
+    let is_root = run("id", &["-u"]).stdout == "0\n";
+    let can = is_root && run("id", &[ACCOUNT]).code == Some(0);
+    if !can {
+        eprintln!("skipped: needs root and an account `{ACCOUNT}` with sub-ids (useradd {ACCOUNT})");
+    }
+    can
+}
+
 /// A directory to work in and a store to build into.
 #[derive(Debug)]
 pub struct Bench {
@@ -135,9 +153,7 @@ impl Bench {
     /// Panics where the directory cannot be written to.
     #[must_use]
     pub fn with_busybox() -> Option<Self> {
-        const APPLETS: [&str; 14] = [
-            "sh", "cat", "ls", "id", "env", "sleep", "touch", "mkdir", "echo", "ps", "test", "hostname", "grep", "date",
-        ];
+        const APPLETS: &str = "cat chmod chown date echo env find grep hostname id ln ls mkdir mkfifo ps rm sh sleep sort stat test touch";
         let found = ["/bin/busybox", "/usr/bin/busybox"].into_iter().map(Path::new).find(|path| is_static(path));
         let Some(busybox) = found else {
             eprintln!("skipped: there is no static busybox (package busybox-static)");
@@ -147,7 +163,7 @@ impl Bench {
         let bin = bench.dir().join("root/bin");
         fs::create_dir_all(&bin).expect("directories can be made");
         fs::copy(busybox, bin.join("busybox")).expect("a program can be copied");
-        for applet in APPLETS {
+        for applet in APPLETS.split(' ') {
             std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("a link can be made");
         }
         Some(bench)
@@ -188,6 +204,37 @@ impl Bench {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.dir()).env("WYTHE_HOME", &self.store).env_remove("SOURCE_DATE_EPOCH");
         command
+    }
+
+    /// Runs the command line as an ordinary user, in a copy of this directory that belongs to that user, with a store
+    /// below it, and whatever else may differ between two machines: another mask for new files, times of files, language,
+    /// zone and host name.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the machine does not let it.
+    #[track_caller]
+    pub fn wythe_elsewhere(&self, args: &[&str]) -> Ended {
+        // `/tmp` and not the target directory: checkouts often lie where other users may not look.
+        let home = TempDir::new_in("/tmp").expect("a directory can be made");
+        let at = home.path().display();
+        let prepare = format!(
+            "cp -R {}/. {at}/ && rm -rf {at}/store && cp {} {at}/wythe-binary
+            find {at} -exec touch -h -d 2001-02-03 {{}} + && chown -R {ACCOUNT} {at} && chmod 755 {at}",
+            self.dir().display(),
+            binary().display(),
+        );
+        let environment = format!(
+            "HOME={at} XDG_DATA_HOME={at}/data TZ=Asia/Tokyo LC_ALL=tr_TR.UTF-8 LANG=tr_TR.UTF-8 HOSTNAME=elsewhere"
+        );
+        let script = format!(
+            "{prepare}
+            hostname elsewhere; cd {at}; umask 0077
+            exec setpriv --reuid {ACCOUNT} --regid {ACCOUNT} --init-groups \\
+                env -u WYTHE_HOME -u SOURCE_DATE_EPOCH {environment} ./wythe-binary \"$@\""
+        );
+        let output = Command::new("unshare").args(["--uts", "sh", "-ec", &script, "sh"]).args(args).output();
+        output.expect("a shell can be started").into()
     }
 
     /// Runs the command line.
