@@ -11,6 +11,8 @@ mod bad_input;
 mod cache;
 mod deep;
 mod diff;
+mod dockerfile;
+mod dockerfile_judged;
 mod explain;
 mod images;
 mod interrupt;

@@ -105,14 +105,29 @@ pub(crate) enum Command {
 }
 
 /// Where a definition is.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Definition {
-    /// A directory with a wythe.toml, or the file itself
+    /// A directory with a wythe.toml, or with a file that a plugin claims; or such a file
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub(crate) path: PathBuf,
+    /// Build this file, which a plugin claims by its name, with DIR as its context; `-` reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Build this stage of a claimed file, in place of the last one
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
     /// Build arguments that plugins may ask for
-    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME=VALUE")]
     pub(crate) args: Vec<String>,
+    /// Images that take the place of names in a claimed file
+    #[arg(long = "build-context", value_name = "NAME=docker-image://REFERENCE")]
+    pub(crate) build_contexts: Vec<String>,
+    /// Labels that are added to the image of a claimed file
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub(crate) labels: Vec<String>,
+    /// The network of every command of a claimed file
+    #[arg(long, value_name = "MODE")]
+    pub(crate) network: Option<NetworkMode>,
     /// Only these images of a definition with several
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,
@@ -130,6 +145,7 @@ the definition has several). Progress goes to standard error.
 Examples:
   wythe build -t app:1.4
   wythe build . --locked --progress plain
+  wythe build -f FILE --target test --build-arg VERSION=3 .
   wythe build --secret id=hf,env=HF_TOKEN --secret 'id=index,command=pass show index'
   wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
   wythe build --locked --offline     from what is in the store, without any network
@@ -149,7 +165,7 @@ pub(crate) struct Build {
     #[arg(long, value_name = "STEP")]
     pub(crate) rebuild: Vec<String>,
     /// Run every step again; as does WYTHE_FORCE_BUILD=1
-    #[arg(long)]
+    #[arg(long, visible_alias = "no-cache")]
     pub(crate) rebuild_all: bool,
     /// How progress is shown
     #[arg(long, value_name = "HOW", default_value = "auto")]
@@ -157,6 +173,12 @@ pub(crate) struct Build {
     /// Print a JSON object with names, digests and sizes instead of the digest
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write the digest of the image's configuration, which other builders call its id, to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iidfile: Option<PathBuf>,
+    /// Write what `--json` prints to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata_file: Option<PathBuf>,
 }
 
 /// What the person who builds grants to steps.
@@ -328,6 +350,16 @@ pub(crate) struct Inside {
     /// Run this program in place of the image's entry point
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) entrypoint: Option<String>,
+}
+
+impl NetworkMode {
+    /// Returns the word that definitions use.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::None => "none",
+        }
+    }
 }
 
 /// The network of a program.

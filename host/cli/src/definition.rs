@@ -12,6 +12,7 @@ use wythe_solve::{Force, LockUse, Order, Pretence};
 use wythe_store::Store;
 
 use crate::arguments;
+use crate::claimed::Claimed;
 use crate::diagnostic::{Report, warnings};
 use crate::environment::now;
 use crate::exit::Exit;
@@ -33,16 +34,19 @@ pub(crate) struct Definition {
     pub(crate) lock: Lock,
     /// The names of all its images, those too that are not wanted.
     images: Vec<Option<String>>,
-    lock_path: PathBuf,
+    /// None where what floats is looked up anew by every build.
+    lock_path: Option<PathBuf>,
     lock_text: String,
     dir: PathBuf,
+    /// Names the definition in the store's memory of earlier builds.
+    file: PathBuf,
     args: Vec<(String, String)>,
 }
 
 impl Definition {
     /// Reads the definition that the command line names, and warns of what should be looked at.
     pub(crate) fn read(workshop: &Workshop, wanted: &arguments::Definition, kinds: &[Kind]) -> Result<Self, Report> {
-        Self::read_with(workshop, wanted, |name, text| Spec::parse(name, text, kinds))
+        Self::read_with(workshop, wanted, kinds, |name, text| Spec::parse(name, text, kinds))
     }
 
     /// Does the same, and has the store remember which definitions were accepted.
@@ -52,7 +56,7 @@ impl Definition {
         kinds: &[Kind],
         store: &Store,
     ) -> Result<Self, Report> {
-        Self::read_with(workshop, wanted, |name, text| {
+        Self::read_with(workshop, wanted, kinds, |name, text| {
             let acceptance = Spec::acceptance(text, kinds);
             // A memory that cannot be used costs time and nothing else; the build is about to say what is wrong with it.
             if store.trace(&acceptance).is_ok_and(|known| known.is_some()) {
@@ -67,9 +71,15 @@ impl Definition {
     fn read_with(
         workshop: &Workshop,
         wanted: &arguments::Definition,
+        kinds: &[Kind],
         parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
     ) -> Result<Self, Report> {
-        let path = find(&wanted.path)?;
+        let is_definition = wanted.file.is_none() && wanted.path.join(DEFINITION).is_file();
+        if !is_definition && let Some(claimed) = Claimed::find(wanted, kinds)? {
+            return Self::of_claimed(claimed, wanted, parse);
+        }
+        refuse_what_is_for_claimed(wanted)?;
+        let path = find(&wanted.path, kinds)?;
         let text = read_text(&path)?;
         let mut spec = parse(&name_of(&path), &text)?;
         if let Some(text) = warnings(&spec.warnings, &spec.source, workshop.color) {
@@ -82,7 +92,21 @@ impl Definition {
         let lock_text = if lock_path.exists() { read_text(&lock_path)? } else { String::new() };
         let lock = if lock_text.is_empty() { Lock::default() } else { parse_lock(&lock_path, &lock_text)? };
         let args = wanted.args.iter().map(|arg| split_assignment(arg, "--arg")).collect::<Result<_, _>>()?;
-        Ok(Self { spec, lock, images, lock_path, lock_text, dir, args })
+        let file = dir.join(path.file_name().unwrap_or_default());
+        Ok(Self { spec, lock, images, lock_path: Some(lock_path), lock_text, dir, file, args })
+    }
+
+    /// Makes a definition of a file that a kind claims. Its text has no name: nobody wrote it, so nobody is shown it.
+    fn of_claimed(
+        claimed: Claimed,
+        wanted: &arguments::Definition,
+        parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
+    ) -> Result<Self, Report> {
+        let spec = parse("", &claimed.text)?;
+        let images = spec.images.iter().map(|image| image.name.clone()).collect();
+        let args = wanted.args.iter().map(|arg| split_assignment(arg, "--arg")).collect::<Result<_, _>>()?;
+        let (dir, file) = (absolute(&claimed.dir)?, absolute(&claimed.file)?);
+        Ok(Self { spec, lock: Lock::default(), images, lock_path: None, lock_text: String::new(), dir, file, args })
     }
 
     /// Returns what is to be built.
@@ -117,8 +141,7 @@ impl Definition {
 
     /// Returns what names the definition in the store's memory of earlier builds: the file, whatever it is called by.
     pub(crate) fn name(&self) -> String {
-        let file = Path::new(self.spec.source.name()).file_name().unwrap_or_default();
-        self.dir.join(file).display().to_string()
+        self.file.display().to_string()
     }
 
     /// Returns the lock that `found` leads to. Where every image reached its end, steps that the definition does not have
@@ -136,17 +159,14 @@ impl Definition {
 
     /// Returns whether writing this lock would change the file.
     pub(crate) fn lock_differs(&self, lock: &Lock) -> bool {
-        *lock != self.lock && lock.to_text() != self.lock_text
+        self.lock_path.is_some() && *lock != self.lock && lock.to_text() != self.lock_text
     }
 
     /// Writes the lock beside the definition, where it has changed.
     pub(crate) fn write_lock(&self, lock: &Lock) -> Result<(), Report> {
-        if !self.lock_differs(lock) {
-            return Ok(());
-        }
-        replace(&self.lock_path, lock.to_text().as_bytes()).map_err(|error| {
-            Report::caused(Exit::World, format!("cannot write `{}`", self.lock_path.display()), &error)
-        })
+        let Some(path) = self.lock_path.as_ref().filter(|_| self.lock_differs(lock)) else { return Ok(()) };
+        replace(path, lock.to_text().as_bytes())
+            .map_err(|error| Report::caused(Exit::World, format!("cannot write `{}`", path.display()), &error))
     }
 }
 
@@ -157,7 +177,24 @@ pub(crate) fn rfc3339(epoch: u64) -> Result<String, Report> {
     Ok(stamp.to_string())
 }
 
-fn find(path: &Path) -> Result<PathBuf, Report> {
+/// Refuses options that a definition says in its own words.
+fn refuse_what_is_for_claimed(wanted: &arguments::Definition) -> Result<(), Report> {
+    let given = [
+        ("--target", wanted.target.is_some()),
+        ("--build-context", !wanted.build_contexts.is_empty()),
+        ("--label", !wanted.labels.is_empty()),
+        ("--network", wanted.network.is_some()),
+    ];
+    match given.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((option, _)) => {
+            let report = Report::new(Exit::Usage, format!("`{option}` is for files that a plugin claims"));
+            Err(report.hint("write it into the definition: docs/definition.md says how"))
+        }
+    }
+}
+
+fn find(path: &Path, kinds: &[Kind]) -> Result<PathBuf, Report> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
@@ -165,11 +202,13 @@ fn find(path: &Path) -> Result<PathBuf, Report> {
     if file.is_file() {
         return Ok(if path == Path::new(".") { PathBuf::from(DEFINITION) } else { file });
     }
-    let report = Report::new(Exit::Spec, format!("there is no `{DEFINITION}` in `{}`", path.display()));
+    let claimed = kinds.iter().flat_map(|kind| &kind.files).map(|name| format!(" and no `{name}`"));
+    let claimed: String = claimed.collect();
+    let report = Report::new(Exit::Spec, format!("there is no `{DEFINITION}`{claimed} in `{}`", path.display()));
     Err(report.hint("name a directory or a file: `wythe build DIR`; docs/definition.md says what to write into it"))
 }
 
-fn read_text(path: &Path) -> Result<String, Report> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Report> {
     let failed = |error: &std::io::Error| {
         let report = Report::new(Exit::Spec, format!("cannot read `{}`", path.display())).note(error.to_string());
         match error.kind() {

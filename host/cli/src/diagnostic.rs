@@ -81,8 +81,11 @@ impl Report {
         self
     }
 
-    /// Says where.
+    /// Says where. A text without a name was written by nobody, and is not shown.
     pub(crate) fn at(mut self, source: &SourceText, span: Range<usize>, label: impl Into<String>) -> Self {
+        if source.name().is_empty() {
+            return self;
+        }
         self.last().place = Some(Place { source: source.clone(), span, label: label.into() });
         self
     }

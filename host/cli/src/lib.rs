@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod claimed;
 mod commands;
 mod definition;
 mod diagnostic;

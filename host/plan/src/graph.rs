@@ -83,7 +83,10 @@ impl Vertex {
             Self::Files(files) => {
                 visit(&mut files.on);
                 for action in &mut files.actions {
-                    if let Action::Copy { source: Source::State { vertex, .. }, .. } = action {
+                    if let Action::Copy {
+                        source: Source::State { vertex, .. } | Source::Matching { vertex, .. }, ..
+                    } = action
+                    {
                         visit(vertex);
                     }
                 }

@@ -53,6 +53,13 @@ pub enum Source {
         /// Absolute path in it.
         path: String,
     },
+    /// What patterns match in another state.
+    Matching {
+        /// The vertex whose state it is.
+        vertex: VertexId,
+        /// Patterns relative to its root.
+        patterns: Vec<String>,
+    },
     /// A fetched file as it is.
     Artifact(Artifact),
     /// The content of a fetched archive.
@@ -95,6 +102,12 @@ pub struct Brush {
     /// Whether a source that matches nothing is passed over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// Patterns of paths that the context as a whole leaves out, relative to its root, read as those of `exclude`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// Whether a file of the context that a pattern names is unpacked where it is a tar archive.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unpack: bool,
 }
 
 /// One edit of a file system.
@@ -354,6 +367,8 @@ pub enum ConfigEdit {
     Healthcheck(Option<Healthcheck>),
     /// Appends a trigger.
     Onbuild(String),
+    /// Drops the triggers.
+    WithoutOnbuild,
     /// Names the state.
     Name(String),
 }

@@ -24,6 +24,10 @@ pub struct Kind {
     pub digest: Digest,
     /// Whether it may stand as `base`.
     pub is_base: bool,
+    /// Whether it may stand as a step.
+    pub is_step: bool,
+    /// Names of files that a directory is built by where it has no definition, the preferred one first.
+    pub files: Vec<String>,
     /// Whether it pins floating things and so has a lock entry.
     pub resolves: bool,
     /// Hosts it may fetch from while resolving, as patterns such as `*.debian.org`; `*` means any.
@@ -167,6 +171,8 @@ pub enum Fact {
     BaseGlob(String),
     /// The digest that an image reference stands for.
     Image(String),
+    /// The configuration of an image.
+    ImageConfig(String),
 }
 
 /// What the world answered: a value, or a reason why there is none. Both are facts.

@@ -23,6 +23,7 @@ pub struct ArtifactHandle;
 pub struct Batch {
     pub brush: Brush,
     pub files: Files,
+    pub label: Label,
 }
 
 /// A command that is still open.
@@ -35,7 +36,7 @@ pub struct OpenCommand {
 
 impl Batch {
     pub(crate) fn new(on: VertexId) -> Self {
-        Self { brush: Brush::default(), files: Files { on, actions: Vec::new() } }
+        Self { brush: Brush::default(), files: Files { on, actions: Vec::new() }, label: Label::default() }
     }
 
     pub(crate) fn push(&mut self, action: Action) {
@@ -44,7 +45,8 @@ impl Batch {
 
     /// Bytes that every further action costs because it carries the brush.
     pub(crate) fn brush_bytes(&self) -> usize {
-        self.brush.owner.len() + self.brush.exclude.iter().map(String::len).sum::<usize>()
+        let patterns = self.brush.exclude.iter().chain(&self.brush.ignore);
+        self.brush.owner.len() + patterns.map(String::len).sum::<usize>()
     }
 }
 

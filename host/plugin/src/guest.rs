@@ -178,6 +178,7 @@ fn is_of_an_image(fact: &Fact) -> bool {
         | Fact::ContextRead(_)
         | Fact::ContextExists(_)
         | Fact::ContextGlob(_)
-        | Fact::Image(_) => false,
+        | Fact::Image(_)
+        | Fact::ImageConfig(_) => false,
     }
 }

@@ -43,6 +43,12 @@ pub(crate) struct KindMetadata {
     /// Whether it may stand as `base`.
     #[serde(default)]
     pub base: bool,
+    /// Whether it may stand as a step; where it is not said, a base may not and everything else may.
+    #[serde(default)]
+    pub step: Option<bool>,
+    /// Names of files that a directory is built by where it has no definition.
+    #[serde(default)]
+    pub files: Vec<String>,
     /// Whether it has a lock entry.
     #[serde(default)]
     pub resolves: bool,

@@ -124,6 +124,8 @@ impl Plugin {
                 version: version.clone(),
                 digest,
                 is_base: kind.base,
+                is_step: kind.step.unwrap_or(!kind.base),
+                files: kind.files.clone(),
                 resolves: kind.resolves,
                 hosts: hosts.clone(),
                 imports: imports.iter().map(|import| (*import).to_owned()).collect(),

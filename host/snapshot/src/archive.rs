@@ -121,6 +121,13 @@ fn names(path: &Path, format: Archive) -> Result<Vec<String>, ArchiveError> {
     Ok(names)
 }
 
+/// Returns whether a file is a tar archive with something in it, plain or compressed. Its first member tells.
+#[must_use]
+pub fn is_tar(path: &Path) -> bool {
+    let Ok(Some(plain)) = Archive::Tar.open_tar(path) else { return false };
+    matches!(TarReader::new(plain).next(), Ok(Some(_)))
+}
+
 /// Returns a name in the form in which it is listed.
 pub(crate) fn line_of(inside: &[u8]) -> Result<String, ArchiveError> {
     let name = String::from_utf8_lossy(inside);

@@ -44,7 +44,7 @@ mod tree;
 mod union;
 mod xattrs;
 
-pub use archive::{Archive, ArchiveError, DebError, ListError, NameError, TarError, ZipError, archive_names};
+pub use archive::{Archive, ArchiveError, DebError, ListError, NameError, TarError, ZipError, archive_names, is_tar};
 pub use compare::{Appearance, Aspect, CompareError, Comparison, Difference, Shape, Side, StackedLayer};
 pub use editor::{Attributes, CopyError, EditError, Editor, OwnerError, Unpack, UnpackError, Unpacked};
 pub use layer::{Applied, ApplyError, WriteTarError, apply_layer, layer_digest, write_tar};

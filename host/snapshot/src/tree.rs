@@ -25,7 +25,7 @@ use crate::normalise::LeftOut;
 pub struct Selection {
     /// Sorted by [`Leaf::at`], component by component; each place once.
     pub leaves: Vec<Leaf>,
-    /// Whether it is one file that was named without a pattern: it may be given another name.
+    /// Whether it is one file, the only one that was named or matched: it may be given another name.
     pub is_single: bool,
     /// Sockets, pipes and devices, which are passed over.
     pub left_out: Vec<LeftOut>,

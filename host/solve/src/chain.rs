@@ -218,6 +218,7 @@ fn configured(image: &Image, edit: ConfigEdit) -> Image {
         ConfigEdit::StopSignal(signal) => config.stop_signal = signal,
         ConfigEdit::Healthcheck(check) => config.healthcheck = check,
         ConfigEdit::Onbuild(instruction) => config.on_build.push(instruction),
+        ConfigEdit::WithoutOnbuild => config.on_build.clear(),
         ConfigEdit::Name(_) => return image.clone(),
     }
     image.clone().with_config(config, &text)
@@ -240,6 +241,7 @@ pub fn describe_edit(edit: &ConfigEdit) -> String {
         ConfigEdit::Healthcheck(Some(_)) => "health check".to_owned(),
         ConfigEdit::Healthcheck(None) => "health check none".to_owned(),
         ConfigEdit::Onbuild(instruction) => format!("on build {instruction}"),
+        ConfigEdit::WithoutOnbuild => "on build nothing".to_owned(),
         ConfigEdit::Name(name) => format!("name {name}"),
     }
 }

@@ -94,7 +94,7 @@ impl Context {
         let exclude = Patterns::new(&brush.exclude).map_err(|error| fail(full_text(&error)))?;
         let choice = Choice {
             patterns: patterns.to_vec(),
-            ignore: Patterns::default(),
+            ignore: Patterns::new(&brush.ignore).map_err(|error| fail(full_text(&error)))?,
             exclude,
             follow_links: brush.follow_links,
             keep_parents: brush.keep_parents,

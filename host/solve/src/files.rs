@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
-use wythe_snapshot::{Attributes, Editor, Patterns, Unpack};
+use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, Patterns, Unpack};
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 
@@ -29,6 +29,9 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Resul
         match source {
             Source::State { vertex, path } => {
                 words.input(format!("{index} state {path}"), content_of(operation.input(*vertex)));
+            }
+            Source::Matching { vertex, patterns } => {
+                words.input(format!("{index} state {}", patterns.join(" ")), content_of(operation.input(*vertex)));
             }
             Source::Context { patterns } => {
                 let digest = operation.choose(patterns.clone(), brush.clone()).await?.digest;
@@ -207,9 +210,47 @@ impl Job {
         }
     }
 
+    /// Copies what one pattern of the context names; files that are archives are unpacked in place of being copied.
+    fn unpack_or_copy(
+        &self,
+        editor: &mut Editor,
+        pattern: &str,
+        dest: &str,
+        brush: &Brush,
+        attributes: &Attributes,
+    ) -> Result<(), Cause> {
+        let context = &self.chain.context;
+        let chosen = context.choose(std::slice::from_ref(&pattern.to_owned()), brush)?;
+        let (mut plain, mut archives) = (chosen.files.clone(), Vec::new());
+        // What lies in a directory that is named is copied as it is.
+        if plain.leaves.iter().all(|leaf| matches!(leaf.kind, LeafKind::File(_))) {
+            for leaf in std::mem::take(&mut plain.leaves) {
+                let path = context.path_of(&leaf.path.to_string_lossy())?;
+                match wythe_snapshot::is_tar(&path) {
+                    true => archives.push(path),
+                    false => plain.leaves.push(leaf),
+                }
+            }
+        }
+        if !plain.leaves.is_empty() {
+            editor.copy(context.root(), &plain, Path::new(dest), attributes).map_err(Cause::files)?;
+        }
+        let unpacks: Vec<Unpack> = archives
+            .into_iter()
+            .map(|path| Unpack::new(path, wythe_snapshot::Archive::Tar, PathBuf::from(dest)))
+            .collect();
+        if !unpacks.is_empty() {
+            editor.unpack(&unpacks, attributes).map_err(Cause::files)?;
+        }
+        Ok(())
+    }
+
     fn copy(&self, editor: &mut Editor, source: &Source, dest: &str, brush: &Brush) -> Result<(), Cause> {
         let attributes = attributes(editor, brush)?;
         match source {
+            Source::Context { patterns } if brush.unpack => {
+                patterns.iter().try_for_each(|pattern| self.unpack_or_copy(editor, pattern, dest, brush, &attributes))
+            }
             Source::Context { patterns } => {
                 let chosen = self.chain.context.choose(patterns, brush)?;
                 let context = self.chain.context.root();
@@ -223,6 +264,14 @@ impl Job {
                 let exclude = Patterns::new(&brush.exclude).map_err(Cause::files)?;
                 let exclude = |path: &Path| exclude.excludes(path);
                 editor.copy_tree(root, Path::new(path), Path::new(dest), &exclude, &attributes).map_err(Cause::files)
+            }
+            Source::Matching { vertex, patterns } => {
+                let files = StateFiles::mount(&self.chain.engine.store, &self.states[vertex])?;
+                let missing = || Cause::Context { what: "the state that is copied from has no file".to_owned() };
+                let root = files.root().ok_or_else(missing)?;
+                let chosen = wythe_snapshot::select(root, &choice(patterns, brush)?);
+                let chosen = chosen.map_err(|error| Cause::Context { what: crate::trace::full_text(&error) })?;
+                editor.copy_state(root, &chosen, Path::new(dest), &attributes).map_err(Cause::files)
             }
             Source::Artifact(artifact) => {
                 let dest = file_name_for(dest, &artifact.url);
@@ -239,6 +288,18 @@ impl Job {
             Source::Unpacked { .. } => Err(Cause::Bug("an archive was not unpacked with its like".to_owned())),
         }
     }
+}
+
+/// Returns what patterns of a state choose.
+fn choice(patterns: &[String], brush: &Brush) -> Result<Choice, Cause> {
+    Ok(Choice {
+        patterns: patterns.to_vec(),
+        ignore: Patterns::default(),
+        exclude: Patterns::new(&brush.exclude).map_err(Cause::files)?,
+        follow_links: brush.follow_links,
+        keep_parents: brush.keep_parents,
+        optional: brush.optional,
+    })
 }
 
 /// Returns where a fetched file is written: below a destination that ends in `/`, under the name in its address.

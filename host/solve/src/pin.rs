@@ -148,6 +148,7 @@ fn describe_fact(fact: &Fact) -> String {
         Fact::BaseExists(path) => format!("`{path}` of the image below has come or gone"),
         Fact::BaseWhich(program) => format!("the place of `{program}` in the image below has changed"),
         Fact::BaseGlob(pattern) => format!("the files of the image below that match `{pattern}` have changed"),
+        Fact::ImageConfig(reference) => format!("the configuration of image `{reference}` has changed"),
         Fact::Image(reference) => format!("image `{reference}` has changed"),
     }
 }

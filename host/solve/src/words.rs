@@ -140,6 +140,7 @@ fn source_word(source: &Source) -> Value {
     match source {
         Source::Context { patterns } => json!({"context": patterns}),
         Source::State { path, .. } => json!({"state": path}),
+        Source::Matching { patterns, .. } => json!({"matching": patterns}),
         Source::Artifact(artifact) => json!({"artifact": artifact.sha256}),
         Source::Unpacked { artifact, format } => unpacked("unpacked", &artifact.sha256, *format),
         Source::Names { artifact, format } => unpacked("names", &artifact.sha256, *format),

@@ -109,6 +109,7 @@ impl StepWorld {
             Fact::ContextExists(path) => text(if self.chain.context.exists(path)? { "true" } else { "false" }),
             Fact::ContextGlob(pattern) => self.chain.context.glob(pattern),
             Fact::Image(reference) => Ok(self.image_digest(reference)),
+            Fact::ImageConfig(reference) => Ok(self.image_config(reference)),
             Fact::BaseConfig => Ok(Ok(to_canonical_json(self.base()?.config()))),
             Fact::BaseRead(path) => self.base_files()?.told(path, LARGEST_ANSWER),
             Fact::BaseExists(path) => text(if self.base_files()?.exists(path)? { "true" } else { "false" }),
@@ -132,6 +133,11 @@ impl StepWorld {
             *files = Some(Arc::new(mounted));
         }
         Ok(Arc::clone(files.as_ref().expect("it was just mounted")))
+    }
+
+    fn image_config(&self, reference: &str) -> FactAnswer {
+        let image = self.chain.stored_image(reference).map_err(|cause| crate::trace::full_text(&cause))?;
+        Ok(to_canonical_json(image.config()))
     }
 
     fn image_digest(&self, reference: &str) -> FactAnswer {

@@ -6,7 +6,7 @@ use crate::{Artifact, Format, State};
 
 /// A batch of file edits on a state: one operation, one layer, in the order of the calls.
 ///
-/// `owner`, `mode`, `exclude`, `follow_links`, `keep_parents` and `optional` are the *brush*: each applies to the edits
+/// `owner`, `mode`, `exclude`, `follow_links`, `keep_parents`, `optional`, `ignore` and `unpack_archives` are the *brush*: each applies to the edits
 /// added after it. Paths are absolute inside the state.
 #[derive(Debug)]
 #[must_use = "a batch does nothing until it is applied"]
@@ -55,6 +55,18 @@ impl Files {
         self
     }
 
+    /// Brush: patterns of paths that the build context leaves out, relative to its root, as if they were not there.
+    pub fn ignore(self, patterns: &[String]) -> Self {
+        self.0.ignore(patterns);
+        self
+    }
+
+    /// Brush: whether a file of the context that a pattern names is unpacked where it is a tar archive.
+    pub fn unpack_archives(self, unpack: bool) -> Self {
+        self.0.unpack_archives(unpack);
+        self
+    }
+
     /// Copies files of the build context. A pattern that names a directory copies its content; a destination that
     /// ends in `/` is a directory.
     pub fn context<S: Into<String>>(self, patterns: impl IntoIterator<Item = S>, dest: &str) -> Self {
@@ -65,6 +77,12 @@ impl Files {
     /// Copies a path of another state.
     pub fn from_state(self, source: &State, path: &str, dest: &str) -> Self {
         self.0.from_state(source, path, dest);
+        self
+    }
+
+    /// Copies what patterns match in another state, as [`Files::context`] does. They are relative to its root.
+    pub fn matching<S: Into<String>>(self, source: &State, patterns: impl IntoIterator<Item = S>, dest: &str) -> Self {
+        self.0.matching(source, &strings(patterns), dest);
         self
     }
 
@@ -107,6 +125,18 @@ impl Files {
     /// Removes a file or a tree. Nothing there is not an error.
     pub fn remove(self, path: &str) -> Self {
         self.0.remove(path);
+        self
+    }
+
+    /// Says in a few words what the batch does.
+    pub fn describe(self, text: &str) -> Self {
+        self.0.describe(text);
+        self
+    }
+
+    /// Says where in the step's own source the batch stands.
+    pub fn at(self, line: u32, column: u32) -> Self {
+        self.0.at(line, column);
         self
     }
 

@@ -154,6 +154,13 @@ impl Build {
         self
     }
 
+    /// Sets the configuration of another image, as OCI JSON. It is empty where it is not set.
+    #[must_use]
+    pub fn image_config(mut self, reference: &str, json: &str) -> Self {
+        self.given.image_configs.insert(reference.into(), json.into());
+        self
+    }
+
     /// Answers a fetch.
     #[must_use]
     pub fn fetch(mut self, url: &str, answer: Result<Vec<u8>, String>) -> Self {

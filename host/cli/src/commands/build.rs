@@ -50,6 +50,7 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
     for image in &built {
         keep(&store, image, &build.tags)?;
     }
+    write_result(build, &built)?;
     print_result(build, &built);
     if build.progress != Progress::Quiet && build.progress != Progress::Json {
         print::to_stderr(&summary(&tally, &built, &build.tags, begun));
@@ -114,19 +115,44 @@ fn keep(store: &Store, image: &Built, tags: &[String]) -> Result<(), Report> {
     store.save_image(&image.packed, &names).map_err(|error| store_failed(&error))
 }
 
+/// Returns what there is to say of the images, for programs.
+fn result_json(build: &Build, built: &[Built]) -> Vec<serde_json::Value> {
+    let one = |image: &Built| {
+        json!({
+            "name": image.name,
+            "tags": build.tags.iter().map(|tag| full_name(tag)).collect::<Vec<_>>(),
+            "digest": image.packed.digest,
+            "config": image.packed.config_digest,
+            "layers": image.image.layers(),
+            "steps": image.account.steps,
+        })
+    };
+    built.iter().map(one).collect()
+}
+
+/// Writes the files that were asked for beside standard output.
+fn write_result(build: &Build, built: &[Built]) -> Result<(), Report> {
+    let write = |path: &std::path::Path, text: String| {
+        std::fs::write(path, text).map_err(|error| {
+            Report::new(Exit::World, format!("cannot write `{}`", path.display()))
+                .note(error.to_string())
+                .note("the image is built, and kept")
+        })
+    };
+    if let Some(path) = &build.iidfile {
+        let ids: Vec<String> = built.iter().map(|image| image.packed.config_digest.to_string()).collect();
+        write(path, ids.join("\n"))?;
+    }
+    if let Some(path) = &build.metadata_file {
+        let text = serde_json::to_string_pretty(&result_json(build, built)).expect("digests and names are JSON");
+        write(path, text + "\n")?;
+    }
+    Ok(())
+}
+
 fn print_result(build: &Build, built: &[Built]) {
     if build.json {
-        let one = |image: &Built| {
-            json!({
-                "name": image.name,
-                "tags": build.tags.iter().map(|tag| full_name(tag)).collect::<Vec<_>>(),
-                "digest": image.packed.digest,
-                "config": image.packed.config_digest,
-                "layers": image.image.layers(),
-                "steps": image.account.steps,
-            })
-        };
-        return print::json(&built.iter().map(one).collect::<Vec<_>>());
+        return print::json(&result_json(build, built));
     }
     for image in built {
         match &image.name {

@@ -53,7 +53,7 @@ fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Resul
     let plugins = Arc::new(workshop.plugins(Some(store))?);
     let Remembered { path, images } = &explain.definition;
     let (path, args, images) = (path.clone(), explain.args.clone(), images.clone());
-    let named = arguments::Definition { path, args, images, offline: false };
+    let named = arguments::Definition { path, args, images, offline: false, ..arguments::Definition::default() };
     let definition = Definition::read(workshop, &named, &all_kinds(&plugins))?;
     let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
     let order = definition.order(workshop, LockUse::Use, Force { all: by_variable, steps: Vec::new() })?;
@@ -68,13 +68,13 @@ fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Resul
 pub(crate) fn accounts(workshop: &Workshop, store: &Store, wanted: &Remembered) -> Result<Vec<Account>, Report> {
     let plugins = workshop.plugins(Some(store))?;
     let (path, images) = (wanted.path.clone(), wanted.images.clone());
-    let named = arguments::Definition { path, args: Vec::new(), images, offline: true };
+    let named = arguments::Definition { path, images, offline: true, ..arguments::Definition::default() };
     let definition = Definition::read(workshop, &named, &all_kinds(&plugins))?;
     let names = definition.spec.images.iter().map(|image| image.name.as_deref().unwrap_or_default());
     let found = names.filter_map(|name| account_of(store, &definition.name(), name).transpose());
     let accounts = found.collect::<Result<Vec<_>, _>>().map_err(|error| store_failed(&error))?;
     if accounts.is_empty() {
-        let what = format!("no build of `{}` is remembered in this store", definition.spec.source.name());
+        let what = format!("no build of `{}` is remembered in this store", definition.name());
         return Err(Report::new(Exit::Spec, what).hint("build it first: `wythe build`"));
     }
     Ok(accounts)

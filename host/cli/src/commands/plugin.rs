@@ -24,14 +24,22 @@ pub(crate) fn run(workshop: &Workshop, plugin: &Plugin) -> Result<(), Report> {
     Ok(())
 }
 
+fn used_as(kind: &Kind) -> &'static str {
+    match (kind.is_base, kind.is_step) {
+        (true, true) => "base, step",
+        (true, false) => "base",
+        _ => "step",
+    }
+}
+
 fn list(kinds: &[Kind], json: bool) {
     if json {
         return print::json(&kinds);
     }
     let heads = ["KIND", "PLUGIN", "VERSION", "USED AS", "WHAT IT DOES"].map(str::to_owned).to_vec();
     let row = |kind: &Kind| {
-        let used = if kind.is_base { "base" } else { "step" };
-        vec![kind.name.clone(), kind.plugin.clone(), kind.version.clone(), used.to_owned(), kind.summary.clone()]
+        let used = used_as(kind).to_owned();
+        vec![kind.name.clone(), kind.plugin.clone(), kind.version.clone(), used, kind.summary.clone()]
     };
     print::table(&std::iter::once(heads).chain(kinds.iter().map(row)).collect::<Vec<_>>());
 }
@@ -63,7 +71,7 @@ fn show(kinds: &[Kind], wanted: &str, json: bool) -> Result<(), Report> {
     print::table(&[
         vec!["plugin".to_owned(), format!("{} {}", kind.plugin, kind.version)],
         vec!["digest".to_owned(), kind.digest.to_string()],
-        vec!["used as".to_owned(), if kind.is_base { "base" } else { "step" }.to_owned()],
+        vec!["used as".to_owned(), used_as(kind).to_owned()],
         vec!["pins".to_owned(), if kind.resolves { "yes, in wythe.lock" } else { "nothing" }.to_owned()],
         vec!["fetches from".to_owned(), or_none(&kind.hosts)],
         vec!["imports".to_owned(), or_none(&kind.imports)],

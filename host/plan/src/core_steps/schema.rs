@@ -34,6 +34,8 @@ fn kind(name: &str, summary: &str, schema: Value) -> Kind {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         digest: Digest::of(&to_canonical_json(&schema)),
         is_base: false,
+        is_step: true,
+        files: Vec::new(),
         resolves: false,
         hosts: Vec::new(),
         imports: Vec::new(),
@@ -42,7 +44,7 @@ fn kind(name: &str, summary: &str, schema: Value) -> Kind {
 }
 
 fn base(name: &str, summary: &str, schema: Value) -> Kind {
-    Kind { is_base: true, ..kind(name, summary, schema) }
+    Kind { is_base: true, is_step: false, ..kind(name, summary, schema) }
 }
 
 fn options(properties: &Value, required: &[&str]) -> Value {

@@ -19,6 +19,7 @@ pub(super) fn to_text(fact: &Fact) -> String {
         Fact::BaseWhich(program) => format!("base-which {program}"),
         Fact::BaseGlob(pattern) => format!("base-glob {pattern}"),
         Fact::Image(reference) => format!("image {reference}"),
+        Fact::ImageConfig(reference) => format!("image-config {reference}"),
     }
 }
 
@@ -43,6 +44,7 @@ pub(super) fn parse(text: &str) -> Option<Fact> {
         "base-which" => Fact::BaseWhich,
         "base-glob" => Fact::BaseGlob,
         "image" => Fact::Image,
+        "image-config" => Fact::ImageConfig,
         _ => return None,
     };
     Some(with(about.to_owned()))
@@ -69,6 +71,7 @@ mod tests {
             (Fact::BaseWhich("sh".into()), "base-which sh"),
             (Fact::BaseGlob("/a*".into()), "base-glob /a*"),
             (Fact::Image("a:b".into()), "image a:b"),
+            (Fact::ImageConfig("a:b".into()), "image-config a:b"),
         ] {
             assert_eq!(to_text(&fact), text);
             assert_eq!(parse(text), Some(fact));

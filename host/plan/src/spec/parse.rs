@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the names of the kinds that can stand in a role, sorted.
     fn kind_names(&self, role: Role) -> Vec<&str> {
-        let fits = |kind: &&Kind| kind.is_base == (role == Role::Base);
+        let fits = |kind: &&Kind| role.fits(kind);
         let mut names: Vec<&str> = CORE_KINDS.iter().chain(self.kinds).filter(fits).map(|kind| &*kind.name).collect();
         names.sort_unstable();
         names.dedup();

@@ -16,6 +16,8 @@ fn kind(name: &str, is_base: bool, schema: Value) -> Kind {
         version: "0.1.0".to_owned(),
         digest: Digest::of(name.as_bytes()),
         is_base,
+        is_step: !is_base,
+        files: Vec::new(),
         resolves: false,
         hosts: Vec::new(),
         imports: Vec::new(),

@@ -2,7 +2,7 @@
 //! `graph.files`: batches of file edits.
 
 use wasmtime::component::Resource;
-use wythe_plan::{Action, Label, Source, Vertex};
+use wythe_plan::{Action, Source, Vertex};
 
 use crate::draft::{ArtifactHandle, Batch, State};
 use crate::guest::Guest;
@@ -75,6 +75,19 @@ impl HostFiles for Guest {
         Ok(())
     }
 
+    fn ignore(&mut self, batch: Handle, patterns: Vec<String>) -> wasmtime::Result<()> {
+        self.charge_list(&patterns)?;
+        let checked = patterns.iter().try_for_each(|pattern| untrusted::some_text("pattern", pattern));
+        self.demand("files.ignore", checked)?;
+        self.batch(&batch)?.brush.ignore = patterns;
+        Ok(())
+    }
+
+    fn unpack_archives(&mut self, batch: Handle, unpack: bool) -> wasmtime::Result<()> {
+        self.batch(&batch)?.brush.unpack = unpack;
+        Ok(())
+    }
+
     fn context(&mut self, batch: Handle, patterns: Vec<String>, dest: String) -> wasmtime::Result<()> {
         self.charge_list(&patterns)?;
         self.charge_action(&batch, &[&dest])?;
@@ -97,6 +110,23 @@ impl HostFiles for Guest {
         self.demand("files.from-state", untrusted::absolute("path", &path))?;
         self.demand("files.from-state", untrusted::absolute("destination", &dest))?;
         self.copy(&batch, Source::State { vertex: vertex(&source), path }, dest)
+    }
+
+    fn matching(
+        &mut self,
+        batch: Handle,
+        source: Resource<State>,
+        patterns: Vec<String>,
+        dest: String,
+    ) -> wasmtime::Result<()> {
+        self.charge_list(&patterns)?;
+        self.charge_action(&batch, &[&dest])?;
+        let some = if patterns.is_empty() { Err("no pattern".to_owned()) } else { Ok(()) };
+        self.demand("files.matching", some)?;
+        let checked = patterns.iter().try_for_each(|pattern| untrusted::some_text("pattern", pattern));
+        self.demand("files.matching", checked)?;
+        self.demand("files.matching", untrusted::absolute("destination", &dest))?;
+        self.copy(&batch, Source::Matching { vertex: vertex(&source), patterns }, dest)
     }
 
     fn artifact(&mut self, batch: Handle, source: Resource<ArtifactHandle>, dest: String) -> wasmtime::Result<()> {
@@ -173,11 +203,22 @@ impl HostFiles for Guest {
         Ok(())
     }
 
+    fn describe(&mut self, batch: Handle, text: String) -> wasmtime::Result<()> {
+        self.charge([text.as_str()])?;
+        self.batch(&batch)?.label.text = untrusted::label(&text);
+        Ok(())
+    }
+
+    fn at(&mut self, batch: Handle, line: u32, column: u32) -> wasmtime::Result<()> {
+        self.batch(&batch)?.label.at = Some((line, column));
+        Ok(())
+    }
+
     fn apply(&mut self, batch: Handle) -> wasmtime::Result<Resource<State>> {
         self.meter.close_handle();
-        let Batch { files, .. } = self.draft.open.delete(batch)?;
+        let Batch { files, label, .. } = self.draft.open.delete(batch)?;
         // A batch without an edit changes nothing, so it is no operation.
-        if files.actions.is_empty() { self.state(files.on) } else { self.add(Vertex::Files(files), Label::default()) }
+        if files.actions.is_empty() { self.state(files.on) } else { self.add(Vertex::Files(files), label) }
     }
 
     fn drop(&mut self, batch: Handle) -> wasmtime::Result<()> {

@@ -57,6 +57,10 @@ impl HostState for Guest {
     }
 
     fn config(&mut self, state: Handle) -> wasmtime::Result<Result<String, String>> {
+        if let Vertex::Image { reference } = self.draft.fragment.vertex(vertex(&state)) {
+            let fact = Fact::ImageConfig(reference.clone());
+            return self.text_fact(&fact);
+        }
         self.base_text_fact(&state, &Fact::BaseConfig)
     }
 
@@ -160,6 +164,10 @@ impl HostState for Guest {
         self.charge([instruction.as_str()])?;
         self.demand("state.onbuild", untrusted::some_text("instruction", &instruction))?;
         self.configure(&state, ConfigEdit::Onbuild(instruction))
+    }
+
+    fn without_onbuild(&mut self, state: Handle) -> wasmtime::Result<Handle> {
+        self.configure(&state, ConfigEdit::WithoutOnbuild)
     }
 
     fn name(&mut self, state: Handle, name: String) -> wasmtime::Result<Handle> {

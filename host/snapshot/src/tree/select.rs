@@ -95,6 +95,9 @@ fn one(root: &Root, choice: &Choice, pattern: &str) -> Result<Selection, SelectE
             let search = Search { root, set: &set, depth };
             found.search(&search, start.as_fd(), &fixed, outer(choice, &fixed)).map_err(SelectError::Tree)?;
         }
+        let leaves = &found.selection.leaves;
+        let is_file = leaves.len() == 1 && !matches!(leaves[0].kind, LeafKind::Directory);
+        found.selection.is_single = found.matches == 1 && is_file && !choice.keep_parents;
     } else {
         found.is_single_candidate(root, Path::new(&text)).map_err(SelectError::Tree)?;
     }
@@ -136,6 +139,7 @@ impl Found<'_> {
         let verdict = outer(self.choice, path);
         if self.take(root, path, verdict)? {
             self.selection.is_single = self.selection.leaves.len() == 1
+                && !self.choice.keep_parents
                 && !matches!(self.selection.leaves[0].kind, LeafKind::Directory)
                 && self.selection.leaves[0].path == path;
         }

@@ -86,6 +86,12 @@ impl State {
     ///
     /// Says that the state is not known yet.
     pub fn config(&self) -> Result<String, String> {
+        if let Some(reference) = with(|world| world.image(self.0)) {
+            let known = with(|world| world.given.image_configs.get(&reference).cloned());
+            return with(|world| {
+                world.ask(&format!("image-config {reference}"), Ok(known.unwrap_or_else(|| "{}".into())))
+            });
+        }
         self.fact("base-config", |given| Ok(given.base_config.clone()))
     }
 
@@ -215,6 +221,12 @@ impl State {
         self.configure("onbuild", instruction.into())
     }
 
+    /// Drops what `onbuild` has appended here and in the images below.
+    #[must_use]
+    pub fn without_onbuild(&self) -> Self {
+        Self::add(json!({ "configure": { "on": self.0, "edit": "without-onbuild" } }))
+    }
+
     /// Gives the state a name, by which `--target` finds it. Changes nothing else.
     #[must_use]
     pub fn name(&self, name: &str) -> Self {
@@ -230,6 +242,8 @@ struct Brush {
     follow_links: bool,
     keep_parents: bool,
     optional: bool,
+    ignore: Vec<String>,
+    unpack: bool,
 }
 
 impl Brush {
@@ -241,6 +255,8 @@ impl Brush {
             ("follow-links", self.follow_links.into()),
             ("keep-parents", self.keep_parents.into()),
             ("optional", self.optional.into()),
+            ("ignore", json!(self.ignore)),
+            ("unpack", self.unpack.into()),
         ])
     }
 
@@ -255,11 +271,19 @@ pub(crate) struct Files {
     on: u32,
     brush: RefCell<Brush>,
     actions: RefCell<Vec<Value>>,
+    text: RefCell<String>,
+    at: Cell<Option<(u32, u32)>>,
 }
 
 impl Files {
     pub(crate) fn new(on: &State) -> Self {
-        Self { on: on.0, brush: RefCell::default(), actions: RefCell::default() }
+        Self {
+            on: on.0,
+            brush: RefCell::default(),
+            actions: RefCell::default(),
+            text: RefCell::default(),
+            at: Cell::default(),
+        }
     }
 
     pub(crate) fn owner(&self, owner: &str) {
@@ -286,6 +310,22 @@ impl Files {
         self.brush.borrow_mut().optional = optional;
     }
 
+    pub(crate) fn ignore(&self, patterns: &[String]) {
+        self.brush.borrow_mut().ignore = patterns.to_vec();
+    }
+
+    pub(crate) fn unpack_archives(&self, unpack: bool) {
+        self.brush.borrow_mut().unpack = unpack;
+    }
+
+    pub(crate) fn describe(&self, text: &str) {
+        text.clone_into(&mut self.text.borrow_mut());
+    }
+
+    pub(crate) fn at(&self, line: u32, column: u32) {
+        self.at.set(Some((line, column)));
+    }
+
     fn push(&self, action: Value) {
         self.actions.borrow_mut().push(action);
     }
@@ -302,6 +342,10 @@ impl Files {
     #[allow(clippy::wrong_self_convention, reason = "the interface's word: a copy from a state")]
     pub(crate) fn from_state(&self, source: &State, path: &str, dest: &str) {
         self.copy(json!({ "state": { "vertex": source.0, "path": absolute(path) } }), dest);
+    }
+
+    pub(crate) fn matching(&self, source: &State, patterns: &[String], dest: &str) {
+        self.copy(json!({ "matching": { "vertex": source.0, "patterns": patterns } }), dest);
     }
 
     pub(crate) fn artifact(&self, source: &Artifact, dest: &str) {
@@ -343,7 +387,9 @@ impl Files {
         if actions.is_empty() {
             return State(batch.on);
         }
-        State::add(json!({ "files": { "on": batch.on, "actions": actions } }))
+        let at = batch.at.get().map_or(Value::Null, |at| json!(at));
+        let label = object([("text", batch.text.into_inner().into()), ("at", at)]);
+        State(with(|world| world.add(json!({ "files": { "on": batch.on, "actions": actions } }), label)))
     }
 }
 

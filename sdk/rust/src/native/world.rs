@@ -17,6 +17,7 @@ pub(crate) struct Given {
     pub(crate) base_files: BTreeMap<String, Vec<u8>>,
     pub(crate) base_programs: BTreeMap<String, String>,
     pub(crate) base_config: String,
+    pub(crate) image_configs: BTreeMap<String, String>,
     pub(crate) fetches: BTreeMap<String, Result<Vec<u8>, String>>,
     pub(crate) probes: Vec<(String, Result<Vec<u8>, String>)>,
 }
@@ -32,6 +33,7 @@ impl Default for Given {
             base_files: BTreeMap::new(),
             base_programs: BTreeMap::new(),
             base_config: "{}".into(),
+            image_configs: BTreeMap::new(),
             fetches: BTreeMap::new(),
             probes: Vec::new(),
         }
@@ -70,6 +72,11 @@ impl World {
             self.facts.push(question.to_owned());
         }
         answer
+    }
+
+    /// Returns the reference of an image that is an operation.
+    pub(crate) fn image(&self, place: u32) -> Option<String> {
+        self.vertices[place as usize]["image"]["reference"].as_str().map(str::to_owned)
     }
 
     /// Adds an operation; an equal one is not added again.

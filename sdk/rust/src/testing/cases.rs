@@ -22,6 +22,7 @@ struct Scene {
     base_files: Map<String, Value>,
     base_programs: Map<String, Value>,
     base_config: Option<Value>,
+    image_configs: Map<String, Value>,
     fetches: Map<String, Value>,
     probes: Vec<Probe>,
 }
@@ -170,6 +171,10 @@ fn scene(case: &Case, path: &Path) -> Build {
     if let Some(config) = &scene.base_config {
         build = build.base_config(&config.to_string());
     }
+    build = scene
+        .image_configs
+        .iter()
+        .fold(build, |build, (reference, config)| build.image_config(reference, &config.to_string()));
     build = scene.args.iter().fold(build, |build, (name, value)| build.arg(name, &text(value)));
     build = scene.context.iter().fold(build, |build, (name, value)| build.context(name, text(value)));
     build = scene.base_files.iter().fold(build, |build, (name, value)| build.base_file(name, text(value)));

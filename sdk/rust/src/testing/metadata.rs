@@ -87,6 +87,10 @@ struct Kind {
     #[serde(default)]
     #[allow(dead_code, reason = "the form is what is checked")]
     base: bool,
+    #[serde(rename = "step", default)]
+    _step: Option<bool>,
+    #[serde(rename = "files", default)]
+    _files: Vec<String>,
     #[serde(default)]
     resolves: bool,
     schema: Value,

@@ -17,6 +17,16 @@ pub(super) enum Role {
     Step,
 }
 
+impl Role {
+    /// Returns whether a kind may stand here.
+    pub(super) fn fits(self, kind: &Kind) -> bool {
+        match self {
+            Self::Base => kind.is_base,
+            Self::Step => kind.is_step,
+        }
+    }
+}
+
 impl<'a> Reader<'a> {
     /// Reads an entry. `None` where its kind is not known; every other fault is in `found`, and the entry is
     /// returned all the same, so that what follows it is read with the right names.
@@ -68,7 +78,7 @@ impl<'a> Reader<'a> {
             self.push_at(&at, fault);
             return None;
         };
-        if kind.is_base != (role == Role::Base) {
+        if !role.fits(&kind) {
             let fault = self.misplaced(role, &name);
             self.push_at(&at, fault);
         }

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Files that are no definition but say what an image is: a kind claims them by name, and is then the base of the image.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use wythe_plan::Kind;
+use wythe_plan::spec::BuilderVersion;
+
+use crate::arguments;
+use crate::definition::{read_text, split_assignment};
+use crate::diagnostic::Report;
+use crate::exit::Exit;
+
+/// A definition that nobody wrote: one base, of the kind that claims a file.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    /// The definition.
+    pub(crate) text: String,
+    /// The build context.
+    pub(crate) dir: PathBuf,
+    /// The file.
+    pub(crate) file: PathBuf,
+}
+
+impl Claimed {
+    /// Finds a claimed file: the one that `--file` names, or one of a directory. None where it is for a definition to say.
+    pub(crate) fn find(wanted: &arguments::Definition, kinds: &[Kind]) -> Result<Option<Self>, Report> {
+        if let Some(file) = &wanted.file {
+            let kind = kind_of(file, kinds)?;
+            return Self::of(wanted, kind, &wanted.path, file).map(Some);
+        }
+        if wanted.path.is_file() {
+            let name = wanted.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(kind) = claiming(&name, kinds) else { return Ok(None) };
+            let dir = wanted.path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+            return Self::of(wanted, kind, dir, &wanted.path).map(Some);
+        }
+        for kind in kinds {
+            for name in &kind.files {
+                let file = wanted.path.join(name);
+                if file.is_file() {
+                    return Self::of(wanted, kind, &wanted.path, &file).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn of(wanted: &arguments::Definition, kind: &Kind, dir: &Path, file: &Path) -> Result<Self, Report> {
+        let mut options = Map::new();
+        match path_below(dir, file) {
+            Some(path) => drop(options.insert("path".to_owned(), path.into())),
+            // What lies outside of the context is handed over as text.
+            None => drop(options.insert("text".to_owned(), outside(file)?.into())),
+        }
+        let pairs = |texts: &[String], option: &str| {
+            let pairs =
+                texts.iter().map(|text| split_assignment(text, option).map(|(name, value)| (name, value.into())));
+            pairs.collect::<Result<Map<String, Value>, Report>>()
+        };
+        let mut ask = |name: &str, option: &str, value: Value| {
+            if kind.schema["properties"].get(name).is_none() {
+                return Err(Report::new(Exit::Usage, format!("a `{}` takes no `{option}`", kind.name)));
+            }
+            options.insert(name.to_owned(), value);
+            Ok(())
+        };
+        if let Some(target) = &wanted.target {
+            ask("target", "--target", target.clone().into())?;
+        }
+        for (name, option, texts) in [
+            ("args", "--arg", &wanted.args),
+            ("contexts", "--build-context", &wanted.build_contexts),
+            ("labels", "--label", &wanted.labels),
+        ] {
+            if !texts.is_empty() {
+                ask(name, option, pairs(texts, option)?.into())?;
+            }
+        }
+        options.insert("kind".to_owned(), kind.name.clone().into());
+        if let Some(network) = wanted.network {
+            options.insert("network".to_owned(), network.as_str().into());
+        }
+        let builder = json!(BuilderVersion::newest().as_str());
+        let text = format!("builder = {builder}\n[base]\n{}", table(&options));
+        Ok(Self { text, dir: dir.to_owned(), file: file.to_owned() })
+    }
+}
+
+/// Returns the kind that a file is for: the one that claims its name, or the only one that claims any.
+fn kind_of<'k>(file: &Path, kinds: &'k [Kind]) -> Result<&'k Kind, Report> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut all = kinds.iter().filter(|kind| !kind.files.is_empty());
+    let only = all.next().filter(|_| all.next().is_none());
+    claiming(&name, kinds).or(only).ok_or_else(|| {
+        let report = Report::new(Exit::Usage, format!("no plugin claims a file named `{name}`"));
+        report.hint("see which plugins there are: `wythe plugin list`")
+    })
+}
+
+/// Returns the kind that claims a name, also as the beginning or the end of a longer one: `Name.dev`, `dev.Name`.
+fn claiming<'k>(name: &str, kinds: &'k [Kind]) -> Option<&'k Kind> {
+    let claims = |claimed: &String| {
+        name == claimed || name.starts_with(&format!("{claimed}.")) || name.ends_with(&format!(".{claimed}"))
+    };
+    kinds.iter().find(|kind| kind.files.iter().any(claims))
+}
+
+/// Returns a file's path relative to a directory that it is in.
+fn path_below(dir: &Path, file: &Path) -> Option<String> {
+    if file == Path::new("-") {
+        return None;
+    }
+    let (dir, parent) = (dir.canonicalize().ok()?, file.parent().filter(|dir| *dir != Path::new("")));
+    let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
+    let path = parent.strip_prefix(dir).ok()?.join(file.file_name()?);
+    path.to_str().map(str::to_owned)
+}
+
+fn outside(file: &Path) -> Result<String, Report> {
+    if file != Path::new("-") {
+        return read_text(file);
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Report::new(Exit::Spec, "cannot read the file from standard input").note(error.to_string()))?;
+    Ok(text)
+}
+
+/// Writes a TOML table. The strings of JSON are strings of TOML.
+fn table(options: &Map<String, Value>) -> String {
+    let lines = options.iter().map(|(name, value)| match value {
+        Value::Object(pairs) => {
+            let inner: Vec<String> = pairs.iter().map(|(name, value)| format!("{} = {value}", json!(name))).collect();
+            format!("{name} = {{ {} }}\n", inner.join(", "))
+        }
+        other => format!("{name} = {}\n", other.to_string().replace('\u{7f}', "\\u007f")),
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::table;
+
+    #[test]
+    fn options_are_written_as_toml() {
+        let options = json!({ "a": "x \"y\"\n\u{1}", "b": { "c d": "e" } });
+        let text = table(options.as_object().unwrap());
+        assert_eq!(text, "a = \"x \\\"y\\\"\\n\\u0001\"\nb = { \"c d\" = \"e\" }\n");
+    }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From stages to states.
+
+mod check;
+mod config;
+mod copy;
+mod duration;
+mod from;
+mod ignore;
+mod mounts;
+mod paths;
+mod ports;
+mod run;
+mod scope;
+mod stage;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use wythe_sdk::{State, build};
+
+use crate::Options;
+use crate::fault::{Fault, Place};
+use crate::text::instruction::Action;
+use crate::text::stages::Dockerfile;
+pub use ignore::context_path;
+use scope::Globals;
+use stage::Built;
+
+/// Plans the target of a file.
+///
+/// # Errors
+///
+/// What is wrong, and where.
+pub fn plan(
+    file: &Dockerfile,
+    source: &str,
+    base: &State,
+    options: &Options,
+    warnings: &mut Vec<Fault>,
+) -> Result<State, Fault> {
+    check::text(file, source, warnings);
+    let platform = build::platform();
+    let target = target(file, options)?;
+    let given = Given { args: &options.args };
+    let globals = Globals::read(file, &given, &platform, &target_name(file, target))?;
+    let planner = Planner {
+        file,
+        options,
+        base,
+        platform,
+        globals,
+        ignore: ignore::rules(options)?,
+        built: RefCell::new(vec![None; file.stages.len()]),
+        images: RefCell::default(),
+        depth: RefCell::new(0),
+    };
+    for index in planner.needed(target)? {
+        planner.ensure(index)?;
+    }
+    let built = planner.ensure(target)?;
+    let mut state = match built.state.label_all(&options.labels) {
+        Some(labelled) => Rc::new(labelled),
+        None => Rc::clone(&built.state),
+    };
+    if let Some(name) = &file.stages[target].name {
+        state = Rc::new(state.name(&name.text));
+    }
+    drop((built, planner));
+    Ok(Rc::try_unwrap(state).unwrap_or_else(|shared| shared.name("result")))
+}
+
+/// Adds labels to a state.
+trait Labels: Sized {
+    fn label_all(&self, labels: &BTreeMap<String, String>) -> Option<Self>;
+}
+
+impl Labels for State {
+    fn label_all(&self, labels: &BTreeMap<String, String>) -> Option<Self> {
+        labels.iter().fold(None, |state, (name, value)| Some(state.as_ref().unwrap_or(self).label(name, value)))
+    }
+}
+
+/// The values that a person gave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'a> {
+    args: &'a BTreeMap<String, String>,
+}
+
+impl Given<'_> {
+    /// Returns the value of an argument, none where it was not given.
+    fn get(&self, name: &str) -> Option<String> {
+        self.args.get(name).cloned().or_else(|| build::arg(name))
+    }
+}
+
+/// A file on its way to states.
+struct Planner<'a> {
+    file: &'a Dockerfile,
+    options: &'a Options,
+    base: &'a State,
+    platform: String,
+    globals: Globals,
+    /// What the build context leaves out.
+    ignore: Vec<String>,
+    built: RefCell<Vec<Option<Rc<Built>>>>,
+    /// Images that were asked for, by reference.
+    images: RefCell<BTreeMap<String, Rc<Built>>>,
+    depth: RefCell<usize>,
+}
+
+/// Stages that triggers bring in nest no deeper than this.
+const MOST_DEPTH: usize = 50;
+
+impl Planner<'_> {
+    fn given(&self) -> Given<'_> {
+        Given { args: &self.options.args }
+    }
+
+    /// Returns a stage, planned once.
+    fn ensure(&self, index: usize) -> Result<Rc<Built>, Fault> {
+        if let Some(built) = &self.built.borrow()[index] {
+            return Ok(Rc::clone(built));
+        }
+        let place = self.file.stages[index].place;
+        if self.depth.replace_with(|depth| *depth + 1) >= MOST_DEPTH {
+            return Err(Fault::new(place, "triggers of images bring in stages that bring in stages without end"));
+        }
+        let built = Rc::new(self.stage(index)?);
+        self.depth.replace_with(|depth| *depth - 1);
+        self.built.borrow_mut()[index] = Some(Rc::clone(&built));
+        Ok(built)
+    }
+
+    /// Returns the stages that the target is made of, in the order of the file. Nothing refers to a later stage, so that a
+    /// file has no cycle.
+    fn needed(&self, target: usize) -> Result<Vec<usize>, Fault> {
+        let mut wanted = vec![false; target + 1];
+        wanted[target] = true;
+        for index in (0..=target).rev() {
+            if wanted[index] {
+                for earlier in self.references(index)? {
+                    wanted[earlier] = true;
+                }
+            }
+        }
+        Ok((0..=target).filter(|index| wanted[*index]).collect())
+    }
+
+    /// Returns the earlier stages that a stage names.
+    fn references(&self, index: usize) -> Result<Vec<usize>, Fault> {
+        let stage = &self.file.stages[index];
+        let mut found = Vec::new();
+        if stage.from.is_some() {
+            let name = self.base_name(index)?;
+            found.extend(self.stage_named(&name, index, false));
+        }
+        for one in &stage.instructions {
+            match &one.action {
+                Action::Copy { .. } => {
+                    let from = one.flag("from").and_then(|flag| flag.value.as_deref());
+                    found.extend(from.and_then(|name| self.stage_named(name, index, true)));
+                }
+                Action::Run { .. } => {
+                    for flag in one.flags_of("mount") {
+                        let from = mounts::from_of(flag.value.as_deref().unwrap_or_default());
+                        found.extend(from.and_then(|name| self.stage_named(&name, index, true)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the earlier stage of a name, unless a named context takes its place.
+    fn stage_named(&self, name: &str, before: usize, or_number: bool) -> Option<usize> {
+        if self.options.contexts.contains_key(name) {
+            return None;
+        }
+        match or_number {
+            true => self.file.stage_or_number(name, before),
+            false => self.file.stage(name, before),
+        }
+    }
+}
+
+fn target(file: &Dockerfile, options: &Options) -> Result<usize, Fault> {
+    let last = file.stages.len() - 1;
+    let Some(wanted) = options.target.as_deref().filter(|wanted| !wanted.is_empty()) else { return Ok(last) };
+    file.stage_or_number(wanted, file.stages.len()).ok_or_else(|| {
+        let fault = Fault::new(Place::line(1), format!("there is no stage `{wanted}`"));
+        fault.nearest(wanted, file.names())
+    })
+}
+
+fn target_name(file: &Dockerfile, target: usize) -> String {
+    let name = file.stages[target].name.as_ref();
+    name.map_or_else(
+        || if target + 1 == file.stages.len() { "default".into() } else { target.to_string() },
+        |name| name.text.clone(),
+    )
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `COPY` and `ADD`: one batch of edits, one layer.
+
+use std::rc::Rc;
+
+use wythe_sdk::{Artifact, Files, Format};
+
+use super::Planner;
+use super::config::check_user;
+use super::ignore::context_path;
+use super::paths;
+use super::stage::{Built, Work};
+use crate::fault::{Fault, Place};
+use crate::text::expand::Quotes;
+use crate::text::heredoc::Heredoc;
+use crate::text::instruction::{Action, Instruction, Text};
+use crate::text::words::truth;
+
+/// What a copy does beside copying.
+struct Brush {
+    owner: String,
+    mode: Option<u32>,
+    exclude: Vec<String>,
+    keeps_parents: bool,
+    /// Whether archives of the context are unpacked: none where that depends on what they are.
+    unpacks: Option<bool>,
+}
+
+/// One source, its variables replaced.
+struct Source<'a> {
+    path: String,
+    place: Place,
+    heredoc: Option<&'a Heredoc>,
+}
+
+impl Planner<'_> {
+    pub(super) fn copy(
+        &self,
+        work: &mut Work,
+        one: &Instruction,
+        sources: &[Text],
+        dest: &Text,
+        heredocs: &[Heredoc],
+    ) -> Result<(), Fault> {
+        let is_add = matches!(one.action, Action::Add { .. });
+        let brush = brush(work, one)?;
+        let from = match one.flag("from") {
+            Some(flag) => Some(self.other(flag.value.as_deref().unwrap_or_default(), work.index, flag.place)?),
+            None => None,
+        };
+        let wanted = work.scope.value(dest, work.escape)?;
+        let target = paths::absolute(work.config.workdir(), &wanted);
+        if sources.len() > 1 && !target.ends_with('/') {
+            let fault =
+                Fault::new(dest.place, format!("`{wanted}` is no directory, and there are {} sources", sources.len()));
+            return Err(fault.hint("a destination that ends in `/` is a directory"));
+        }
+        let said: Vec<&str> = sources.iter().map(|source| source.text.as_str()).collect();
+        let name = one.name.to_ascii_uppercase();
+        let mut files = Files::on(&work.state)
+            .describe(&format!("{name} {} {}", said.join(" "), dest.text))
+            .at(one.place.line, one.place.column)
+            .owner(&brush.owner)
+            .mode(brush.mode)
+            .exclude(&brush.exclude)
+            .follow_links(true)
+            .keep_parents(brush.keeps_parents);
+        for source in read_sources(work, sources, heredocs)? {
+            files = match (&source.heredoc, &from) {
+                (Some(heredoc), _) => put(work, files, heredoc, &target, source.place)?,
+                (None, Some(from)) => from_state(files, from, &source, &brush, &target)?,
+                (None, None) if is_add && is_url(&source.path) => remote(files, one, &source, &brush, &target)?,
+                (None, None) if is_add && is_git(&source.path) => return Err(git(&source)),
+                (None, None) => self.take_context(files, &source, is_add && brush.unpacks != Some(false), &target)?,
+            };
+        }
+        if let Some(flag) = one.flag("checksum")
+            && !sources.iter().any(|source| is_url(&source.text) || source.text.contains('$'))
+        {
+            return Err(Fault::new(flag.place, "`--checksum` is for a source on the network"));
+        }
+        work.step(files.apply());
+        Ok(())
+    }
+
+    fn take_context(&self, files: Files, source: &Source<'_>, unpacks: bool, target: &str) -> Result<Files, Fault> {
+        let path = paths::in_context(&source.path).ok_or_else(|| {
+            let fault = Fault::new(source.place, format!("`{}` is outside the build context", source.path));
+            fault.hint("the context is the directory that is built, and nothing above it")
+        })?;
+        // The directory that is the context is no parent of what lies in it.
+        let pattern = match context_path(self.options, "") {
+            root if root.is_empty() || path.contains("/./") => context_path(self.options, &path),
+            root => format!("{root}/./{path}"),
+        };
+        let files = files.ignore(&self.ignore).unpack_archives(unpacks);
+        Ok(files.context([pattern], target))
+    }
+}
+
+fn brush(work: &Work, one: &Instruction) -> Result<Brush, Fault> {
+    let value = |name: &str| match one.flag(name) {
+        None => Ok(None),
+        Some(flag) => {
+            let text = work.scope.raw_value(flag.value.as_deref().unwrap_or("true"), flag.place, work.escape)?;
+            Ok(Some((text, flag.place)))
+        }
+    };
+    let is_set = |name: &str| match value(name)? {
+        None => Ok(None),
+        Some((text, place)) => match truth(&text) {
+            Some(truth) => Ok(Some(truth)),
+            None => Err(Fault::new(place, format!("`{text}` is neither `true` nor `false`"))),
+        },
+    };
+    let owner = match value("chown")? {
+        None => String::new(),
+        Some((user, place)) => {
+            check_user(&user, place)?;
+            user
+        }
+    };
+    let mode = match value("chmod")? {
+        None => None,
+        Some((text, place)) => Some(mode(&text, place)?),
+    };
+    // Each copy stands on its own layer here anyway.
+    is_set("link")?;
+    if is_set("keep-git-dir")? == Some(true) {
+        let place = one.flag("keep-git-dir").map_or(one.place, |flag| flag.place);
+        return Err(Fault::new(place, "a git repository as a source is not available in this version of wythe"));
+    }
+    let exclude = one.flags_of("exclude").map(|flag| {
+        let text = work.scope.raw_value(flag.value.as_deref().unwrap_or_default(), flag.place, work.escape)?;
+        if text.trim().is_empty() {
+            Err(Fault::new(flag.place, "an empty pattern leaves nothing out"))
+        } else {
+            Ok(text)
+        }
+    });
+    Ok(Brush {
+        owner,
+        mode,
+        exclude: exclude.collect::<Result<_, _>>()?,
+        keeps_parents: is_set("parents")? == Some(true),
+        unpacks: is_set("unpack")?,
+    })
+}
+
+fn mode(text: &str, place: Place) -> Result<u32, Fault> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+        return mode.ok_or_else(|| Fault::new(place, format!("`{text}` is not a mode such as `0755`")));
+    }
+    let fault = Fault::new(place, format!("`{text}` is not a mode such as `0755`"));
+    Err(match text.contains(['=', '+', '-']) {
+        true => fault.hint("modes by letters are not available in this version of wythe: write digits"),
+        false => fault,
+    })
+}
+
+fn read_sources<'a>(work: &Work, sources: &[Text], heredocs: &'a [Heredoc]) -> Result<Vec<Source<'a>>, Fault> {
+    let mut heredocs = heredocs.iter();
+    let one = |source: &Text| {
+        if let Some(heredoc) = heredocs.as_slice().first().filter(|heredoc| heredoc.word == source.text) {
+            heredocs.next();
+            return Ok(Source { path: String::new(), place: source.place, heredoc: Some(heredoc) });
+        }
+        let path = work.scope.value(source, work.escape)?;
+        if path.is_empty() {
+            return Err(Fault::new(source.place, format!("`{}` is empty, and a source is needed", source.text)));
+        }
+        Ok(Source { path, place: source.place, heredoc: None })
+    };
+    sources.iter().map(one).collect()
+}
+
+fn put(work: &Work, files: Files, heredoc: &Heredoc, target: &str, place: Place) -> Result<Files, Fault> {
+    let content = heredoc.content();
+    let content = match heredoc.expands {
+        true => work.scope.long_value(&content, place, '\\', Quotes::Kept)?,
+        false => content,
+    };
+    let path = match target.ends_with('/') {
+        false => target.to_owned(),
+        true if heredoc.name.contains('/') || [".", ".."].contains(&heredoc.name.as_str()) => {
+            return Err(Fault::new(place, format!("`{}` cannot be the name of a file", heredoc.name)));
+        }
+        true => format!("{target}{}", heredoc.name),
+    };
+    Ok(files.put(&path, content))
+}
+
+fn from_state(
+    files: Files,
+    from: &Rc<Built>,
+    source: &Source<'_>,
+    brush: &Brush,
+    target: &str,
+) -> Result<Files, Fault> {
+    let outside = || Fault::new(source.place, format!("`{}` leads out of the stage", source.path));
+    let path = paths::in_context(&source.path).ok_or_else(outside)?;
+    if brush.keeps_parents || path.contains(['*', '?', '[', '\\']) {
+        return Ok(files.matching(&from.state, [path], target));
+    }
+    Ok(files.from_state(&from.state, &paths::clean(&format!("/{path}")), target))
+}
+
+fn is_url(path: &str) -> bool {
+    (path.starts_with("https://") || path.starts_with("http://")) && !is_git(path)
+}
+
+/// Whether a source is a git repository, as the established builders tell it.
+fn is_git(path: &str) -> bool {
+    let is_repository = |url: &str| url.split('#').next().is_some_and(|url| url.ends_with(".git"));
+    ["git://", "ssh://", "git@"].iter().any(|start| path.starts_with(start))
+        || (path.starts_with("http") && path.contains("://") && is_repository(path))
+}
+
+fn git(source: &Source<'_>) -> Fault {
+    let fault = Fault::new(source.place, "a git repository as a source is not available in this version of wythe");
+    fault.hint("check it out before the build and copy it, or clone it in a `RUN`")
+}
+
+fn remote(files: Files, one: &Instruction, source: &Source<'_>, brush: &Brush, target: &str) -> Result<Files, Fault> {
+    let Some(flag) = one.flag("checksum") else {
+        let fault = Fault::new(source.place, "a source on the network needs a `--checksum`");
+        return Err(fault.hint("what is behind an address changes: write `ADD --checksum=sha256:… URL DEST`"));
+    };
+    let text = flag.value.as_deref().unwrap_or_default();
+    let digest = text.strip_prefix("sha256:").filter(|digits| {
+        digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit))
+    });
+    let digest = digest.ok_or_else(|| {
+        let fault = Fault::new(flag.place, format!("`{text}` is not a checksum"));
+        fault.hint("write `sha256:` and 64 lower-case hexadecimal digits")
+    })?;
+    check_url(&source.path, source.place, target)?;
+    let artifact = Artifact::new(&source.path, digest, None);
+    if brush.unpacks == Some(true) {
+        return Ok(files.unpack(&artifact, Format::Tar, target));
+    }
+    let files = if brush.mode.is_none() { files.mode(0o600) } else { files };
+    Ok(files.artifact(&artifact, target))
+}
+
+fn check_url(url: &str, place: Place, target: &str) -> Result<(), Fault> {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let is_host =
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
+    let is_odd = |letter: char| letter.is_control() || letter.is_whitespace() || letter == '\\';
+    if !is_host || url.chars().any(is_odd) {
+        return Err(Fault::new(place, format!("`{url}` is not an address")));
+    }
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let name = path.split_once('/').and_then(|(_, path)| path.rsplit('/').next()).unwrap_or_default();
+    if target.ends_with('/') && name.is_empty() {
+        let fault = Fault::new(place, format!("`{url}` has no file name"));
+        return Err(fault.hint("give the destination a name that does not end in `/`"));
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `.dockerignore`: what a build context leaves out.
+
+use wythe_sdk::build;
+
+use super::paths;
+use crate::Options;
+use crate::fault::{Fault, Place};
+
+/// Returns where a path of the file's context stands in the build context.
+#[must_use]
+pub fn context_path(options: &Options, path: &str) -> String {
+    match options.context.as_deref().map(|dir| paths::clean(dir).trim_start_matches('/').to_owned()) {
+        Some(dir) if !dir.is_empty() => paths::clean(&format!("/{dir}/{path}")).trim_start_matches('/').to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+/// Reads the rules: those of the file's own ignore file, else those of the context.
+pub(super) fn rules(options: &Options) -> Result<Vec<String>, Fault> {
+    let name = options.path.as_deref().unwrap_or("Dockerfile");
+    for candidate in [format!("{name}.dockerignore"), ".dockerignore".to_owned(), ".containerignore".to_owned()] {
+        let path = context_path(options, &candidate);
+        if !build::exists(&path) {
+            continue;
+        }
+        let bytes = build::read(&path);
+        let bytes = bytes.map_err(|why| Fault::new(Place::line(1), format!("cannot read `{path}`: {why}")))?;
+        let prefix = context_path(options, "");
+        return Ok(parse(&String::from_utf8_lossy(&bytes)).into_iter().map(|rule| below(&prefix, &rule)).collect());
+    }
+    Ok(Vec::new())
+}
+
+/// Reads an ignore file: a rule a line, `#` at the beginning of a line for a comment, `!` for an exception.
+fn parse(text: &str) -> Vec<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::trim).filter(|line| !line.is_empty());
+    lines.filter_map(rule).collect()
+}
+
+fn rule(line: &str) -> Option<String> {
+    let (mark, rest) = line.strip_prefix('!').map_or(("", line), |rest| ("!", rest.trim()));
+    if rest.is_empty() {
+        return None;
+    }
+    let cleaned = paths::clean(&format!("/{rest}"));
+    let cleaned = cleaned.trim_matches('/');
+    // The context itself cannot be left out.
+    (!cleaned.is_empty()).then(|| format!("{mark}{cleaned}"))
+}
+
+fn below(prefix: &str, rule: &str) -> String {
+    let (mark, rest) = rule.strip_prefix('!').map_or(("", rule), |rest| ("!", rest));
+    let prefix = prefix.trim_matches('/');
+    if prefix.is_empty() { rule.to_owned() } else { format!("{mark}{prefix}/{rest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{below, parse};
+
+    #[test]
+    fn rules_are_cleaned() {
+        let text = "\u{feff}# comment\n\n  a/ \n/b//c/../d\n! x\n!\n #not a comment\n**/*.log\n./e\n";
+        assert_eq!(parse(text), ["a", "b/d", "!x", "#not a comment", "**/*.log", "e"]);
+    }
+
+    #[test]
+    fn rules_of_a_directory_stay_in_it() {
+        assert_eq!(
+            (below("app", "**/x"), below("app", "!y"), below("", "z")),
+            ("app/**/x".into(), "!app/y".into(), "z".into())
+        );
+    }
+}

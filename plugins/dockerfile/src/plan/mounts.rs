@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `RUN --mount`.
+
+use std::collections::BTreeMap;
+
+use wythe_sdk::{Command as Process, Files, Sharing, State};
+
+use super::Planner;
+use super::ignore::context_path;
+use super::paths;
+use super::stage::Work;
+use crate::fault::Fault;
+use crate::text::instruction::Flag;
+use crate::text::words::truth;
+
+/// The options of a mount, each under one of its names.
+type Fields = BTreeMap<&'static str, String>;
+
+/// What each type of mount takes.
+const TYPES: [(&str, &[&str]); 5] = [
+    ("bind", &["from", "readwrite", "readonly", "source", "target"]),
+    ("cache", &["from", "gid", "id", "mode", "readonly", "readwrite", "sharing", "source", "target", "uid"]),
+    ("secret", &["env", "gid", "id", "mode", "required", "target", "uid"]),
+    ("ssh", &["gid", "id", "mode", "required", "target", "uid"]),
+    ("tmpfs", &["size", "target"]),
+];
+
+/// Options that may stand without a value.
+const TRUTHS: [&str; 3] = ["readonly", "readwrite", "required"];
+
+/// Returns what a mount's `from` names.
+pub(super) fn from_of(value: &str) -> Option<String> {
+    cut(value).into_iter().find_map(|field| {
+        let (name, value) = field.split_once('=')?;
+        name.eq_ignore_ascii_case("from").then(|| value.to_owned())
+    })
+}
+
+/// Cuts comma-separated values; a field in quotes may hold commas.
+fn cut(text: &str) -> Vec<String> {
+    let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
+    for letter in text.chars() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => fields.push(std::mem::take(&mut field)),
+            other => field.push(other),
+        }
+    }
+    fields.push(field);
+    fields
+}
+
+/// Returns the one name of an option that has several.
+fn canonical(name: &str) -> &str {
+    match name {
+        "dst" | "destination" => "target",
+        "src" => "source",
+        "ro" => "readonly",
+        "rw" => "readwrite",
+        other => other,
+    }
+}
+
+impl Planner<'_> {
+    /// Adds the mount of a flag to a command. `number` counts the mounts of the command.
+    pub(super) fn mount(&self, work: &Work, process: Process, flag: &Flag, number: usize) -> Result<Process, Fault> {
+        let (kind, fields) = read(work, flag)?;
+        let mount = Mount { work, flag, fields };
+        match kind {
+            "bind" => self.bind(&mount, process),
+            "cache" => mount.cache(process),
+            "secret" => mount.secret(process),
+            "ssh" => mount.ssh(process, number),
+            _ => mount.tmpfs(process),
+        }
+    }
+
+    fn bind(&self, mount: &Mount<'_>, process: Process) -> Result<Process, Fault> {
+        if mount.is_set("readwrite") || mount.fields.get("readonly").is_some_and(|value| value == "false") {
+            return Err(mount.later("a bind mount that can be written to"));
+        }
+        let target = mount.target()?.ok_or_else(|| mount.wrong("a bind mount needs a `target`"))?;
+        let source = mount.fields.get("source").map_or("", String::as_str);
+        if let Some(from) = mount.fields.get("from") {
+            let other = self.other(from, mount.work.index, mount.flag.place)?;
+            return Ok(process.bind_state(&other.state, &paths::clean(&format!("/{source}")), &target));
+        }
+        let inside = paths::in_context(source)
+            .ok_or_else(|| mount.wrong(&format!("`{source}` is outside the build context")))?;
+        let path = context_path(self.options, &inside);
+        if self.ignore.is_empty() {
+            return Ok(process.bind_context(&path, &target));
+        }
+        // What the context leaves out is not there in a mount either.
+        let plain = paths::clean(&path);
+        let copy = Files::on(&State::scratch()).ignore(&self.ignore).keep_parents(true).follow_links(true);
+        let copied =
+            copy.context([if plain.is_empty() { "." } else { &plain }], "/").describe("context of a mount").apply();
+        Ok(process.bind_state(&copied, &format!("/{plain}"), &target))
+    }
+}
+
+/// A mount, read.
+struct Mount<'a> {
+    work: &'a Work,
+    flag: &'a Flag,
+    fields: Fields,
+}
+
+impl Mount<'_> {
+    fn wrong(&self, what: &str) -> Fault {
+        Fault::new(self.flag.place, what)
+    }
+
+    fn later(&self, what: &str) -> Fault {
+        self.wrong(&format!("{what} is not available in this version of wythe"))
+    }
+
+    fn is_set(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|value| value == "true")
+    }
+
+    fn target(&self) -> Result<Option<String>, Fault> {
+        let Some(target) = self.fields.get("target") else { return Ok(None) };
+        let path = paths::clean(&paths::absolute(self.work.config.workdir(), target));
+        if target.is_empty() || path == "/" {
+            return Err(self.wrong(&format!("`{target}` cannot be the target of a mount")));
+        }
+        Ok(Some(path))
+    }
+
+    fn id(&self, fallback: &str) -> Result<String, Fault> {
+        let id = self.fields.get("id").map_or(fallback, String::as_str);
+        if id.is_empty() || id.chars().any(char::is_control) {
+            return Err(self.wrong(&format!("`{id}` cannot be the `id` of a mount")));
+        }
+        Ok(id.to_owned())
+    }
+
+    /// Refuses an owner or mode that the sandbox cannot give.
+    fn refuse_looks(&self, names: &[(&str, &[&str])]) -> Result<(), Fault> {
+        for (name, usual) in names {
+            if let Some(value) = self.fields.get(*name).filter(|value| !usual.contains(&value.as_str())) {
+                return Err(self.later(&format!("`{name}={value}` of a mount")));
+            }
+        }
+        Ok(())
+    }
+
+    fn cache(&self, process: Process) -> Result<Process, Fault> {
+        if self.fields.contains_key("from") {
+            return Err(self.later("a cache mount that begins with the files of another stage (`from`)"));
+        }
+        if self.is_set("readonly") {
+            return Err(self.later("a cache mount that cannot be written to"));
+        }
+        self.refuse_looks(&[("uid", &["0"]), ("gid", &["0"]), ("mode", &["0755", "755"])])?;
+        let target = self.target()?.ok_or_else(|| self.wrong("a cache mount needs a `target`"))?;
+        let sharing = match self.fields.get("sharing").map_or("shared", String::as_str) {
+            "shared" => Sharing::Shared,
+            "private" => Sharing::Private,
+            "locked" => Sharing::Locked,
+            other => {
+                let known = ["shared", "private", "locked"];
+                return Err(self.wrong(&format!("`{other}` is no `sharing`")).nearest(other, known.into_iter()));
+            }
+        };
+        Ok(process.cache(&self.id(&target)?, &target, sharing))
+    }
+
+    fn secret(&self, process: Process) -> Result<Process, Fault> {
+        self.refuse_looks(&[("uid", &["0"]), ("gid", &["0"])])?;
+        let target = self.target()?;
+        let name = target.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let id = self.id(name)?;
+        let required = self.is_set("required");
+        if let Some(variable) = self.fields.get("env").filter(|name| !name.is_empty()) {
+            if variable.contains('=') {
+                return Err(self.wrong(&format!("`{variable}` cannot be the name of a variable")));
+            }
+            let process = process.secret_env(&id, variable, required);
+            return Ok(match target {
+                Some(target) => process.secret_file(&id, &target, self.mode(0o400)?, required),
+                None => process,
+            });
+        }
+        let target = target.unwrap_or_else(|| format!("/run/secrets/{id}"));
+        Ok(process.secret_file(&id, &target, self.mode(0o400)?, required))
+    }
+
+    fn ssh(&self, process: Process, number: usize) -> Result<Process, Fault> {
+        self.refuse_looks(&[("uid", &["0"]), ("gid", &["0"]), ("mode", &["0600", "600"])])?;
+        let target = self.target()?.unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{number}"));
+        let process = process.env("SSH_AUTH_SOCK", &target);
+        Ok(process.ssh(&self.id("default")?, &target, self.is_set("required")))
+    }
+
+    fn tmpfs(&self, process: Process) -> Result<Process, Fault> {
+        let target = self.target()?.ok_or_else(|| self.wrong("a tmpfs mount needs a `target`"))?;
+        let size = match self.fields.get("size") {
+            None => None,
+            Some(text) => Some(size(text).ok_or_else(|| self.wrong(&format!("`{text}` is not a size such as `64m`")))?),
+        };
+        Ok(process.tmpfs(&target, size))
+    }
+
+    fn mode(&self, fallback: u32) -> Result<u32, Fault> {
+        let Some(text) = self.fields.get("mode") else { return Ok(fallback) };
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+        mode.ok_or_else(|| self.wrong(&format!("`{text}` is not a mode such as `0400`")))
+    }
+}
+
+/// Reads a mount: its type and its options, variables replaced but in `from`.
+fn read(work: &Work, flag: &Flag) -> Result<(&'static str, Fields), Fault> {
+    let parts = cut(flag.value.as_deref().unwrap_or_default());
+    let wanted = parts.iter().find_map(|part| part.strip_prefix("type=")).unwrap_or("bind");
+    let known = TYPES.iter().find(|(kind, _)| *kind == wanted).ok_or_else(|| {
+        let fault = Fault::new(flag.place, format!("`{wanted}` is no type of mount"));
+        fault.nearest(wanted, TYPES.iter().map(|(kind, _)| *kind))
+    })?;
+    let mut fields = Fields::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').map_or((part.as_str(), None), |(name, value)| (name, Some(value)));
+        let lower = name.to_ascii_lowercase();
+        if lower == "type" {
+            continue;
+        }
+        let Some(name) = known.1.iter().find(|option| **option == canonical(&lower)) else {
+            let fault = Fault::new(flag.place, format!("a {} mount has no option `{name}`", known.0));
+            return Err(fault.nearest(&lower, known.1.iter().copied()));
+        };
+        let value = match value {
+            Some(value) if *name == "from" => value.to_owned(),
+            Some(value) => work.scope.raw_value(value, flag.place, work.escape)?,
+            None if TRUTHS.contains(name) => "true".to_owned(),
+            None => return Err(Fault::new(flag.place, format!("`{name}` of a mount has no value"))),
+        };
+        let value = match TRUTHS.contains(name) {
+            false => value,
+            true => truth(&value)
+                .ok_or_else(|| Fault::new(flag.place, format!("`{value}` is neither `true` nor `false`")))?
+                .to_string(),
+        };
+        fields.insert(name, value);
+    }
+    Ok((known.0, fields))
+}
+
+/// Reads a size: a number, with `k`, `m` or `g` behind it for powers of 1024.
+fn size(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches("ib").trim_end_matches('b');
+    let (digits, shift) = match digits.chars().last()? {
+        'k' => (&digits[..digits.len() - 1], 10),
+        'm' => (&digits[..digits.len() - 1], 20),
+        'g' => (&digits[..digits.len() - 1], 30),
+        't' => (&digits[..digits.len() - 1], 40),
+        _ => (digits, 0),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, from_of, size};
+
+    #[test]
+    fn fields_are_cut_at_commas_outside_of_quotes() {
+        assert_eq!(cut(r#"type=bind,"target=/a,b",ro"#), ["type=bind", "target=/a,b", "ro"]);
+        assert_eq!(from_of("type=bind,FROM=x,target=/y").as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("5", Some(5)),
+            ("64m", Some(64 << 20)),
+            ("1Gb", Some(1 << 30)),
+            ("2KiB", Some(2048)),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(size(text), bytes, "{text}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which variables stand where: arguments of the file, arguments of a stage, the environment.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use wythe_sdk::build;
+
+use super::Given;
+use crate::fault::{Fault, Place};
+use crate::text::expand::{self, Quotes, Variables};
+use crate::text::instruction::{Action, Assignment, Instruction, Text};
+use crate::text::stages::Dockerfile;
+
+/// Arguments that every build has without naming them. They reach `RUN`, and no key unless a stage declares them.
+pub(super) const PROXIES: [&str; 10] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+/// The arguments before the first `FROM`, and those that describe the build.
+#[derive(Debug, Default)]
+pub(super) struct Globals {
+    values: BTreeMap<String, Option<String>>,
+}
+
+impl Globals {
+    pub(super) fn read(file: &Dockerfile, given: &Given<'_>, platform: &str, target: &str) -> Result<Self, Fault> {
+        let mut globals = Self::default();
+        let mut parts = platform.split('/');
+        let (os, architecture, variant) = (parts.next(), parts.next(), parts.next());
+        for prefix in ["TARGET", "BUILD"] {
+            for (name, value) in [
+                ("PLATFORM", Some(platform)),
+                ("OS", os),
+                ("ARCH", architecture),
+                ("VARIANT", Some(variant.unwrap_or_default())),
+            ] {
+                let name = format!("{prefix}{name}");
+                let value = given.get(&name).or_else(|| value.map(str::to_owned));
+                globals.values.insert(name, value);
+            }
+        }
+        globals.values.insert("TARGETSTAGE".to_owned(), Some(target.to_owned()));
+        for one in &file.global {
+            let Action::Arg(assignments) = &one.action else { continue };
+            for assignment in assignments {
+                let value = match (given.get(&assignment.name.text), &assignment.value) {
+                    (Some(given), _) => Some(given),
+                    (None, Some(default)) => Some(
+                        expand::value(default, file.directives.escape, Quotes::Taken, &globals)
+                            .map_err(|what| Fault::new(assignment.name.place, what))?,
+                    ),
+                    (None, None) => globals.values.get(&assignment.name.text).cloned().flatten(),
+                };
+                globals.values.insert(assignment.name.text.clone(), value);
+            }
+        }
+        Ok(globals)
+    }
+}
+
+impl Variables for Globals {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_deref()
+    }
+}
+
+/// The variables of a stage at one instruction.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    /// The environment of the image, in its order.
+    pub(super) env: Vec<(String, String)>,
+    /// The arguments that the stage has declared, with their values.
+    pub(super) args: BTreeMap<String, Option<String>>,
+    /// Names that were used and are nowhere set.
+    unset: RefCell<Vec<String>>,
+}
+
+impl Variables for Scope {
+    fn get(&self, name: &str) -> Option<&str> {
+        // What the image sets wins over an argument.
+        let of_image = self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        of_image.or_else(|| self.args.get(name)?.as_deref())
+    }
+
+    fn missing(&self, name: &str) {
+        self.unset.borrow_mut().push(name.to_owned());
+    }
+}
+
+impl Scope {
+    /// Returns the scope at the beginning of a stage.
+    pub(super) fn of_image(env: Vec<(String, String)>) -> Self {
+        Self { env, ..Self::default() }
+    }
+
+    /// Replaces the variables of a text.
+    pub(super) fn value(&self, text: &Text, escape: char) -> Result<String, Fault> {
+        self.raw_value(&text.text, text.place, escape)
+    }
+
+    pub(super) fn raw_value(&self, text: &str, place: Place, escape: char) -> Result<String, Fault> {
+        let value = expand::value(text, escape, Quotes::Taken, self).map_err(|what| Fault::new(place, what))?;
+        short(&value, place)?;
+        Ok(value)
+    }
+
+    /// Replaces the variables of a value of any length.
+    pub(super) fn long_value(&self, text: &str, place: Place, escape: char, quotes: Quotes) -> Result<String, Fault> {
+        let value = expand::value(text, escape, quotes, self).map_err(|what| Fault::new(place, what))?;
+        if value.contains('\0') {
+            return Err(Fault::new(place, "a value has a NUL in it"));
+        }
+        Ok(value)
+    }
+
+    /// Sets a variable of the image.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        match self.env.iter_mut().find(|(known, _)| known == name) {
+            Some(pair) => value.clone_into(&mut pair.1),
+            None => self.env.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// Declares arguments.
+    pub(super) fn declare(
+        &mut self,
+        assignments: &[Assignment],
+        globals: &Globals,
+        given: &Given<'_>,
+        escape: char,
+    ) -> Result<(), Fault> {
+        for one in assignments {
+            let name = self.value(&one.name, escape)?;
+            let value = match (given.get(&name), &one.value) {
+                (Some(given), _) => Some(given),
+                (None, Some(default)) => Some(self.long_value(default, one.name.place, escape, Quotes::Taken)?),
+                (None, None) => globals.get(&name).map(str::to_owned).or_else(|| predefined(&name)),
+            };
+            self.args.insert(name, value);
+        }
+        Ok(())
+    }
+
+    /// Returns what a command gets beside the environment of the image.
+    pub(super) fn for_command(&self, given: &Given<'_>) -> Vec<(String, String)> {
+        let is_in_image = |name: &str| self.env.iter().any(|(known, _)| known == name);
+        let declared = self.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        let proxies = PROXIES.iter().filter_map(|name| Some(((*name).to_owned(), given.args.get(*name)?.clone())));
+        let mut all: BTreeMap<String, String> = proxies.collect();
+        all.extend(declared);
+        all.into_iter().filter(|(name, _)| !is_in_image(name)).collect()
+    }
+
+    /// Returns the names that were used and not set since the last call.
+    pub(super) fn take_unset(&self) -> Vec<String> {
+        let mut names = std::mem::take(&mut *self.unset.borrow_mut());
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// Arguments that have a value where nobody gives one.
+fn predefined(name: &str) -> Option<String> {
+    (name == "SOURCE_DATE_EPOCH").then(|| build::source_date_epoch().to_string())
+}
+
+/// Most bytes of a name or path.
+const MOST_BYTES: usize = 4096;
+
+/// Refuses what is no name or path.
+pub(super) fn short(value: &str, place: Place) -> Result<(), Fault> {
+    if value.len() > MOST_BYTES {
+        return Err(Fault::new(place, format!("this is longer than {MOST_BYTES} bytes")));
+    }
+    if value.contains('\0') {
+        return Err(Fault::new(place, "this has a NUL in it"));
+    }
+    Ok(())
+}
+
+/// Says which instruction of a stage uses a variable that nobody sets.
+pub(super) fn undefined(one: &Instruction, scope: &Scope) -> Vec<Fault> {
+    let names = scope.take_unset();
+    let message = |name: String| format!("UndefinedVar: `${name}` is not set here");
+    names.into_iter().map(|name| Fault::new(one.place, message(name))).collect()
+}
