@@ -153,6 +153,10 @@ const FATES: [(&str, &str, &[&[&str]]); 9] = [
     ("EROFS", "Read-only file system", &[WRITES]),
 ];
 
+/// Calls that concern no file: of their failure there is no place to tell, only what was being done.
+const PLACELESS: [&str; 8] =
+    ["pipe2", "socketpair", "eventfd2", "epoll_create1", "memfd_create", "signalfd4", "timerfd_create", "clone3"];
+
 /// Calls whose failure means that nothing is known of what was written.
 const FLUSHES: [&str; 3] = ["fsync", "fdatasync", "syncfs"];
 
@@ -233,6 +237,9 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     let is_killed = fate == "KILL" && ended.signal.is_some();
     if !is_killed && !is_loading && (fate != "KILL" || ended.code != Some(0)) {
         judge(&mut verdict, stage, operation, &ended, fate, known.1);
+    }
+    if PLACELESS.contains(&call) {
+        verdict.breaches.retain(|breach| !breach.what.starts_with("the place is not told"));
     }
     if FLUSHES.contains(&call) && fate != "KILL" && verdict.is_struck && ended.code == Some(0) {
         verdict.breach(Class::Damaged, "acknowledged although a flush has failed");
