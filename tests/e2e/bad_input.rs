@@ -48,7 +48,7 @@ fn options_are_checked_before_any_plugin_runs() {
 
 #[test]
 fn what_later_versions_bring_is_refused_by_name() {
-    for (option, value) in [("gpu", "\"any\""), ("secrets", "[\"token\"]"), ("volumes", "{ \"/x\" = \"v\" }")] {
+    for (option, value) in [("gpu", "\"any\""), ("cpu", "1"), ("memory", "\"1GiB\"")] {
         let ended = build(&format!(
             "base = \"scratch\"\n[[steps]]\nkind = \"run\"\ncommands = [\"true\"]\n{option} = {value}\n"
         ));
@@ -78,7 +78,11 @@ fn a_link_does_not_lead_out_of_the_context() {
 #[test]
 fn no_definition_and_no_such_image() {
     let bench = Bench::new();
-    assert_says(&bench.wythe(&["build"]), 1, &["there is no `wythe.toml` in `.`"]);
+    assert_says(
+        &bench.wythe(&["build"]),
+        1,
+        &["there is no `wythe.toml` and no `Dockerfile` and no `Containerfile` in `.`"],
+    );
     assert_says(&bench.wythe(&["build", "nowhere"]), 1, &["nowhere"]);
     assert_says(&bench.wythe(&["run", "nothing"]), 1, &["image `nothing` is not in the store"]);
     bench.definition("base = { kind = \"image\", reference = \"nothing:1\" }\n");

@@ -105,16 +105,16 @@ fn difference(judge: &Judge<'_>, name: &str, text: &str) -> Option<String> {
     let layout = bench.dir().join(format!("layout-{name}")).display().to_string();
     let bundle = bench.dir().join(format!("bundle-{name}")).display().to_string();
     bench.wythe(&["save", name, "--format", "oci-dir", "--tag", "x", "-o", &layout]).stdout();
-    run("umoci", &["unpack", "--image", &format!("{layout}:x"), &bundle]).stdout();
+    run("umoci", &["unpack", "--image", &format!("{layout}:latest"), &bundle]).stdout();
     let container = judge.run(&["from", "--pull-never", name]).stdout().trim().to_owned();
     let root = judge.run(&["mount", &container]).stdout().trim().to_owned();
     let (ours, theirs) = (tree(&format!("{bundle}/rootfs")), tree(&root));
     judge.run(&["rm", &container]).stdout();
     for line in ours.iter().filter(|line| !theirs.contains(line)) {
-        said.push_str(&format!("  ours   {line}\n"));
+        said.extend(["  ours   ", line.as_str(), "\n"]);
     }
     for line in theirs.iter().filter(|line| !ours.contains(line)) {
-        said.push_str(&format!("  theirs {line}\n"));
+        said.extend(["  theirs ", line.as_str(), "\n"]);
     }
     (!said.is_empty()).then(|| format!("{name}:\n{said}"))
 }

@@ -105,7 +105,7 @@ impl Vertex {
 
 fn copied_state(action: &Action) -> Option<VertexId> {
     match action {
-        Action::Copy { source: Source::State { vertex, .. }, .. } => Some(*vertex),
+        Action::Copy { source: Source::State { vertex, .. } | Source::Matching { vertex, .. }, .. } => Some(*vertex),
         _ => None,
     }
 }

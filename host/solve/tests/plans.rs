@@ -37,6 +37,8 @@ impl Planner {
             version: version.to_owned(),
             digest: Digest::of(version.as_bytes()),
             is_base: false,
+            is_step: true,
+            files: Vec::new(),
             resolves: true,
             hosts: Vec::new(),
             imports: Vec::new(),

@@ -28,7 +28,12 @@ const MACHINE: [Errno; 12] = [
 pub fn is_of_machine(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let errno = error.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
+        let io = error.downcast_ref::<io::Error>();
+        // The source of an error that was put into an `io::Error` is the source of what was put in, not that itself.
+        if io.and_then(io::Error::get_ref).is_some_and(|inner| is_of_machine(inner)) {
+            return true;
+        }
+        let errno = io.and_then(Errno::from_io_error);
         if errno.or_else(|| error.downcast_ref().copied()).is_some_and(|errno| MACHINE.contains(&errno)) {
             return true;
         }
@@ -45,7 +50,7 @@ mod tests {
     fn the_cause_decides() {
         assert!(is_of_machine(&io::Error::from(Errno::MFILE)));
         assert!(is_of_machine(&Errno::IO));
-        assert!(is_of_machine(&io::Error::other(Box::new(io::Error::from(Errno::NOSPC)))));
+        assert!(is_of_machine(&io::Error::other(io::Error::from(Errno::NOSPC))));
         assert!(!is_of_machine(&io::Error::from(Errno::NOENT)));
         assert!(!is_of_machine(&io::Error::from(Errno::ACCESS)));
         assert!(!is_of_machine(&io::Error::other("no such package")));

@@ -74,7 +74,7 @@ pub(crate) fn accounts(workshop: &Workshop, store: &Store, wanted: &Remembered) 
     let found = names.filter_map(|name| account_of(store, &definition.name(), name).transpose());
     let accounts = found.collect::<Result<Vec<_>, _>>().map_err(|error| store_failed(&error))?;
     if accounts.is_empty() {
-        let what = format!("no build of `{}` is remembered in this store", definition.name());
+        let what = format!("no build of `{}` is remembered in this store", definition.spec.source.name());
         return Err(Report::new(Exit::Spec, what).hint("build it first: `wythe build`"));
     }
     Ok(accounts)

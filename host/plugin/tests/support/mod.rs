@@ -117,7 +117,7 @@ impl World for Still {
             Fact::ContextExists(path) if path == "present" => "true",
             Fact::ContextExists(_) => "false",
             Fact::ContextGlob(_) => "a\nb/c",
-            Fact::BaseConfig => "{}",
+            Fact::BaseConfig | Fact::ImageConfig(_) => "{}",
             Fact::BaseRead(path) if path == "/fault" => &self.fault,
             Fact::BaseRead(_) => "ID=debian",
             Fact::BaseExists(path) if path == "/etc" => "true",

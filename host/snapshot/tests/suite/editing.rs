@@ -231,7 +231,7 @@ fn a_copy_lands_where_docker_would_put_it() {
         (&["README.md"][..], "/docs", &["docs"][..]),
         (&["README.md"], "/docs/", &["docs", "docs/README.md"]),
         (&["README.md"], "/etc", &["etc", "etc/README.md"]),
-        (&["*.md"], "/docs", &["docs", "docs/README.md"]),
+        (&["*.md"], "/docs", &["docs"]),
         (&["app"], "/srv", &["srv", "srv/lib", "srv/lib/a.py", "srv/link", "srv/main.py"]),
         (&["app/lib", "README.md"], "/lib", &["usr/lib", "usr/lib/README.md", "usr/lib/a.py"]),
         (&["."], "/x", &["x", "x/README.md", "x/app", "x/app/lib", "x/app/lib/a.py", "x/app/link", "x/app/main.py"]),

@@ -22,6 +22,7 @@ fn what_was_not_synced_counts_for_nothing_after_a_restart_of_the_machine() {
     store.put_blob(b"artifact").unwrap();
     assert!(store.result(&result).unwrap().is_some());
     assert_eq!(store.read_blob(&blob).unwrap().unwrap(), b"artifact");
+    store.finish_sweeping();
     assert_eq!(entries(&store.directory().join("active")), [""; 0]);
 }
 

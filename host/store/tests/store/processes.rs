@@ -34,6 +34,7 @@ fn child() {
             let _lock = store.lock_key(&key("text"), &mut wait_for_ever()).unwrap();
             let (_, layer) = build(&store, "leased");
             assert!(store.layer_dir(&layer.diff_id).unwrap().is_some());
+            store.finish_sweeping();
             say("ready");
             lines.next();
             unreachable!("the parent kills this process");

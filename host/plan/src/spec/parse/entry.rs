@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
             self.push_at(&at, fault);
             return None;
         };
-        if !role.fits(&kind) {
+        if !role.fits(kind) {
             let fault = self.misplaced(role, &name);
             self.push_at(&at, fault);
         }
