@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use wythe_sdk::{Failure, Problem};
 
-use crate::nearest::nearest;
 use crate::{Key, Lock, Package};
 
 /// Reads the sections; `asked` is the option `packages`.
@@ -86,7 +85,7 @@ fn refusal(sections: &BTreeMap<&str, Vec<&str>>, words: &[&str], asked: &[String
         let names = sections.get(format!("names {index}").as_str());
         let mut names = names.into_iter().flatten().copied().filter(|line| !line.contains(' '));
         if !names.clone().any(|known| known == name) {
-            if let Some(meant) = nearest(&name, &mut names) {
+            if let Some(meant) = wythe_sdk::nearest(&name, &mut names) {
                 problem = problem.hint(format!("did you mean `{meant}`?"));
             }
         } else if spec.contains('=') {

@@ -8,7 +8,6 @@
 mod answer;
 mod installed;
 mod lock;
-mod nearest;
 mod options;
 mod sources;
 

@@ -45,7 +45,7 @@ impl Fault {
     /// Suggests the nearest of the names that would do, else lists them.
     #[must_use]
     pub fn nearest<'a>(self, wanted: &str, names: impl Iterator<Item = &'a str> + Clone) -> Self {
-        match crate::nearest::nearest(wanted, names.clone()) {
+        match wythe_sdk::nearest(wanted, names.clone()) {
             Some(name) => self.hint(format!("did you mean `{name}`?")),
             None => {
                 let known: Vec<&str> = names.collect();

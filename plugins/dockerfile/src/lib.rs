@@ -9,7 +9,6 @@
 //! the target needs are planned. A text without `FROM` continues the image so far.
 
 pub mod fault;
-mod nearest;
 mod options;
 pub mod plan;
 pub mod text;

@@ -54,6 +54,7 @@ mod files;
 mod inventory;
 #[cfg(not(target_family = "wasm"))]
 mod native;
+mod nearest;
 pub mod report;
 mod step;
 pub mod steps;
@@ -66,6 +67,7 @@ pub use failure::{Failure, Problem, Severity};
 pub use files::Files;
 pub use host::graph::State;
 pub use inventory::{Inventory, Package};
+pub use nearest::nearest;
 pub use step::{ResolvingStep, Step};
 
 /// The other side of the interface: the host on Wasm, the recorder elsewhere. Both have the same functions.

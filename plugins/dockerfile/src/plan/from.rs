@@ -74,7 +74,7 @@ impl Planner<'_> {
         let state = State::image(reference).map_err(|why| {
             let fault = Fault::new(place, why);
             let names = self.file.names();
-            match crate::nearest::nearest(reference, names) {
+            match wythe_sdk::nearest(reference, names) {
                 Some(stage) => fault.hint(format!("did you mean the stage `{stage}`?")),
                 None => fault,
             }

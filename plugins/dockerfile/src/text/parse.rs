@@ -22,7 +22,7 @@ pub fn instruction(line: &Line, escape: char) -> Result<Instruction, Fault> {
         let shown: String = name.chars().take(40).collect();
         let fault = Fault::new(line.place(0), format!("unknown instruction `{shown}`"));
         let names = INSTRUCTIONS.iter().map(|(name, _)| *name);
-        return Err(match crate::nearest::nearest(&name.to_ascii_uppercase(), names) {
+        return Err(match wythe_sdk::nearest(&name.to_ascii_uppercase(), names) {
             Some(nearest) => fault.hint(format!("did you mean `{nearest}`?")),
             None => fault,
         });

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The name that somebody may have meant.
 
-/// Returns the name that is fewest edits away, where these are few against its length.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// Returns the name that is fewest edits away, where these are few against its length: what to suggest to a person who
+/// wrote one that does not exist.
+#[must_use]
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (edits, name) = names.map(|name| (distance(wanted, name), name)).min()?;
     (edits <= 1 + wanted.len() / 5).then_some(name)
 }
