@@ -99,8 +99,10 @@ fn files_elsewhere_and_standard_input_are_built_too() {
 fn mistakes_are_shown_at_their_place() {
     let bench = Bench::new();
     for (text, expected) in [
-        ("FROM scratch\nRUNN x\n", "unknown instruction `RUNN`"),
-        ("FROM scratch\nRUNN x\n", "--> Dockerfile:2:1\n"),
+        (
+            "FROM scratch\nRUNN x\n",
+            "unknown instruction `RUNN`\n        --> Dockerfile:2:1\n         |\n       2 | RUNN x\n         | ^",
+        ),
         ("FROM scratch\nCOPY ../a /a\n", "`../a` is outside the build context"),
         ("FROM scratch\nCOPY a /a\n", "`a` matches no file"),
         ("FROM nowhere:1\n", "image `nowhere:1` is not in the store"),
