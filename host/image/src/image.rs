@@ -34,10 +34,12 @@ pub struct History {
 /// An image: a platform, layers from the lowest to the highest, a configuration, and how it came about.
 ///
 /// Every edit returns a new value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     platform: Platform,
     layers: Vec<LayerRef>,
+    /// Follows from the layers, and is kept because each step asks for it.
+    chain_id: Digest,
     config: Config,
     history: Vec<History>,
 }
@@ -103,12 +105,14 @@ impl Image {
     /// Returns the image with nothing in it.
     #[must_use]
     pub fn scratch(platform: Platform) -> Self {
-        Self { platform, layers: Vec::new(), config: Config::default(), history: Vec::new() }
+        let (config, chain_id) = (Config::default(), chain_id(&[]));
+        Self { platform, layers: Vec::new(), chain_id, config, history: Vec::new() }
     }
 
     /// Returns this image with a layer on top.
     #[must_use]
     pub fn append(mut self, layer: LayerRef, created_by: &str) -> Self {
+        self.chain_id = chained(&self.layers, self.chain_id, layer.diff_id);
         self.layers.push(layer);
         self.history.push(History { created: None, created_by: created_by.to_owned(), empty_layer: false });
         self
@@ -139,6 +143,15 @@ impl Image {
     #[must_use]
     pub fn layers(&self) -> &[LayerRef] {
         &self.layers
+    }
+
+    /// Returns one digest that stands for the layers in their order: equal chains have equal ids, whatever made them.
+    ///
+    /// As in OCI's image-spec (config.md, "Layer ChainID"); the chain of no layers, of which it says nothing, is the digest
+    /// of no bytes.
+    #[must_use]
+    pub fn chain_id(&self) -> Digest {
+        self.chain_id
     }
 
     /// Returns the configuration.
@@ -210,9 +223,9 @@ impl Image {
         let platform = name(file.variant.map(|v| format!("/{v}")).unwrap_or_default())
             .parse()
             .unwrap_or_else(|_| Platform::of_this_machine());
-        let layers =
+        let layers: Vec<LayerRef> =
             diff_ids.into_iter().zip(layers).map(|(diff_id, layer)| LayerRef { diff_id, size: layer.size() }).collect();
-        Ok(Self { platform, layers, config: file.config, history: file.history })
+        Ok(Self { platform, chain_id: chain_id(&layers), layers, config: file.config, history: file.history })
     }
 
     /// Returns a descriptor.
@@ -238,6 +251,16 @@ impl Image {
     }
 }
 
+fn chain_id(layers: &[LayerRef]) -> Digest {
+    let add = |chain, (place, layer): (usize, &LayerRef)| chained(&layers[..place], chain, layer.diff_id);
+    layers.iter().enumerate().fold(Digest::of(b""), add)
+}
+
+/// Returns the id of a chain with one layer more.
+fn chained(below: &[LayerRef], chain: Digest, layer: Digest) -> Digest {
+    if below.is_empty() { layer } else { Digest::of(format!("{chain} {layer}").as_bytes()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Image, LayerRef};
@@ -256,6 +279,26 @@ mod tests {
         assert_eq!(back.layers(), image().layers());
         assert_eq!(back.config(), image().config());
         assert_eq!(back.pack("2026-11-01T00:00:00Z"), packed);
+    }
+
+    /// The ids of the second and third are what `printf 'sha256:… sha256:…' | sha256sum` says.
+    #[test]
+    fn a_chain_is_named_as_in_the_specification_of_images() {
+        let layer = |text: &[u8]| LayerRef { diff_id: Digest::of(text), size: 1 };
+        let empty = Image::scratch(Platform::linux_amd64());
+        let one = empty.clone().append(layer(b"a"), "a");
+        let two = one.clone().append(layer(b"b"), "b");
+        let three = two.clone().append(layer(b"a"), "a again");
+        assert_eq!(empty.chain_id(), Digest::of(b""));
+        assert_eq!(one.chain_id(), Digest::of(b"a"));
+        assert_eq!(two.chain_id().hex(), "51c0c8ace48498d6f5fee6b0592cc06f2da0f3cbe09c5a34a97dce85c3889676");
+        assert_eq!(three.chain_id().hex(), "1472d34251a00ac55ede7b25cbe3c166a4229eae731490bfdeb83bc00f598be1");
+        let packed = three.pack("2026-11-01T00:00:00Z");
+        assert_eq!(Image::unpack(&packed.manifest, &packed.config).unwrap().chain_id(), three.chain_id());
+        assert_eq!(
+            three.with_note("nothing").chain_id().hex(),
+            "1472d34251a00ac55ede7b25cbe3c166a4229eae731490bfdeb83bc00f598be1"
+        );
     }
 
     /// A changed digest here is a changed format: every image gets another digest.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, Platform, to_canonical_json};
 
 /// Version of the encoding. A change that gives an old input another meaning raises it, and every result is made again.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The name of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,8 +35,8 @@ pub struct KeyParts {
     pub format: u32,
     /// `files` or `run`.
     pub operation: String,
-    /// Diff ids of the parent state's layers, the lowest first.
-    pub parent: Vec<Digest>,
+    /// Chain id of the parent state's layers: of one length, however many they are.
+    pub parent: Digest,
     /// Platform.
     pub platform: Platform,
     /// Seconds since 1970 to which time stamps are clamped.

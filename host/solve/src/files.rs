@@ -17,7 +17,7 @@ use crate::error::Cause;
 use crate::operation::Operation;
 use crate::snapshot::Made;
 use crate::state::{StateFiles, layer_dirs};
-use crate::words::{Words, action_word, content_of};
+use crate::words::{Words, action_word};
 use crate::{mounts, snapshot};
 
 /// Returns the parts of a batch's key.
@@ -28,10 +28,10 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Resul
         let Action::Copy { source, brush, .. } = action else { continue };
         match source {
             Source::State { vertex, path } => {
-                words.input(format!("{index} state {path}"), content_of(operation.input(*vertex)));
+                words.input(format!("{index} state {path}"), operation.input(*vertex).chain_id());
             }
             Source::Matching { vertex, patterns } => {
-                words.input(format!("{index} state {}", patterns.join(" ")), content_of(operation.input(*vertex)));
+                words.input(format!("{index} state {}", patterns.join(" ")), operation.input(*vertex).chain_id());
             }
             Source::Context { patterns } => {
                 let digest = operation.choose(patterns.clone(), brush.clone()).await?.digest;

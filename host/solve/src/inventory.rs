@@ -14,7 +14,7 @@ use crate::trace::full_text;
 use crate::world::LARGEST_ANSWER;
 
 /// Version of the recorded form. A change raises it, and every image is looked at again.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What is installed in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +57,7 @@ pub fn installed(store: &Store, planner: &dyn StepPlanner, image: &Image) -> Res
 
 /// Returns the name under which an answer is kept: who answers what, and all that can be asked about.
 fn name_of(inventory: &Inventory, image: &Image) -> Digest {
-    let layers: Vec<Digest> = image.layers().iter().map(|layer| layer.diff_id).collect();
-    let Inventory { digest, types, .. } = inventory;
+    let (Inventory { digest, types, .. }, layers) = (inventory, image.chain_id());
     Digest::of(&to_canonical_json(&(FORMAT, "installed", digest, types, image.platform(), layers, image.config())))
 }
 

@@ -20,7 +20,7 @@ use crate::plumbing::Kept;
 use crate::secret::Redactor;
 use crate::snapshot::Made;
 use crate::state::{StateFiles, layer_dirs};
-use crate::words::{Effective, HOSTNAME, Words, content_of, run_words};
+use crate::words::{Effective, HOSTNAME, Words, run_words};
 use crate::{Stream, granted, snapshot};
 
 /// Returns the parts of a run's key.
@@ -32,7 +32,7 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<Ke
     for mount in &run.mounts {
         match &mount.source {
             MountSource::State { vertex, path } => {
-                words.input(format!("state {path}"), content_of(operation.input(*vertex)));
+                words.input(format!("state {path}"), operation.input(*vertex).chain_id());
             }
             MountSource::Context { path } => {
                 let digest = operation.choose(vec![path.clone()], Brush::default()).await?.digest;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use wythe_image::{Digest, Image, to_canonical_json};
+use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Archive, FORMAT_VERSION, KeyParts, MountSource, Network, Run, Source};
 
 use crate::machine::Pretence;
@@ -22,7 +22,7 @@ impl Words {
             parts: KeyParts {
                 format: FORMAT_VERSION,
                 operation: operation.to_owned(),
-                parent: parent.layers().iter().map(|layer| layer.diff_id).collect(),
+                parent: parent.chain_id(),
                 platform: parent.platform().clone(),
                 source_date_epoch: pretence.source_date_epoch,
                 words: BTreeMap::new(),
@@ -45,12 +45,6 @@ impl Words {
     pub(crate) fn finish(self) -> KeyParts {
         self.parts
     }
-}
-
-/// Returns what stands for a state as an input: its layers, from the lowest to the highest.
-pub(crate) fn content_of(image: &Image) -> Digest {
-    let layers: Vec<Digest> = image.layers().iter().map(|layer| layer.diff_id).collect();
-    Digest::of(&to_canonical_json(&layers))
 }
 
 /// The search path where a configuration sets none, as in runc.
@@ -144,5 +138,30 @@ fn source_word(source: &Source) -> Value {
         Source::Artifact(artifact) => json!({"artifact": artifact.sha256}),
         Source::Unpacked { artifact, format } => unpacked("unpacked", &artifact.sha256, *format),
         Source::Names { artifact, format } => unpacked("names", &artifact.sha256, *format),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wythe_image::{Digest, Image, LayerRef, Platform};
+
+    use super::Words;
+    use crate::machine::Pretence;
+
+    #[test]
+    fn a_key_is_no_longer_on_top_of_many_layers_than_on_one() {
+        let (created, builder) = ("2026-11-01T00:00:00Z".to_owned(), "2026.11".to_owned());
+        let pretence = Pretence { source_date_epoch: 1, created, builder, args: BTreeMap::new() };
+        let written = |layers: u32| {
+            let layer = |number: u32| LayerRef { diff_id: Digest::of(&number.to_le_bytes()), size: 1 };
+            let scratch = Image::scratch(Platform::linux_amd64());
+            let image = (0..layers).fold(scratch, |image, number| image.append(layer(number), "put"));
+            Words::new("run", &image, &pretence).finish().written()
+        };
+        let (one, many) = (written(1), written(500));
+        assert_ne!(one.0, many.0);
+        assert_eq!(one.1.len(), many.1.len());
     }
 }

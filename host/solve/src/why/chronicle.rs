@@ -204,8 +204,7 @@ impl Chronicle {
         }
         let mut reasons = self.own(place);
         let is = &self.now[place];
-        let parent = |operations: &[super::OpPast]| operations.first().map(|operation| operation.parent);
-        if parent(&is.past.operations) != parent(&was.operations) && was.said.kind == is.past.said.kind {
+        if is.past.stands_elsewhere_than(was) && was.said.kind == is.past.said.kind {
             let own: Vec<Vec<Reason>> = (0..place).map(|below| self.own(below)).collect();
             let now: Vec<&StepPast> = self.now.iter().map(|step| &step.past).collect();
             let levels = Levels { now: &now, then: &then.past.steps, matches: &then.matches, own: &own };

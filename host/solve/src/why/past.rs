@@ -71,8 +71,7 @@ pub(super) struct FactPast {
     pub(super) text: Option<String>,
 }
 
-/// An operation with the parts of its key. The parent is kept as one digest: a chain of many steps would else keep each
-/// layer once for every step on top of it.
+/// An operation with the parts of its key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OpPast {
     pub(super) text: String,
@@ -154,7 +153,7 @@ impl OpPast {
             key,
             format,
             operation,
-            parent: Digest::of(&to_canonical_json(&parent)),
+            parent,
             platform: platform.to_string(),
             source_date_epoch,
             words,
@@ -199,6 +198,15 @@ impl StepPast {
 
     pub(super) fn fact(&self, wanted: &Fact) -> Option<&FactPast> {
         self.facts.iter().find(|(fact, _)| fact == wanted).map(|(_, answer)| answer)
+    }
+
+    /// Whether it works on other content than that one.
+    pub(super) fn stands_elsewhere_than(&self, other: &Self) -> bool {
+        match (self.operations.first(), other.operations.first()) {
+            // Another format of keys has another name for the same content.
+            (Some(one), Some(other)) => one.format == other.format && one.parent != other.parent,
+            (one, other) => one.is_some() != other.is_some(),
+        }
     }
 
     pub(super) fn has_key(&self, key: &Digest) -> bool {

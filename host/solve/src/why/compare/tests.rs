@@ -29,7 +29,7 @@ fn parts(argv: &str) -> KeyParts {
     KeyParts {
         format: 1,
         operation: "run".to_owned(),
-        parent: Vec::new(),
+        parent: Digest::of(b""),
         platform: Platform::of_this_machine(),
         source_date_epoch: 1,
         words: [("argv".to_owned(), json!([argv])), ("env".to_owned(), json!({"A": "1"}))].into(),
@@ -128,6 +128,14 @@ fn surroundings_are_told() {
     assert_eq!(change(&format, "2026.11"), ["this version of wythe names results in another way"]);
     let env = |parts: &mut KeyParts| drop(parts.words.insert("env".to_owned(), json!({"A": "2"})));
     assert_eq!(change(&env, "2026.11"), [""; 0], "a variable that the plan sets is the plan's");
+}
+
+#[test]
+fn another_format_of_keys_is_no_other_content() {
+    let on = |format, content: &[u8]| step(KeyParts { format, parent: Digest::of(content), ..parts("x") });
+    assert!(on(1, b"a").stands_elsewhere_than(&on(1, b"b")));
+    assert!(!on(1, b"a").stands_elsewhere_than(&on(1, b"a")));
+    assert!(!on(2, b"chain").stands_elsewhere_than(&on(1, b"list")));
 }
 
 #[test]
