@@ -11,6 +11,7 @@
 //! Durability is the business of whoever keeps the upper directory (see [`crate::fsync`]), and an upper directory that
 //! was mounted when the machine went down must not be used again.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -24,9 +25,12 @@ use rustix::mount::{
 use serde::{Deserialize, Serialize};
 
 mod classic;
+mod foundations;
 mod nested;
 #[cfg(test)]
 mod tests;
+
+pub use foundations::Foundations;
 
 /// How many lower directories the kernel stacks (`OVL_MAX_STACK`).
 const MAX_STACK: usize = 500;
@@ -40,7 +44,8 @@ const MAX_VALUE: usize = 255;
 /// Directories that together are one file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
-    /// Layers that are only read, the lowest first. At least one, at most [`MAX_LOWERS`].
+    /// Layers that are only read, the lowest first. At least one, at most [`MAX_LOWERS`]. One that is there twice counts
+    /// once, at its highest place: all that it shows lower down is hidden by itself.
     pub lowers: Vec<PathBuf>,
     /// Where changes go; `None` makes the mount read-only.
     pub upper: Option<PathBuf>,
@@ -90,16 +95,17 @@ pub enum MountError {
 impl Overlay {
     /// Mounts the overlay, attached nowhere. One lower directory without an upper one becomes a read-only view of it.
     pub fn mount(&self) -> Result<OwnedFd, MountError> {
-        self.check()?;
-        if let ([lower], None) = (self.lowers.as_slice(), &self.upper) {
+        let overlay = Self { lowers: without_repeats(&self.lowers), ..self.clone() };
+        overlay.check()?;
+        if let ([lower], None) = (overlay.lowers.as_slice(), &overlay.upper) {
             return view(lower);
         }
         if !can_add_lowers() {
-            classic::mount_in_private(self)
-        } else if self.lowers.len() > MAX_STACK {
-            nested::mount_in_private(self)
+            classic::mount_in_private(&overlay)
+        } else if overlay.lowers.len() > MAX_STACK {
+            nested::mount_in_private(&overlay)
         } else {
-            self.mount_by_descriptor()
+            overlay.mount_by_descriptor()
         }
     }
 
@@ -140,6 +146,14 @@ impl Overlay {
         }
         fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(refused("fsmount", String::new))
     }
+}
+
+/// Leaves of each directory the highest place, since the kernel takes none twice.
+fn without_repeats(lowers: &[PathBuf]) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    let mut kept: Vec<PathBuf> = lowers.iter().rev().filter(|lower| seen.insert(*lower)).cloned().collect();
+    kept.reverse();
+    kept
 }
 
 /// Whether lower directories can be added one by one: since 6.7. Trying would not tell: older kernels take any option and

@@ -72,11 +72,13 @@ fn mount_here(overlay: &Overlay) -> Result<OwnedFd, MountError> {
 }
 
 /// Gives this thread, and no other, a mount namespace and a working directory of its own.
-fn enter_private_namespace() -> io::Result<()> {
+///
+/// What is mounted here is seen here only. What the machine unmounts meanwhile goes here, too: a disk is not kept busy.
+pub(super) fn enter_private_namespace() -> io::Result<()> {
     // SAFETY: neither flag touches what other threads of the process rely on: the descriptor table stays shared, and
     // the working directory and mounts of the others stay as they are.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS | UnshareFlags::NEWNS) }?;
-    Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
+    Ok(mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
 }
 
 pub(super) fn open(path: &Path, role: &'static str) -> Result<OwnedFd, MountError> {

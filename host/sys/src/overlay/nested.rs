@@ -10,7 +10,7 @@
 //! has a mount namespace of its own, which ends with the thread.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{MAX_STACK, MountError, Overlay, classic};
 
@@ -18,11 +18,21 @@ use super::{MAX_STACK, MountError, Overlay, classic};
 pub(super) fn mount_in_private(overlay: &Overlay) -> Result<OwnedFd, MountError> {
     classic::on_private_thread(|| {
         let (lowest, rest) = overlay.lowers.split_at(MAX_STACK);
-        let inner = Overlay { lowers: lowest.to_vec(), upper: None, work: None }.mount_by_descriptor()?;
-        attach(&inner, &lowest[0])?;
-        let lowers = std::iter::once(&lowest[0]).chain(rest).cloned().collect();
+        attach_over_lowest(lowest)?;
+        let lowers = on_lowest(&lowest[0], rest);
         Overlay { lowers, upper: overlay.upper.clone(), work: overlay.work.clone() }.mount_by_descriptor()
     })
+}
+
+/// Attaches an overlay of these directories over the first of them, in the mount namespace of this thread.
+pub(super) fn attach_over_lowest(lowest: &[PathBuf]) -> Result<(), MountError> {
+    let inner = Overlay { lowers: lowest.to_vec(), upper: None, work: None }.mount_by_descriptor()?;
+    attach(&inner, &lowest[0])
+}
+
+/// Returns the lower directories of an overlay on what [`attach_over_lowest`] has attached.
+pub(super) fn on_lowest(lowest: &Path, rest: &[PathBuf]) -> Vec<PathBuf> {
+    std::iter::once(lowest.to_owned()).chain(rest.iter().cloned()).collect()
 }
 
 fn attach(mount: &OwnedFd, over: &Path) -> Result<(), MountError> {

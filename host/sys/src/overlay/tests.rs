@@ -43,6 +43,74 @@ fn may_mount() -> bool {
 type Way = fn(&Overlay) -> Result<OwnedFd, MountError>;
 const WAYS: [(&str, Way); 2] = [("new", Overlay::mount), ("classic", classic::mount_in_private)];
 
+/// The names of a tree's root with what the files say.
+fn seen(mount: OwnedFd) -> Vec<(String, Vec<u8>)> {
+    let root = Root::from_fd(mount);
+    let names = root.read_dir(Path::new("")).unwrap().into_iter().map(|entry| entry.name.into_string().unwrap());
+    names.map(|name| (name.clone(), root.read_bounded(Path::new(&name), 9).unwrap())).collect()
+}
+
+/// Says of a name that it is gone.
+fn mark_gone(layer: &Path, name: &str) {
+    let kind = rustix::fs::FileType::CharacterDevice;
+    rustix::fs::mknodat(CWD, layer.join(name), kind, Mode::from_raw_mode(0), 0).unwrap();
+}
+
+#[test]
+fn every_state_of_a_chain_looks_the_same_on_a_foundation() {
+    if !may_mount() {
+        return;
+    }
+    let (_layers, overlay) = Layers::new(100);
+    mark_gone(&overlay.lowers[40], "of-3");
+    mark_gone(&overlay.lowers[70], "of-60");
+    mark_gone(&overlay.lowers[98], "of-90");
+    let foundations = Foundations::default();
+    for count in (1..=100).rev().step_by(7).chain(1..=100) {
+        let lowers = overlay.lowers[..count].to_vec();
+        let found = seen(foundations.mount(&lowers).unwrap());
+        assert_eq!(found, seen(Overlay { lowers, upper: None, work: None }.mount().unwrap()), "{count} layers");
+    }
+}
+
+#[test]
+fn what_stands_on_a_foundation_outlives_it() {
+    if !may_mount() {
+        return;
+    }
+    let (layers, overlay) = Layers::new(70);
+    let foundations = Foundations::default();
+    let mount = foundations.mount(&overlay.lowers).unwrap();
+    let absent = [&overlay.lowers[..], &[layers.0.path().join("absent")]].concat();
+    let error = foundations.mount(&absent).unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot use `") && error.ends_with("/absent` as lower directory of an overlay"),
+        "{error}"
+    );
+    drop(foundations);
+    assert_eq!(seen(mount).len(), 71);
+    assert_eq!(fs::read_dir(&overlay.lowers[0]).unwrap().count(), 2, "nothing is mounted where others can see it");
+}
+
+#[test]
+fn a_layer_that_comes_again_counts_where_it_is_highest() {
+    if !may_mount() {
+        return;
+    }
+    let on_foundation: Way = |overlay| Foundations::default().mount(&overlay.lowers);
+    for (name, way) in [WAYS[0], ("foundation", on_foundation)] {
+        let (_layers, mut overlay) = Layers::new(60);
+        mark_gone(&overlay.lowers[7], "of-5");
+        for again in [5, 6, 5, 7, 6] {
+            overlay.lowers.push(overlay.lowers[again].clone());
+        }
+        let found = seen(way(&overlay).unwrap());
+        let says = |wanted: &str| found.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.as_slice());
+        assert_eq!((says("of-all"), says("of-5"), says("of-6")), (Some(&b"6"[..]), None, Some(&b"6"[..])), "{name}");
+        assert_eq!(found.len(), 60, "{name}");
+    }
+}
+
 #[test]
 fn the_top_layer_wins_and_changes_land_in_the_upper_directory_only() {
     if !may_mount() {
@@ -88,11 +156,7 @@ fn what_is_gone_stays_gone_across_the_end_of_a_stack() {
         return;
     }
     let (layers, overlay) = Layers::new(MAX_STACK + 20);
-    let gone = |layer: usize, name: &str| {
-        let mode = Mode::from_raw_mode(0);
-        rustix::fs::mknodat(CWD, overlay.lowers[layer].join(name), rustix::fs::FileType::CharacterDevice, mode, 0)
-            .unwrap();
-    };
+    let gone = |layer: usize, name: &str| mark_gone(&overlay.lowers[layer], name);
     gone(7, "of-3");
     gone(MAX_STACK + 2, "of-5");
     gone(MAX_STACK + 3, &format!("of-{}", MAX_STACK + 1));
@@ -145,7 +209,8 @@ fn what_cannot_be_mounted_is_named() {
     let absent = layers.0.path().join("absent");
     let of = |lowers: Vec<PathBuf>| Overlay { lowers, upper: None, work: None };
     assert!(matches!(of(vec![]).mount(), Err(MountError::NoLower)));
-    assert!(matches!(of(vec![absent.clone(); 1000]).mount(), Err(MountError::TooManyLowers { count: 1000, .. })));
+    let many = (0..1000).map(|number| absent.join(number.to_string())).collect();
+    assert!(matches!(of(many).mount(), Err(MountError::TooManyLowers { count: 1000, .. })));
     let half = Overlay { upper: Some(absent.clone()), ..overlay.clone() };
     assert!(matches!(half.mount(), Err(MountError::UpperWithoutWork)));
     for (name, way) in WAYS {
