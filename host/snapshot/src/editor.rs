@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_sys::cancel::Cancel;
-use wythe_sys::overlay::Overlay;
+use wythe_sys::root::Root;
 
 use crate::disk;
 use crate::normalise::{NormaliseError, open_below, prepare};
@@ -55,9 +55,6 @@ pub struct Attributes {
 /// Why an edit was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// There is nothing to edit.
-    #[error("the tree has no upper directory to write to")]
-    NoUpper,
     /// The tree could not be opened.
     #[error("cannot open the tree")]
     Open(#[source] NormaliseError),
@@ -78,21 +75,20 @@ pub enum EditError {
 }
 
 impl Editor {
-    /// Opens the tree of `overlay` for changes, which go to its upper directory. Nothing is mounted for writing.
+    /// Opens a tree for changes, which go to its upper directory; what is below is only read. Nothing is mounted.
     ///
     /// `epoch` is the time that the build pretends it is. An empty upper directory gets the attributes of the root below.
     ///
     /// # Errors
     ///
     /// When a directory cannot be opened.
-    pub fn open(overlay: &Overlay, epoch: u64) -> Result<Self, EditError> {
-        let path = overlay.upper.as_deref().ok_or(EditError::NoUpper)?;
+    pub fn open(path: &Path, below: Option<&Root>, epoch: u64) -> Result<Self, EditError> {
         let open = |source| EditError::Open(NormaliseError::Open { path: path.into(), source });
         let upper = disk::open_path(path).map_err(open)?;
         if disk::names(&upper).map_err(open)?.is_empty() {
-            prepare(path, overlay).map_err(EditError::Open)?;
+            prepare(path, below).map_err(EditError::Open)?;
         }
-        let below = open_below(overlay).map_err(EditError::Open)?;
+        let below = open_below(below).map_err(EditError::Open)?;
         let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
         let tree = Union::new(upper, below);
         Ok(Self {
@@ -207,8 +203,7 @@ impl Editor {
 
     /// Opens an empty layer directory by itself.
     pub(crate) fn of_layer(path: &Path) -> Result<Self, EditError> {
-        let overlay = Overlay { lowers: Vec::new(), upper: Some(path.into()), work: None };
-        let mut editor = Self::open(&overlay, u64::MAX)?;
+        let mut editor = Self::open(path, None, u64::MAX)?;
         editor.parent_time = 0;
         editor.times.insert(Vec::new(), 0);
         Ok(editor)

@@ -19,15 +19,14 @@
 //! ```no_run
 //! use std::path::Path;
 //! use wythe_snapshot::{Attributes, Editor, layer_digest, normalise};
-//! use wythe_sys::overlay::Overlay;
+//! use wythe_sys::root::Root;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let epoch = 1_700_000_000;
-//! let below = Overlay { lowers: vec!["layers/base/fs".into()], upper: None, work: None };
-//! let overlay = Overlay { upper: Some("active/upper".into()), ..below.clone() };
-//! Editor::open(&overlay, epoch)?.put(Path::new("/etc/motd"), b"welcome\n", &Attributes::default())?;
-//! let layer = normalise(Path::new("active/upper"), &below, None, epoch)?.expect("there was no such file");
-//! assert_eq!(layer_digest(Path::new("active/upper"))?, (layer.diff_id, layer.size));
+//! let (upper, below) = (Path::new("active/upper"), Root::open(Path::new("layers/base/fs"))?);
+//! Editor::open(upper, Some(&below), epoch)?.put(Path::new("/etc/motd"), b"welcome\n", &Attributes::default())?;
+//! let layer = normalise(upper, Some(&below), None, epoch)?.expect("there was no such file");
+//! assert_eq!(layer_digest(upper)?, (layer.diff_id, layer.size));
 //! # Ok(())
 //! # }
 //! ```

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use wythe_image::Digest;
-use wythe_sys::overlay::{MountError, Overlay};
+use wythe_sys::root::Root;
 
 use crate::disk;
 use crate::layer::emit::{EmitError, Emitter, Manner};
@@ -44,9 +44,6 @@ pub struct LeftOut {
 /// Why an upper directory did not become a layer. It is then in no defined state and should be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum NormaliseError {
-    /// The state below could not be mounted.
-    #[error("cannot look at the state below")]
-    Below(#[source] MountError),
     /// A directory that the caller named could not be opened.
     #[error("cannot open `{}`", path.display())]
     Open {
@@ -95,7 +92,7 @@ pub enum NormaliseError {
 /// # Errors
 ///
 /// When a directory cannot be opened or changed.
-pub fn prepare(upper: &Path, below: &Overlay) -> Result<(), NormaliseError> {
+pub fn prepare(upper: &Path, below: Option<&Root>) -> Result<(), NormaliseError> {
     let dir = open(upper)?;
     let change = |source| NormaliseError::Change { path: PathBuf::new(), source };
     let Some(root) = open_below(below)? else {
@@ -117,8 +114,8 @@ pub(crate) fn take_attributes(dir: std::os::fd::BorrowedFd<'_>, from: std::os::f
 /// Brings an upper directory into the normal form of a layer and returns its digest. None: nothing was changed, and
 /// the directory is empty.
 ///
-/// `below` are the lower layers of the state that the step started from, without `plumbing`, the directory that the host
-/// put on top of them for the time of the run. `epoch` is the time that the build pretends it is. The directory must not be
+/// `below` is the state that the step started from, merged, without `plumbing`, the directory that the host put on top of
+/// it for the time of the run. `epoch` is the time that the build pretends it is. The directory must not be
 /// mounted or written to meanwhile. Idempotent. What exactly the normal form is, is written in `docs/formats/layer.md`.
 ///
 /// # Errors
@@ -126,7 +123,7 @@ pub(crate) fn take_attributes(dir: std::os::fd::BorrowedFd<'_>, from: std::os::f
 /// See [`NormaliseError`]; the directory is then half done.
 pub fn normalise(
     upper: &Path,
-    below: &Overlay,
+    below: Option<&Root>,
     plumbing: Option<&Path>,
     epoch: u64,
 ) -> Result<Option<Normalised>, NormaliseError> {
@@ -182,18 +179,8 @@ fn open(path: &Path) -> Result<OwnedFd, NormaliseError> {
     disk::open_path(path).map_err(|source| NormaliseError::Open { path: path.into(), source })
 }
 
-/// Returns the root of the state below, none where there is none.
-pub(crate) fn open_below(below: &Overlay) -> Result<Option<OwnedFd>, NormaliseError> {
-    match below.lowers.as_slice() {
-        [] => Ok(None),
-        // One layer is its own merged view, but for the marks of what is gone.
-        [only] => open(only).map(Some),
-        lowers => {
-            let view = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
-            let mount = view.mount().map_err(NormaliseError::Below)?;
-            // The mount is a place to start from and cannot be read itself. What is opened in it keeps it.
-            let root = disk::open_dir(&mount, b".");
-            root.map(Some).map_err(|source| NormaliseError::Read { path: PathBuf::new(), source })
-        }
-    }
+/// Opens the root of the state below for reading: what is given may be a place to start from and no more, as a mount is.
+pub(crate) fn open_below(below: Option<&Root>) -> Result<Option<OwnedFd>, NormaliseError> {
+    let root = below.map(|below| disk::open_dir(below.as_fd(), b".")).transpose();
+    root.map_err(|source| NormaliseError::Read { path: PathBuf::new(), source })
 }

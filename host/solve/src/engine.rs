@@ -19,6 +19,7 @@ use crate::fetch::Fetcher;
 use crate::machine::Machine;
 use crate::plumbing::Plumbing;
 use crate::secret::Secrets;
+use crate::views::Views;
 use crate::{Event, EventSink};
 
 /// The parts that an engine is put together from.
@@ -68,6 +69,7 @@ pub struct Engine {
     pub(crate) fetcher: Fetcher,
     pub(crate) machine: Machine,
     pub(crate) plumbing: Plumbing,
+    pub(crate) views: Views,
     pub(crate) grants: Grants,
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) now: i64,
@@ -109,6 +111,7 @@ impl Engine {
         Arc::new(Self {
             fetcher: Fetcher::new(Arc::clone(&store), client),
             plumbing: Plumbing::new(&machine),
+            views: Views::new(Arc::clone(&store)),
             slots: Semaphore::new(machine.parallel.max(1)),
             flights: Flights::default(),
             store,

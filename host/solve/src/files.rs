@@ -10,13 +10,11 @@ use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
 use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, Patterns, Unpack};
 use wythe_sys::cancel::Cancel;
-use wythe_sys::overlay::Overlay;
 
 use crate::chain::Chain;
 use crate::error::Cause;
 use crate::operation::Operation;
 use crate::snapshot::Made;
-use crate::state::{StateFiles, layer_dirs};
 use crate::words::{Words, action_word};
 use crate::{mounts, snapshot};
 
@@ -128,14 +126,10 @@ struct Job {
 impl Job {
     fn layer(self) -> Result<Made, Cause> {
         let store = &self.chain.engine.store;
-        let lowers = layer_dirs(store, &self.on)?;
-        let active = snapshot::begin(store, &lowers)?;
-        let root = Overlay {
-            lowers: snapshot::at_least_one(&active, &lowers)?,
-            upper: Some(active.upper()),
-            work: Some(active.work()),
-        };
-        let mut editor = Editor::open(&root, self.chain.pretence.source_date_epoch).map_err(Cause::files)?;
+        let epoch = self.chain.pretence.source_date_epoch;
+        let below = self.chain.engine.views.files(&self.on)?;
+        let active = snapshot::begin(store, &below)?;
+        let mut editor = Editor::open(&active.upper(), below.root(), epoch).map_err(Cause::files)?;
         editor.stop_with(self.cancel.clone());
         let mut actions = &self.batch.actions[..];
         while let Some(action) = actions.first() {
@@ -153,7 +147,7 @@ impl Job {
             actions = &actions[taken.max(1)..];
         }
         drop(editor);
-        Made::of(active, &lowers, None, self.chain.pretence.source_date_epoch)
+        Made::of(active, &below, None, epoch)
     }
 
     /// Unpacks the archives at the head of `actions` that share a brush, in one go, and returns how many actions that were.
@@ -257,7 +251,7 @@ impl Job {
                 editor.copy(context, &chosen.files, Path::new(dest), &attributes).map_err(Cause::files)
             }
             Source::State { vertex, path } => {
-                let files = StateFiles::mount(&self.chain.engine.store, &self.states[vertex])?;
+                let files = self.chain.engine.views.files(&self.states[vertex])?;
                 let missing =
                     || Cause::Context { what: format!("there is no `{path}` in the state it is copied from") };
                 let root = files.root().ok_or_else(missing)?;
@@ -266,7 +260,7 @@ impl Job {
                 editor.copy_tree(root, Path::new(path), Path::new(dest), &exclude, &attributes).map_err(Cause::files)
             }
             Source::Matching { vertex, patterns } => {
-                let files = StateFiles::mount(&self.chain.engine.store, &self.states[vertex])?;
+                let files = self.chain.engine.views.files(&self.states[vertex])?;
                 let missing = || Cause::Context { what: "the state that is copied from has no file".to_owned() };
                 let root = files.root().ok_or_else(missing)?;
                 let chosen = wythe_snapshot::select(root, &choice(patterns, brush)?);

@@ -14,7 +14,6 @@ use crate::mounts::Laid;
 use crate::operation::Operation;
 use crate::secret::{Traces, as_variable};
 use crate::snapshot::Made;
-use crate::state::StateFiles;
 use crate::words::Effective;
 
 /// Returns the value of a secret; none for an optional one that is not granted.
@@ -62,7 +61,7 @@ pub(crate) fn agent(operation: &Operation<'_>, id: &str, required: bool) -> Resu
 pub(crate) fn owner(operation: &Operation<'_>, run: &Run, asked: &str) -> Result<(u32, u32), Cause> {
     let on = operation.input(run.on);
     let user = Effective::of(run, on, &operation.chain.pretence).user;
-    let files = StateFiles::mount(&operation.chain.engine.store, on)?;
+    let files = operation.chain.engine.views.files(on)?;
     let wanted = if asked.is_empty() { &user } else { asked };
     let found = match files.root() {
         Some(root) => User::find(wanted, root),

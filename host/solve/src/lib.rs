@@ -40,6 +40,7 @@ mod snapshot;
 mod state;
 mod step;
 mod trace;
+mod views;
 mod why;
 mod words;
 mod world;

@@ -23,7 +23,6 @@ use crate::fetch::{Told, describe_repeat};
 use crate::operation::Operation;
 use crate::plumbing::Point;
 use crate::secret::Agent;
-use crate::state::{StateFiles, layer_dirs};
 use crate::{Event, StepId, granted};
 
 /// A mount whose source is at hand.
@@ -149,14 +148,14 @@ async fn one(operation: &Operation<'_>, run: &Run, mount: &wythe_plan::Mount) ->
 
 fn state(operation: &Operation<'_>, image: &Arc<Image>, path: &str) -> Result<(bool, LaidSource), Cause> {
     let engine = &operation.chain.engine;
-    let files = StateFiles::mount(&engine.store, image)?;
+    let files = engine.views.files(image)?;
     let missing = || Cause::Context { what: format!("there is no `{path}` in the state that is mounted") };
     let is_file = match files.root() {
         Some(root) => root.metadata(Path::new(path)).map_err(|_| missing())?.is_file(),
         None if path == "/" => false,
         None => return Err(missing()),
     };
-    Ok((is_file, LaidSource::State { lowers: layer_dirs(&engine.store, image)?, path: path.to_owned() }))
+    Ok((is_file, LaidSource::State { lowers: engine.views.lowers(image)?, path: path.to_owned() }))
 }
 
 /// Returns the content of an archive as a state: unpacked once, kept like every other result.

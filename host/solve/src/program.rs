@@ -80,7 +80,7 @@ pub fn program_request(
     let files = StateFiles::mount(store, image)?;
     let mut lowers = layer_dirs(store, image)?;
     let workdir = config.workdir_joined(program.workdir.as_deref().unwrap_or(""));
-    snapshot::ensure_directory(active, &lowers, &workdir, 0)?;
+    snapshot::ensure_directory(active, &files, &workdir, 0)?;
     let points: Vec<_> = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false }).collect();
     let lent = Plumbing::new(machine)
         .lay(&active.plumbing(), active.dir(), files.root(), &points, program.has_network)

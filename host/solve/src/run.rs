@@ -19,7 +19,7 @@ use crate::output::Output;
 use crate::plumbing::Kept;
 use crate::secret::Redactor;
 use crate::snapshot::Made;
-use crate::state::{StateFiles, layer_dirs};
+use crate::state::StateFiles;
 use crate::words::{Effective, HOSTNAME, Words, run_words};
 use crate::{Stream, granted, snapshot};
 
@@ -95,7 +95,7 @@ struct Job {
 /// A run that has ended.
 struct Ended {
     active: wythe_store::Active,
-    lowers: Vec<std::path::PathBuf>,
+    below: Arc<StateFiles>,
     /// When it began, by the clock of the file system, in seconds since 1970.
     began: i64,
     plumbing: Arc<Kept>,
@@ -134,7 +134,7 @@ impl Job {
             return Err(self.failure(ended));
         }
         let epoch = self.chain.pretence.source_date_epoch;
-        let mut made = Made::of(ended.active, &ended.lowers, Some(&ended.plumbing.dir()), epoch)?;
+        let mut made = Made::of(ended.active, &ended.below, Some(&ended.plumbing.dir()), epoch)?;
         granted::check_leaks(&self.secrets(), &self.laid, &made, ended.began)?;
         made.log = Some(ended.log);
         Ok(made)
@@ -169,9 +169,9 @@ impl Job {
     /// Runs the command. With `capture` its standard output is kept, up to that many bytes, and not shown.
     fn execute(&self, capture: Option<usize>) -> Result<Ended, Cause> {
         let engine = &self.chain.engine;
-        let lowers = layer_dirs(&engine.store, &self.on)?;
-        let active = snapshot::begin(&engine.store, &lowers)?;
-        let (request, plumbing) = self.request(&active, lowers.clone())?;
+        let below = engine.views.files(&self.on)?;
+        let active = snapshot::begin(&engine.store, &below)?;
+        let (request, plumbing) = self.request(&active, &below)?;
         let began = began(&active).map_err(Cause::doing("cannot look at the step's directory"))?;
         let log = engine.store.log_path(&engine.build_id, &self.turn.next_log()).map_err(Cause::store)?;
         let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
@@ -202,25 +202,21 @@ impl Job {
         let doing = || Cause::doing(format!("cannot write the log `{}`", log.display()));
         let tail = ended.map_err(doing())?;
         broken.map_or(Ok(()), |error| Err(doing()(error)))?;
-        Ok(Ended { active, lowers, began, plumbing, outcome, tail, stdout, log })
+        Ok(Ended { active, below, began, plumbing, outcome, tail, stdout, log })
     }
 
-    fn request(
-        &self,
-        active: &wythe_store::Active,
-        mut lowers: Vec<std::path::PathBuf>,
-    ) -> Result<(RunRequest, Arc<Kept>), Cause> {
+    fn request(&self, active: &wythe_store::Active, below: &StateFiles) -> Result<(RunRequest, Arc<Kept>), Cause> {
         let engine = &self.chain.engine;
         let doing = || Cause::doing("cannot lay out the sandbox");
-        let files = StateFiles::mount(&engine.store, &self.on)?;
         let points: Vec<_> = self.laid.iter().map(Laid::point).collect();
         let has_network = self.run.network.is_some();
-        let plumbing = engine.plumbing.lend(&engine.store, files.root(), &points, has_network)?;
+        let plumbing = engine.plumbing.lend(&engine.store, below.root(), &points, has_network)?;
         let lent = &plumbing.lent;
         let epoch = self.chain.pretence.source_date_epoch;
-        snapshot::ensure_directory(active, &lowers, &self.effective.workdir, epoch)?;
+        snapshot::ensure_directory(active, below, &self.effective.workdir, epoch)?;
+        let mut lowers = engine.views.lowers(&self.on)?;
         lowers.push(plumbing.dir());
-        let env = lent.dress(self.effective.env.clone(), &files, &self.effective.user);
+        let env = lent.dress(self.effective.env.clone(), below, &self.effective.user);
         let own = self.laid.iter().map(|laid| laid.mount(active)).collect::<Result<Vec<_>, _>>().map_err(doing())?;
         let root = Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) };
         let request = RunRequest {

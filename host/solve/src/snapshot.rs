@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use wythe_image::{Digest, LayerRef};
 use wythe_snapshot::{Attributes, Editor};
 use wythe_store::{Active, ResultRecord, Store};
-use wythe_sys::overlay::Overlay;
 
 use crate::error::Cause;
+use crate::state::StateFiles;
 
 /// What an operation has made, not kept yet.
 #[derive(Debug)]
@@ -26,9 +26,8 @@ pub(crate) struct Made {
 
 impl Made {
     /// Brings what was changed in `active` into the form of a layer, without what lay in the directory of the plumbing.
-    pub(crate) fn of(active: Active, lowers: &[PathBuf], plumbing: Option<&Path>, epoch: u64) -> Result<Self, Cause> {
-        let below = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
-        let normal = wythe_snapshot::normalise(&active.upper(), &below, plumbing, epoch);
+    pub(crate) fn of(active: Active, below: &StateFiles, plumbing: Option<&Path>, epoch: u64) -> Result<Self, Cause> {
+        let normal = wythe_snapshot::normalise(&active.upper(), below.root(), plumbing, epoch);
         let Some(normal) = normal.map_err(Cause::files)? else {
             return Ok(Self { active, layer: None, left_out: Vec::new(), log: None });
         };
@@ -51,32 +50,20 @@ impl Made {
     }
 }
 
-/// Begins a change on top of layers: the root of the upper directory looks like the one below.
-pub(crate) fn begin(store: &Store, lowers: &[PathBuf]) -> Result<Active, Cause> {
+/// Begins a change of a state: the root of the upper directory looks like the one below.
+pub(crate) fn begin(store: &Store, below: &StateFiles) -> Result<Active, Cause> {
     let active = store.begin().map_err(Cause::store)?;
-    let below = Overlay { lowers: lowers.to_vec(), upper: None, work: None };
-    wythe_snapshot::prepare(&active.upper(), &below).map_err(Cause::files)?;
+    wythe_snapshot::prepare(&active.upper(), below.root()).map_err(Cause::files)?;
     Ok(active)
 }
 
 /// Makes sure that a directory is there for a command to run in.
-pub(crate) fn ensure_directory(active: &Active, lowers: &[PathBuf], path: &str, epoch: u64) -> Result<(), Cause> {
+pub(crate) fn ensure_directory(active: &Active, below: &StateFiles, path: &str, epoch: u64) -> Result<(), Cause> {
     if path == "/" {
         return Ok(());
     }
-    let root =
-        Overlay { lowers: at_least_one(active, lowers)?, upper: Some(active.upper()), work: Some(active.work()) };
-    let mut editor = Editor::open(&root, epoch).map_err(Cause::files)?;
+    let mut editor = Editor::open(&active.upper(), below.root(), epoch).map_err(Cause::files)?;
     editor.mkdir(Path::new(path), &Attributes::default()).map_err(Cause::files)
-}
-
-/// Returns the lower directories of an overlay, which needs one: an empty one stands in where a state has no layer.
-pub(crate) fn at_least_one(active: &Active, lowers: &[PathBuf]) -> Result<Vec<PathBuf>, Cause> {
-    if !lowers.is_empty() {
-        return Ok(lowers.to_vec());
-    }
-    let empty = empty_directory(active);
-    Ok(vec![empty.map_err(Cause::doing("cannot lay out the sandbox"))?])
 }
 
 /// Returns a directory that stands for a state without a layer. It is the root of what is merged over it, so its mode

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The files of a state, read through a mount that nobody else sees.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use wythe_image::Image;
+use wythe_image::{Digest, Image};
 use wythe_plan::{FactAnswer, PlanError};
 use wythe_snapshot::SelectError;
 use wythe_store::Store;
 use wythe_sys::fault::is_of_machine;
-use wythe_sys::overlay::Overlay;
+use wythe_sys::overlay::{MountError, Overlay};
 use wythe_sys::root::Root;
 
 use crate::error::Cause;
@@ -23,14 +24,20 @@ pub(crate) struct StateFiles {
 }
 
 impl StateFiles {
-    /// Mounts the layers of an image. The mount ends with the value.
+    /// Mounts the layers of an image for somebody who looks at no other state. The mount ends with the value.
     pub(crate) fn mount(store: &Store, image: &Image) -> Result<Self, Cause> {
-        if image.layers().is_empty() {
+        Self::mount_with(layer_dirs(store, image)?, |lowers| Overlay { lowers, upper: None, work: None }.mount())
+    }
+
+    /// Mounts layers in the way that is given.
+    pub(crate) fn mount_with(
+        lowers: Vec<PathBuf>,
+        mount: impl FnOnce(Vec<PathBuf>) -> Result<OwnedFd, MountError>,
+    ) -> Result<Self, Cause> {
+        if lowers.is_empty() {
             return Ok(Self { root: None });
         }
-        let lowers = layer_dirs(store, image)?;
-        let mount = Overlay { lowers, upper: None, work: None }.mount();
-        let mount = mount.map_err(|error| Cause::Machine {
+        let mount = mount(lowers).map_err(|error| Cause::Machine {
             doing: "cannot mount the layers of the image".to_owned(),
             source: std::io::Error::other(error),
         })?;
@@ -114,12 +121,13 @@ const LARGEST_PASSWD: u64 = 1 << 20;
 
 /// Returns the directories of an image's layers, the lowest first.
 pub(crate) fn layer_dirs(store: &Store, image: &Image) -> Result<Vec<PathBuf>, Cause> {
-    let dir = |layer: &wythe_image::LayerRef| {
-        store.layer_dir(&layer.diff_id).map_err(Cause::store)?.ok_or_else(|| {
-            Cause::Store(format!("layer {} is named by a result but is not in the store", layer.diff_id).into())
-        })
-    };
-    image.layers().iter().map(dir).collect()
+    image.layers().iter().map(|layer| layer_dir(store, &layer.diff_id)).collect()
+}
+
+/// Returns the directory of a layer, which is leased from now on.
+pub(crate) fn layer_dir(store: &Store, diff_id: &Digest) -> Result<PathBuf, Cause> {
+    let missing = || Cause::Store(format!("layer {diff_id} is named by a result but is not in the store").into());
+    store.layer_dir(diff_id).map_err(Cause::store)?.ok_or_else(missing)
 }
 
 /// Tells an answer, such as "no such file", from a failure of the machine, which is none: a plan that was made of it would

@@ -129,8 +129,7 @@ impl StepWorld {
         let image = self.base()?;
         let mut files = self.files.lock().expect("no mount panics");
         if files.is_none() {
-            let mounted = StateFiles::mount(&self.chain.engine.store, image).map_err(|cause| world_error(&cause))?;
-            *files = Some(Arc::new(mounted));
+            *files = Some(self.chain.engine.views.files(image).map_err(|cause| world_error(&cause))?);
         }
         Ok(Arc::clone(files.as_ref().expect("it was just mounted")))
     }

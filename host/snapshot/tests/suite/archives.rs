@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proptest::prelude::*;
-use wythe_snapshot::{Archive, Attributes, Editor, Patterns, Unpack, UnpackError, Unpacked, archive_names};
+use wythe_snapshot::{Archive, Attributes, Patterns, Unpack, UnpackError, Unpacked, archive_names};
 
 use crate::support::{Detail, EPOCH, Site, describe, is_root, link, mkdir, set_times, write};
 
@@ -102,7 +102,7 @@ impl Yard {
     fn unpack(&self, bytes: &[u8], format: Archive, dest: &str) -> Result<Unpacked, UnpackError> {
         let path = self.site.dir.path().join("archive");
         fs::write(&path, bytes).unwrap();
-        let mut editor = Editor::open(&self.site.overlay, EPOCH).unwrap();
+        let mut editor = self.site.editor();
         let result = editor.unpack(&[Unpack::new(path, format, PathBuf::from(dest))], &NONE);
         assert_eq!(describe(&self.outside, Detail::Times), self.before, "something outside was touched");
         result
@@ -437,7 +437,7 @@ fn names_are_listed_as_a_package_database_wants_them() {
     fs::write(&path, tar_of(&parts)).unwrap();
     let names = ["/.", "/usr", "/usr/b", "/usr/a", "/größe"];
     assert_eq!(archive_names(&path, Archive::Tar).unwrap(), names);
-    let mut editor = Editor::open(&yard.site.overlay, EPOCH).unwrap();
+    let mut editor = yard.site.editor();
     let unpack = Unpack {
         names_to: Some(PathBuf::from("/var/list")),
         exclude: Patterns::new(&["usr/a"]).unwrap(),
@@ -490,7 +490,7 @@ fn packages_are_unpacked_in_order_and_leave_what_is_there() {
         let control = Unpack::new(path, Archive::DebControl, PathBuf::from(format!("/info/{number}")));
         unpacks.push(control);
     }
-    Editor::open(&yard.site.overlay, EPOCH).unwrap().unpack(&unpacks, &NONE).unwrap();
+    yard.site.editor().unpack(&unpacks, &NONE).unwrap();
     assert!(yard.has("usr/share/shared: 644 0:0 1 bytes \"3\""));
     assert!(yard.has("lib: 777 0:0 -> usr/lib"));
     assert!(yard.has("usr: 755 0:0 directory"), "a directory that is there keeps its mode");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wythe_snapshot::{
-    Attributes, Choice, CopyError, EditError, Editor, NormaliseError, OwnerError, Patterns, normalise, select,
+    Attributes, Choice, CopyError, EditError, NormaliseError, OwnerError, Patterns, normalise, select,
 };
 use wythe_sys::root::Root;
 
@@ -40,10 +40,6 @@ fn site() -> Site {
     }])
 }
 
-fn edit(site: &Site) -> Editor {
-    Editor::open(&site.overlay, EPOCH).unwrap()
-}
-
 fn p(path: &str) -> &Path {
     Path::new(path)
 }
@@ -56,7 +52,7 @@ fn an_overlay_shows_what_was_edited() {
         return;
     }
     let site = site();
-    let mut editor = edit(&site);
+    let mut editor = site.editor();
     let owned = Attributes { owner: Some((7, 8)), mode: Some(0o4750), time: Some(5) };
     editor.put(p("/lib/new/deep"), b"through a link", &PLAIN).unwrap();
     editor.put(p("/bin/tool"), b"set-id", &owned).unwrap();
@@ -118,9 +114,9 @@ fn an_overlay_shows_what_was_edited() {
             "usr/lib/new/deep: 644 0:0 14 bytes \"through a link\"",
         ]
     );
-    let made = normalise(site.upper(), &site.below(), None, EPOCH).unwrap().unwrap();
+    let made = normalise(site.upper(), site.below().as_ref(), None, EPOCH).unwrap().unwrap();
     assert_eq!(describe(&site.merged().path(), Detail::NoTimes), merged);
-    assert_eq!(normalise(site.upper(), &site.below(), None, EPOCH).unwrap().unwrap(), made);
+    assert_eq!(normalise(site.upper(), site.below().as_ref(), None, EPOCH).unwrap().unwrap(), made);
 }
 
 #[test]
@@ -129,7 +125,7 @@ fn edits_that_cannot_be_made_say_why() {
     mkdir(site.upper(), "full/of");
     link(site.upper(), "loop", "loop");
     write(site.upper(), "file", "");
-    let mut editor = edit(&site);
+    let mut editor = site.editor();
     for (what, result) in [
         ("a file in place of a full directory", editor.put(p("/full"), b"", &PLAIN)),
         ("a link in place of a full directory", editor.symlink(p("x"), p("/full"))),
@@ -154,9 +150,9 @@ fn a_tree_of_any_depth_can_be_removed() {
         dir = rustix::fs::openat(&dir, "d", rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
     }
     // A layer of it would be extracted by nobody: it is refused rather than exhausting us.
-    let error = normalise(site.upper(), &site.below(), None, EPOCH).unwrap_err();
+    let error = normalise(site.upper(), site.below().as_ref(), None, EPOCH).unwrap_err();
     assert!(matches!(error, NormaliseError::Read { .. }), "{error}");
-    edit(&site).remove(p("/d")).unwrap();
+    site.editor().remove(p("/d")).unwrap();
     assert_eq!(fs::read_dir(site.upper()).unwrap().count(), 0);
 }
 
@@ -166,7 +162,7 @@ fn owners_are_numbers_or_names_of_the_tree() {
         return;
     }
     let site = site();
-    let mut editor = edit(&site);
+    let mut editor = site.editor();
     for (owner, ids) in [
         ("0", (0, 0)),
         ("1000", (1000, 1000)),
@@ -238,8 +234,8 @@ fn a_copy_lands_where_docker_would_put_it() {
     ] {
         let site = site();
         let selection = select(&source, &choose(patterns)).unwrap();
-        edit(&site).copy(&source, &selection, p(dest), &PLAIN).unwrap();
-        normalise(site.upper(), &site.below(), None, EPOCH).unwrap().unwrap();
+        site.editor().copy(&source, &selection, p(dest), &PLAIN).unwrap();
+        normalise(site.upper(), site.below().as_ref(), None, EPOCH).unwrap().unwrap();
         let mut paths: Vec<String> = describe(site.upper(), Detail::NoTimes).into_keys().collect();
         paths.retain(|path| !matches!(path.as_str(), "" | "usr"));
         assert_eq!(paths, expected, "{patterns:?} to {dest}");
@@ -247,7 +243,7 @@ fn a_copy_lands_where_docker_would_put_it() {
     let site = site();
     let selection = select(&source, &choose(&["."])).unwrap();
     let attributes = Attributes { owner: Some((3, 4)), mode: None, time: Some(EPOCH) };
-    edit(&site).copy(&source, &selection, p("/x"), &attributes).unwrap();
+    site.editor().copy(&source, &selection, p("/x"), &attributes).unwrap();
     let lines = describe(site.upper(), Detail::Times);
     assert_eq!(lines["x/app/lib"], format!("750 3:4 directory @{EPOCH}.0"));
     assert_eq!(lines["x/app/lib/a.py"], format!("640 3:4 1 bytes \"a\" @{EPOCH}.0"));
@@ -264,7 +260,7 @@ fn a_source_that_changes_meanwhile_is_noticed() {
     let selection = select(&source, &choice).unwrap();
     write(dir.path(), "README.md", "other!!");
     let site = Site::new(&[]);
-    let result = edit(&site).copy(&source, &selection, p("/x"), &PLAIN);
+    let result = site.editor().copy(&source, &selection, p("/x"), &PLAIN);
     assert!(matches!(result, Err(CopyError::Source(_))), "{result:?}");
 }
 
@@ -290,8 +286,8 @@ fn a_copy_from_a_state_keeps_what_the_state_says() {
     let source = Root::open(&merged.path()).unwrap();
     let site = site();
     let exclude = |path: &Path| path == p("skip");
-    edit(&site).copy_tree(&source, p("/opt/a"), p("/dest"), &exclude, &PLAIN).unwrap();
-    edit(&site).copy_tree(&source, p("/lib/libc"), p("/dest/b/"), &|_| false, &PLAIN).unwrap();
+    site.editor().copy_tree(&source, p("/opt/a"), p("/dest"), &exclude, &PLAIN).unwrap();
+    site.editor().copy_tree(&source, p("/lib/libc"), p("/dest/b/"), &|_| false, &PLAIN).unwrap();
     let lines: Vec<String> =
         describe(site.upper(), Detail::Times).into_iter().map(|(path, line)| format!("{path}: {line}")).collect();
     let time = "@1000000000.0";
@@ -340,7 +336,7 @@ fn a_tree_that_is_swapped_meanwhile_is_never_left() {
         });
         for round in 0..2_000 {
             // Each may fail, since what it works on is being moved; none may leave the tree.
-            let mut editor = Editor::open(&site.overlay, EPOCH).unwrap();
+            let mut editor = site.editor();
             drop(editor.put(p("/a/d/victim"), format!("{round}").as_bytes(), &PLAIN));
             drop(editor.mkdir(p("/a/d/new"), &Attributes { mode: Some(0o777), ..PLAIN }));
             drop(editor.remove(p("/a/d/victim")));

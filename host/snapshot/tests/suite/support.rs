@@ -9,7 +9,9 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use wythe_snapshot::Editor;
 use wythe_sys::overlay::Overlay;
+use wythe_sys::root::Root;
 use wythe_sys::userns::{Standing, standing};
 
 /// The time that builds in these tests pretend it is.
@@ -54,9 +56,15 @@ impl Site {
         self.overlay.upper.as_deref().unwrap()
     }
 
-    /// What lies below the upper directory.
-    pub(crate) fn below(&self) -> Overlay {
-        Overlay { upper: None, work: None, ..self.overlay.clone() }
+    /// What lies below the upper directory, merged; none where that is nothing.
+    pub(crate) fn below(&self) -> Option<Root> {
+        let below = Overlay { upper: None, work: None, ..self.overlay.clone() };
+        (!below.lowers.is_empty()).then(|| Root::from_fd(below.mount().unwrap()))
+    }
+
+    /// Opens the tree for edits.
+    pub(crate) fn editor(&self) -> Editor {
+        Editor::open(self.upper(), self.below().as_ref(), EPOCH).unwrap()
     }
 
     /// The merged tree with the upper directory as one more layer.
