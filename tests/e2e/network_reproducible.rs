@@ -6,7 +6,8 @@ use std::process::Command;
 
 use wythe_tests::{Bench, Ended, can_become_ordinary, debian};
 
-/// Packages whose scripts make users, set-id programs and owned directories; wheels with and without compiled code.
+/// Packages whose scripts make users, set-id programs and owned directories; wheels with and without compiled code; and
+/// what has no wheel.
 fn definition() -> String {
     let python = debian(", python = \"3.11\"");
     let plain = debian("");
@@ -17,10 +18,10 @@ kind = \"apt\"
 packages = [\"openssh-server\", \"sudo\", \"man-db\"]
 [[images.full.steps]]
 kind = \"pip\"
-packages = [\"humanize==4.9.0\", \"six==1.17.0\"]
+packages = [\"docopt==0.6.2\", \"humanize==4.9.0\", \"six==1.17.0\"]
 [[images.full.steps]]
 kind = \"uv\"
-packages = [\"idna==3.6\", \"markupsafe==2.1.5\"]
+packages = [\"idna==3.6\", \"markupsafe==2.1.5\", \"sgmllib3k==1.0.0\"]
 [images.plain]\n{plain}"
     )
 }

@@ -7,7 +7,7 @@
 mod report;
 
 use serde_json::json;
-use wythe_python::{Inputs, Install, Lock, Options, RUN_PIP, distributions, find_python, probe};
+use wythe_python::{Inputs, Install, Lock, Options, RUN_PIP, distributions, find_python, pin_building, probe};
 use wythe_sdk::{Failure, Inventory, Package, ResolvingStep, Sharing, State};
 
 /// Asks pip what it would install: prints its report, or its words where it cannot.
@@ -24,7 +24,7 @@ impl ResolvingStep for Pip {
     fn resolve(base: &State, options: Options, previous: Option<Lock>) -> Result<Lock, Failure> {
         let inputs = Inputs::gather(&options)?;
         let python = find_python(base, &options)?;
-        let kept = previous.map(|lock| lock.packages).unwrap_or_default();
+        let kept = previous.as_ref().map(|lock| lock.packages.as_slice()).unwrap_or_default();
         let input = json!({
             "pip": RUN_PIP,
             "lines": inputs.lines,
@@ -38,7 +38,9 @@ impl ResolvingStep for Pip {
             .cache("pip", "/run/wythe/cache/pip", Sharing::Shared)
             .describe("let pip choose versions");
         let answer = command.output().map_err(|error| Failure::failed(format!("pip could not be asked: {error}")))?;
-        Ok(Lock { python, packages: report::read(&answer, &options)? })
+        let packages = report::read(&answer, &options)?;
+        let build = pin_building(base, &options, &inputs, &python, &packages, previous.as_ref())?;
+        Ok(Lock { python, packages, build })
     }
 
     fn plan(base: &State, options: Options, lock: Lock) -> Result<State, Failure> {
@@ -48,7 +50,7 @@ impl ResolvingStep for Pip {
         online.extend(options.index_arguments());
         online.push("--find-links=/run/wythe/wheels".into());
         online.extend(options.extra_options.iter().cloned());
-        Ok(Install { options: &options, offline, online }.plan(base, &lock, |command| command))
+        Ok(Install { options: &options, offline, building: Vec::new(), online }.plan(base, &lock, |command| command))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Install<'a> {
     pub options: &'a Options,
     /// The tool's command line for files that are all there, without a network.
     pub offline: Vec<String>,
+    /// What it is given beside that where such files are built.
+    pub building: Vec<String>,
     /// The tool's command line for what is downloaded, or built, with a network.
     pub online: Vec<String>,
 }
@@ -40,44 +42,42 @@ impl Install<'_> {
     /// but no digest that a tool could check. `add` gives a command what the tool itself needs: its program, its cache.
     pub fn plan(&self, base: &State, lock: &Lock, add: impl Fn(Command) -> Command) -> State {
         let (wheels, sources): (Vec<&Dist>, Vec<&Dist>) = lock.packages.iter().partition(|dist| dist.is_wheel());
-        let (commits, archives): (Vec<&Dist>, Vec<&Dist>) =
-            sources.into_iter().partition(|dist| matches!(dist.origin, Origin::Commit { .. }));
+        let (archives, commits): (Vec<&Dist>, Vec<&Dist>) = sources.into_iter().partition(|dist| dist.is_archive());
         let unchanged = wythe_sdk::Files::on(base).apply();
-        let online = self.options.download_in_sandbox;
-        let batches =
-            [(wheels, "install", online), (archives, "build and install", true), (commits, "build and install", true)];
+        let ready = if self.options.download_in_sandbox { &self.online } else { &self.offline };
+        let build = lock.build.as_deref().filter(|_| !self.options.download_in_sandbox);
+        let pinned = [self.offline.as_slice(), &self.building].concat();
+        let built = if build.is_some() { &pinned } else { &self.online };
+        let batches = [
+            (wheels, "install", ready, &[][..]),
+            (archives, "build and install", built, build.unwrap_or_default()),
+            (commits, "build and install", &self.online, &[]),
+        ];
         let batches = batches.into_iter().filter(|(dists, ..)| !dists.is_empty());
-        batches.fold(unchanged, |state, (dists, verb, online)| {
-            let command = self.command(&state, &dists, online).describe(&describe(verb, &dists));
+        batches.fold(unchanged, |state, (dists, verb, tool, build)| {
+            let command = self.command(&state, &dists, tool).describe(&describe(verb, &dists));
+            let command = build.iter().fold(command, mount);
+            let command = if *tool == self.online { self.reach(command, &dists) } else { command };
             add(equip(command, &lock.python)).run()
         })
     }
 
-    fn command(&self, on: &State, dists: &[&Dist], online: bool) -> Command {
+    fn command(&self, on: &State, dists: &[&Dist], tool: &[String]) -> Command {
         let compile = if self.options.compile_bytecode { "1" } else { "0" };
         let mut argv: Vec<String> =
             ["/bin/sh", "-euc", SCRIPT, "sh", &self.options.python, FINISH, compile].map(str::to_owned).into();
         argv.extend(dists.iter().map(|dist| dist.name.clone()));
         argv.push("--".into());
-        argv.extend(if online { self.online.clone() } else { self.offline.clone() });
+        argv.extend(tool.iter().cloned());
         if dists.iter().all(|dist| !matches!(dist.origin, Origin::Commit { .. })) {
             argv.push("--require-hashes".into());
         }
         argv.extend(["-r".to_owned(), "/dev/stdin".to_owned()]);
         let requirements: String = dists.iter().map(|dist| dist.requirement() + "\n").collect();
         let command = Command::new(on, argv).stdin(requirements);
-        let command = dists.iter().fold(command, |command, dist| self.mount(command, dist));
-        if online { self.reach(command, dists) } else { command }
-    }
-
-    fn mount(&self, command: Command, dist: &Dist) -> Command {
-        match &dist.origin {
-            Origin::File { url, sha256, size } if !self.options.download_in_sandbox => {
-                command.bind_artifact(&Artifact::new(url, sha256, *size), &format!("{FILES}/{}", filename(url)))
-            }
-            Origin::Context { path, .. } => command.bind_context(path, &format!("{FILES}/{}", filename(path))),
-            Origin::File { .. } | Origin::Commit { .. } => command,
-        }
+        let is_there =
+            |dist: &&&Dist| !(self.options.download_in_sandbox && matches!(dist.origin, Origin::File { .. }));
+        dists.iter().filter(is_there).fold(command, |command, dist| mount(command, dist))
     }
 
     /// Opens the network to the indexes, and to where the files are.
@@ -95,6 +95,25 @@ impl Install<'_> {
         }));
         hosts.into_iter().fold(command, |command, host| command.allow_host(host))
     }
+}
+
+/// Mounts a file among those that a tool finds. A repository has none.
+pub(crate) fn mount(command: Command, dist: &Dist) -> Command {
+    match &dist.origin {
+        Origin::File { url, sha256, size } => {
+            command.bind_artifact(&Artifact::new(url, sha256, *size), &place_of(dist))
+        }
+        Origin::Context { path, .. } => command.bind_context(path, &place_of(dist)),
+        Origin::Commit { .. } => command,
+    }
+}
+
+/// Returns where a distribution's file is mounted.
+#[must_use]
+pub fn place_of(dist: &Dist) -> String {
+    let (Origin::File { url: name, .. } | Origin::Context { path: name, .. } | Origin::Commit { url: name }) =
+        &dist.origin;
+    format!("{FILES}/{}", filename(name))
 }
 
 /// Says what a command installs; long lists are cut.

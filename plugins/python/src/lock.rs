@@ -10,6 +10,10 @@ pub struct Lock {
     pub python: String,
     /// The distributions.
     pub packages: Vec<Dist>,
+    /// The wheels that build the source archives among them. None where there are no archives, or where they are built with
+    /// what the index has at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Vec<Dist>>,
 }
 
 /// One distribution.
@@ -61,6 +65,12 @@ impl Dist {
             Origin::Context { path, .. } => path.ends_with(".whl"),
             Origin::Commit { .. } => false,
         }
+    }
+
+    /// Returns whether it is a source archive: a file that is built, not a repository.
+    #[must_use]
+    pub fn is_archive(&self) -> bool {
+        !self.is_wheel() && !matches!(self.origin, Origin::Commit { .. })
     }
 
     /// Returns the line of a requirement file that stands for exactly this.

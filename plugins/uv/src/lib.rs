@@ -7,7 +7,7 @@
 mod resolution;
 
 use serde_json::json;
-use wythe_python::{Inputs, Install, Lock, Options, UV_PATH, find_python, probe, uv_for};
+use wythe_python::{Inputs, Install, Lock, Options, UV_PATH, find_python, pin_building, probe, uv_for};
 use wythe_sdk::{Artifact, Command, Failure, Format, ResolvingStep, Sharing, State, build};
 
 /// Asks uv what it would install: prints its choice of files, or its words where it cannot.
@@ -25,7 +25,7 @@ impl ResolvingStep for Uv {
         let uv = uv_for(&build::platform())?;
         let inputs = Inputs::gather(&options)?;
         let python = find_python(base, &options)?;
-        let kept = previous.map(|lock| lock.packages).unwrap_or_default();
+        let kept = previous.as_ref().map(|lock| lock.packages.as_slice()).unwrap_or_default();
         let input = json!({
             "uv": UV_PATH,
             "lines": inputs.lines,
@@ -36,7 +36,9 @@ impl ResolvingStep for Uv {
         let command = inputs.bind(equip(probe(base, &options, &python, RESOLVE, &input), &uv));
         let command = command.describe("let uv choose versions");
         let answer = command.output().map_err(|error| Failure::failed(format!("uv could not be asked: {error}")))?;
-        Ok(Lock { python, packages: resolution::read(&answer, &options)? })
+        let packages = resolution::read(&answer, &options)?;
+        let build = pin_building(base, &options, &inputs, &python, &packages, previous.as_ref())?;
+        Ok(Lock { python, packages, build })
     }
 
     fn plan(base: &State, options: Options, lock: Lock) -> Result<State, Failure> {
@@ -48,7 +50,9 @@ impl ResolvingStep for Uv {
         online.extend(options.index_arguments());
         online.push("--find-links=/run/wythe/wheels".into());
         online.extend(options.extra_options.iter().filter(|option| *option != "--no-deps").cloned());
-        Ok(Install { options: &options, offline, online }.plan(base, &lock, |command| equip(command, &uv)))
+        // What uv built of an archive before may have been built with other tools.
+        let building = vec!["--no-cache".to_owned()];
+        Ok(Install { options: &options, offline, building, online }.plan(base, &lock, |command| equip(command, &uv)))
     }
 }
 
