@@ -30,7 +30,7 @@ impl Pace {
         Self { short: runs.max(1), long: runs.div_ceil(2).max(1) }
     }
 
-    /// All rows within a quarter of an hour.
+    /// All rows once or a few times.
     pub(crate) fn quick() -> Self {
         Self { short: 3, long: 1 }
     }
@@ -132,23 +132,37 @@ impl Bench {
     }
 
     /// Runs each line in turn, once uncounted and then as often as asked for. `before` is called with its name.
+    ///
+    /// A peer that fails in a later run is named and left out; that wythe fails is an error.
     pub(crate) fn paired(
         &self,
         runs: usize,
         lines: &[Line],
         before: &dyn Fn(&str) -> Result<(), String>,
     ) -> Result<Vec<(String, Figure)>, String> {
-        let mut costs = vec![Vec::new(); lines.len()];
+        let mut costs: Vec<Option<Vec<Cost>>> = vec![Some(Vec::new()); lines.len()];
         for round in 0..=runs {
-            for ((name, line), costs) in lines.iter().zip(&mut costs) {
+            for ((name, line), slot) in lines.iter().zip(&mut costs) {
+                let Some(costs) = slot else { continue };
                 before(name)?;
-                let cost = self.measure(line)?;
-                if round > 0 {
-                    costs.push(cost);
+                match self.measure(line) {
+                    Ok(cost) if round > 0 => costs.push(cost),
+                    Ok(_) => {}
+                    Err(reason) if name.starts_with("wythe") => return Err(reason),
+                    Err(reason) => {
+                        self.leave_out(name, &reason);
+                        *slot = None;
+                    }
                 }
             }
         }
-        Ok(lines.iter().zip(costs).map(|((name, _), costs)| (name.clone(), Figure::new(costs))).collect())
+        let figures =
+            lines.iter().zip(costs).filter_map(|((name, _), costs)| Some((name.clone(), Figure::new(costs?))));
+        Ok(figures.collect())
+    }
+
+    fn leave_out(&self, name: &str, reason: &str) {
+        self.note(format!("{name} is left out: {}", crate::table::told(reason)));
     }
 
     /// Takes a peer's command line into a row where it works; a peer that does not is named and left out.
@@ -158,7 +172,7 @@ impl Bench {
         }
         match self.measure(&line) {
             Ok(_) => lines.push((name.to_owned(), line)),
-            Err(reason) => self.note(format!("{name} is left out: {}", crate::table::told(&reason))),
+            Err(reason) => self.leave_out(name, &reason),
         }
     }
 
@@ -180,7 +194,7 @@ impl Bench {
         self.note(format!("phases of {row}: {}", words.collect::<Vec<_>>().join("; ")));
     }
 
-    /// Buildah with our own base, so that both do the same; none where it is not installed.
+    /// Buildah with our own base, so that both do the same; none where it is not installed, or takes no base.
     pub(crate) fn buildah(&self) -> Result<Option<Buildah>, String> {
         if !has("buildah") || !has("umoci") {
             return Ok(None);
@@ -197,7 +211,13 @@ impl Bench {
             );
             self.measure(&["sh", "-c", &unpack].map(str::to_owned))?;
         }
-        Buildah::new(self.dir.path(), &rootfs).map(Some)
+        match Buildah::new(self.dir.path(), &rootfs) {
+            Ok(buildah) => Ok(Some(buildah)),
+            Err(reason) => {
+                self.leave_out("buildah", &reason);
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -34,7 +34,11 @@ impl Buildah {
         fs::write(context.join("Dockerfile"), "FROM scratch\nADD rootfs.tar /\n").map_err(|error| error.to_string())?;
         let mut command = this.command(&["build", "-q", "-t", "bench-base"]);
         let output = command.arg(&context).output().map_err(|error| error.to_string())?;
-        if output.status.success() { Ok(this) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        if output.status.success() {
+            return Ok(this);
+        }
+        crate::bench::remove(&this.dir.display().to_string())?;
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     fn options(&self) -> Vec<String> {
