@@ -54,6 +54,10 @@ const NAMESPACES: u32 = 0x7e02_0000;
 /// Address families, first and last of each run. Not here: families without an implementation in current kernels,
 /// the kernel's cryptography (38, a source of holes) and virtual machine sockets (40, which no namespace contains).
 const FAMILIES: &[(u32, u32)] = &[(0, 11), (13, 18), (21, 22), (24, 24), (26, 33), (35, 36), (39, 39), (41, 45)];
+/// The family of the kernel's own protocols, and the one of them that speaks to the audit. It is refused as by a kernel without one,
+/// which is what programs that change users take for an answer.
+const NETLINK: u32 = 16;
+const AUDIT: u32 = 9;
 /// `PER_LINUX`, `PER_LINUX32`, each also with `UNAME26`, and the question for the current one.
 const PERSONALITIES: &[u32] = &[0, 8, 0x0002_0000, 0x0002_0008, u32::MAX];
 /// `TIOCSTI` and `TIOCLINUX`.
@@ -62,6 +66,7 @@ const TYPING: &[u32] = &[0x5412, 0x541c];
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const UNKNOWN: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+const ABSENT: u32 = libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
 /// Where the call's number, its architecture and the low halves of its arguments lie.
@@ -147,7 +152,8 @@ fn end(verdict: Verdict) -> Vec<sock_filter> {
         Verdict::Ioctl => among(ARGUMENTS + 8, TYPING, REFUSE, ALLOW),
         Verdict::Personality => among(ARGUMENTS, PERSONALITIES, ALLOW, REFUSE),
         Verdict::Socket => {
-            let mut program = vec![load(ARGUMENTS)];
+            let mut program = vec![load(ARGUMENTS), jump(BPF_JEQ, NETLINK, 0, 4)];
+            program.extend([load(ARGUMENTS + 16), jump(BPF_JEQ, AUDIT, 0, 1), ret(ABSENT), ret(ALLOW)]);
             for (first, last) in FAMILIES {
                 program.extend([jump(BPF_JGE, *first, 0, 2), jump(BPF_JGE, last + 1, 1, 0), ret(ALLOW)]);
             }

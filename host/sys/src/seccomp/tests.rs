@@ -69,6 +69,8 @@ fn arguments_decide_where_the_name_does_not() {
     let mut expected: Vec<u64> = (0..46).collect();
     expected.retain(|family| ![12, 19, 20, 23, 25, 34, 37, 38, 40].contains(family));
     assert_eq!(families, expected);
+    let netlink = |protocol| answer(&program, 0xc000_003e, socket, [16, 3, protocol, 0, 0, 0]);
+    assert_eq!([netlink(0), netlink(9), netlink(15)], [ALLOW, 0x0005_0016, ALLOW]);
     let personalities = [0, 8, 0x20000, 0x20008, 0xffff_ffff];
     assert!(personalities.iter().all(|value| ask(personality, *value, 0) == ALLOW));
     assert_eq!(ask(personality, 0x0040_0000, 0), REFUSE);
