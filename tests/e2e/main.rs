@@ -13,6 +13,7 @@ mod deep;
 mod diff;
 mod dockerfile;
 mod dockerfile_judged;
+mod escape;
 mod explain;
 mod images;
 mod interrupt;
