@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("store", &["image"]),
     ("snapshot", &["image", "sys"]),
     ("sandbox", &["sys"]),
-    ("remote", &["image"]),
+    ("remote", &["image", "plan"]),
     ("plugin", &["plan", "image"]),
     ("solve", &["image", "plan", "store", "snapshot", "sandbox", "sys", "remote"]),
     ("export", &["image", "store", "snapshot"]),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wythe_export::Compression;
+use wythe_plan::{HostEntry, Network};
 
 /// Build container images from a base and a chain of steps, each planned by a sandboxed plugin.
 #[derive(Debug, Parser)]
@@ -125,9 +126,9 @@ pub(crate) struct Definition {
     /// Labels that are added to the image of a claimed file
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
-    /// The network of every command of a claimed file
-    #[arg(long, value_name = "MODE")]
-    pub(crate) network: Option<NetworkMode>,
+    /// The network of every command of a claimed file: `host`, `none`, or hosts between commas
+    #[arg(long, value_name = "MODE|HOSTS", value_parser = network_mode)]
+    pub(crate) network: Option<Network>,
     /// Only these images of a definition with several
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,
@@ -317,6 +318,7 @@ Examples:
   wythe run app
   wythe run app -- python -V
   wythe run --env DEBUG=1 --network none app -- env
+  wythe run --network example.org,deb.debian.org:80 app -- curl https://example.org/
   wythe run --volume hf-cache:/root/.cache/huggingface --volume ./data:/data:ro app")]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -340,9 +342,9 @@ pub(crate) struct Inside {
     /// User, in place of the image's own
     #[arg(short, long)]
     pub(crate) user: Option<String>,
-    /// The network: all of the machine's, or none
-    #[arg(long, default_value = "host")]
-    pub(crate) network: NetworkMode,
+    /// The network: `host` for all of the machine's, `none`, or the hosts that can be reached, between commas
+    #[arg(long, value_name = "MODE|HOSTS", default_value = "host", value_parser = network_mode)]
+    pub(crate) network: Network,
     /// A named volume, or with a `/` or `.` in front a directory of this machine, at a path of the image; `:ro` at the end
     /// for one that cannot be changed
     #[arg(short, long = "volume", value_name = "NAME|DIR:PATH")]
@@ -352,23 +354,17 @@ pub(crate) struct Inside {
     pub(crate) entrypoint: Option<String>,
 }
 
-impl NetworkMode {
-    /// Returns the word that definitions use.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::None => "none",
+/// Reads a network as it is written on a command line.
+fn network_mode(text: &str) -> Result<Network, String> {
+    match text {
+        "host" => Ok(Network::Host),
+        "none" => Ok(Network::None),
+        hosts => {
+            let one =
+                |host: &str| host.parse::<HostEntry>().map(|_| host.to_owned()).map_err(|error| error.to_string());
+            hosts.split(',').map(|host| one(host.trim())).collect::<Result<_, _>>().map(Network::Hosts)
         }
     }
-}
-
-/// The network of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NetworkMode {
-    /// All of the machine's.
-    Host,
-    /// None at all.
-    None,
 }
 
 /// Arguments of `wythe shell`.

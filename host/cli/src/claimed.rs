@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use wythe_plan::Kind;
 use wythe_plan::spec::BuilderVersion;
+use wythe_plan::{Kind, Network};
 
 use crate::arguments;
 use crate::definition::{read_text, split_assignment};
@@ -80,8 +80,15 @@ impl Claimed {
             }
         }
         options.insert("kind".to_owned(), kind.name.clone().into());
-        if let Some(network) = wanted.network {
-            options.insert("network".to_owned(), network.as_str().into());
+        if let Some(network) = &wanted.network {
+            options.insert(
+                "network".to_owned(),
+                match network {
+                    Network::Host => "host".into(),
+                    Network::None => "none".into(),
+                    Network::Hosts(hosts) => json!(hosts),
+                },
+            );
         }
         let builder = json!(BuilderVersion::newest().as_str());
         let text = format!("builder = {builder}\n[base]\n{}", table(&options));

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which hosts a pattern of a grant names.
+//! Hosts as people and plugins name them: patterns of grants, and what a command may reach.
 
 use std::net::IpAddr;
+
+mod entry;
+
+pub use entry::{HostEntry, HostEntryError};
 
 /// Tells whether a pattern names a host.
 ///

@@ -12,6 +12,7 @@
 
 mod core_steps;
 mod graph;
+mod host;
 mod key;
 mod lock;
 mod op;
@@ -21,6 +22,7 @@ pub mod spec;
 
 pub use core_steps::{CORE_KINDS, plan_core_step};
 pub use graph::{Fragment, Graph, Label, Vertex, VertexId};
+pub use host::{HostEntry, HostEntryError, host_matches};
 pub use key::{CacheKey, FORMAT_VERSION, KeyParts};
 pub use lock::{Lock, LockChange, LockedStep, Moved, ParseLockError, Resolved};
 pub use op::{

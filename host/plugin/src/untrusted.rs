@@ -157,10 +157,10 @@ pub(crate) fn url(value: &str) -> Result<String, String> {
 /// A host that a command wants to reach.
 pub(crate) fn host(value: &str) -> Checked {
     name("host", value)?;
-    if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:*[]".contains(&byte)) {
-        return Err(format!("the host {}, which is not a host name or address", quote(value)));
+    match value.parse::<wythe_plan::HostEntry>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("the host {}, which is not a host name or address", quote(value))),
     }
-    Ok(())
 }
 
 /// A device by its CDI name, `vendor/class=name`.

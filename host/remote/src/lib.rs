@@ -35,10 +35,11 @@
 mod address;
 mod client;
 mod failure;
-mod host;
+mod gate;
 mod retry;
 mod transfer;
 
 pub use client::{Client, ClientError, ClientOptions, Listener, Proxy, Repeat};
 pub use failure::{Failure, FetchError};
-pub use host::host_matches;
+pub use gate::{Exchange, Gate, GateOptions, MachineProxies, Refusal, Request, Traffic};
+pub use wythe_plan::host_matches;

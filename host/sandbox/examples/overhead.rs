@@ -23,7 +23,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     let runs = arguments.next().map_or(Ok(200), |runs| runs.parse())?;
     for network in [Network::Host, Network::None] {
-        let mut times = measure(Path::new(&first), network, runs)?;
+        let mut times = measure(Path::new(&first), &network, runs)?;
         times.sort_unstable();
         let at = |percent: usize| times[times.len() * percent / 100];
         println!("network {network:?}: best {:?}, median {:?}, 90 % {:?}", times[0], at(50), at(90));
@@ -31,7 +31,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(root: &Path, network: Network, runs: usize) -> Result<Vec<Duration>, Box<dyn Error>> {
+fn measure(root: &Path, network: &Network, runs: usize) -> Result<Vec<Duration>, Box<dyn Error>> {
     let scratch = tempfile::tempdir()?;
     let [plumbing, upper, work] = ["plumbing", "upper", "work"].map(|name| scratch.path().join(name));
     for name in ["proc", "sys", "dev"] {
@@ -40,8 +40,13 @@ fn measure(root: &Path, network: Network, runs: usize) -> Result<Vec<Duration>, 
     std::fs::create_dir(&upper)?;
     std::fs::create_dir(&work)?;
     let root = Overlay { lowers: vec![root.to_owned(), plumbing], upper: Some(upper), work: Some(work) };
-    let inputs =
-        RunInputs { root, argv: vec!["/bin/true".into()], workdir: "/".into(), network, ..RunInputs::default() };
+    let inputs = RunInputs {
+        root,
+        argv: vec!["/bin/true".into()],
+        workdir: "/".into(),
+        network: network.clone(),
+        ..RunInputs::default()
+    };
     let request = RunRequest { inputs, tuning: RunTuning::default() };
     let sandbox = Native::new("/proc/self/exe".into());
     let cancel = Cancel::new()?;

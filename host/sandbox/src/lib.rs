@@ -18,9 +18,10 @@
 //!   but those six that everybody has, even if the command makes nodes.
 //! - It sees no process but its own. When it ends, when it is cancelled, when its time is up, and when the caller dies,
 //!   all processes it left behind die before the outcome is reported.
-//! - It cannot gain privileges: the capabilities are those of Docker's default, none is inheritable or ambient, set-id
+//! - It cannot gain privileges: the capabilities are at most those of Docker's default, none is inheritable or ambient, set-id
 //!   bits do nothing unless the request asks for them, and the system calls are those of Docker's default.
-//! - It has three descriptors, no controlling terminal but one of its own, and no network unless it was given the host's.
+//! - It has three descriptors, no controlling terminal but one of its own, and no network unless it was given the host's, or one
+//!   that was made for it.
 //! - What the driver puts up is outside of the root's upper directory.
 //! - Secrets are in the memory of the run's processes and of a file system of its own, never on a disk, in a swap space or a
 //!   core dump, and gone with the run.

@@ -57,7 +57,7 @@ pub struct RunTuning {
 }
 
 /// Which network a run has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
     /// A loopback interface of its own, and no way out.
@@ -65,6 +65,11 @@ pub enum Network {
     None,
     /// That of the machine.
     Host,
+    /// That of a namespace which somebody else has made and keeps.
+    Namespace {
+        /// What leads to it, as `/proc/PID/fd/N` does.
+        path: PathBuf,
+    },
 }
 
 /// A file or directory that appears in the root.

@@ -27,6 +27,7 @@ mod granted;
 mod inventory;
 mod machine;
 mod mounts;
+mod network;
 mod operation;
 mod output;
 mod pin;
@@ -53,7 +54,7 @@ pub use event::{Event, EventSink, How, Silent, StepId, Stream};
 pub use inventory::{Installed, installed};
 pub use machine::{Machine, Pretence};
 pub use operation::describe;
-pub use program::{Program, ProgramVolume, VolumeSource, program_request};
+pub use program::{Program, ProgramNetwork, ProgramVolume, VolumeSource, program_request};
 pub use secret::{LONGEST_SECRET, Secrets};
 pub use step::{LockUse, PlannedStep};
 pub use why::{

@@ -90,7 +90,8 @@ impl Operation<'_> {
         let log = made.log.as_ref().map(|log| log.strip_prefix(engine.store.directory()).unwrap_or(log));
         let log = log.map(|log| log.display().to_string());
         self.note(|| OpNow { ran: true, ..running(log.clone()) });
-        let record = ResultRecord { log, trees, ..self.record(written, layer, &text) };
+        let network = made.network.clone();
+        let record = ResultRecord { log, trees, network, ..self.record(written, layer, &text) };
         made.keep(&engine.store, &key, &record)?;
         Ok(self.done(&text, How::Run, layer, begun))
     }
@@ -217,6 +218,7 @@ impl Operation<'_> {
             created: self.chain.engine.now,
             log: None,
             trees: BTreeMap::new(),
+            network: None,
         }
     }
 

@@ -19,6 +19,7 @@ use wythe_sys::root::Root;
 
 use crate::error::Cause;
 use crate::machine::Machine;
+use crate::network::View;
 use crate::state::StateFiles;
 
 mod sketch;
@@ -60,7 +61,7 @@ pub(crate) struct Plumbing {
     machine: Machine,
     bundle: OnceLock<Vec<u8>>,
     /// What was drawn for commands of this build.
-    kept: Mutex<BTreeMap<Sketch, Arc<Kept>>>,
+    kept: Mutex<BTreeMap<(View, Sketch), Arc<Kept>>>,
 }
 
 /// What a command gets beside its own mounts and variables.
@@ -118,18 +119,20 @@ impl Plumbing {
         store: &Store,
         base: Option<&Root>,
         points: &[Point<'_>],
-        has_network: bool,
+        view: View,
     ) -> Result<Arc<Kept>, Cause> {
         let doing = || Cause::doing("cannot lay out the sandbox");
-        let sketch = self.sketch(base, points, has_network).map_err(doing())?;
+        let sketch = self.sketch(base, points, view).map_err(doing())?;
         let mut kept = self.kept.lock().expect("no drawing panics");
-        if let Some(known) = kept.get(&sketch) {
+        let place = (view, sketch);
+        if let Some(known) = kept.get(&place) {
             return Ok(Arc::clone(known));
         }
+        let sketch = &place.1;
         let active = store.begin().map_err(Cause::store)?;
         sketch.draw(&active.plumbing(), active.dir()).map_err(doing())?;
-        let new = Arc::new(Kept { lent: self.lent(&sketch, active.dir(), has_network), active });
-        kept.insert(sketch, Arc::clone(&new));
+        let new = Arc::new(Kept { lent: self.lent(sketch, active.dir(), view), active });
+        kept.insert(place, Arc::clone(&new));
         Ok(new)
     }
 
@@ -142,14 +145,14 @@ impl Plumbing {
         scratch: &Path,
         base: Option<&Root>,
         points: &[Point<'_>],
-        has_network: bool,
+        view: View,
     ) -> std::io::Result<Lent> {
-        let sketch = self.sketch(base, points, has_network)?;
+        let sketch = self.sketch(base, points, view)?;
         sketch.draw(dir, scratch)?;
-        Ok(self.lent(&sketch, scratch, has_network))
+        Ok(self.lent(&sketch, scratch, view))
     }
 
-    fn sketch(&self, base: Option<&Root>, points: &[Point<'_>], has_network: bool) -> std::io::Result<Sketch> {
+    fn sketch(&self, base: Option<&Root>, points: &[Point<'_>], view: View) -> std::io::Result<Sketch> {
         let mut sketch = Sketch::new(base);
         for point in MOUNT_POINTS {
             sketch.directory(base, Path::new(point))?;
@@ -157,29 +160,29 @@ impl Plumbing {
         for point in points {
             sketch.point(base, point)?;
         }
-        self.lend_hosts(&mut sketch, base, has_network)?;
-        if has_network {
+        self.lend_hosts(&mut sketch, base, view)?;
+        if view != View::Nothing {
             self.lend_bundle(&mut sketch, base)?;
         }
         Ok(sketch)
     }
 
-    fn lent(&self, sketch: &Sketch, scratch: &Path, has_network: bool) -> Lent {
+    fn lent(&self, sketch: &Sketch, scratch: &Path, view: View) -> Lent {
         let mut lent = Lent { mounts: sketch.mounts(scratch), env: BTreeMap::new() };
-        if has_network {
+        if view != View::Nothing {
             if self.machine.ca_bundle.is_some() {
                 let names = self.machine.ca_variables.iter().map(String::as_str);
                 let names = BUNDLE_VARIABLES.iter().copied().chain(names);
                 lent.env.extend(names.map(|name| (name.to_owned(), BUNDLE_MOUNT.to_owned())));
             }
-            lent.env.extend(self.machine.proxies.clone());
+            lent.env.extend(view.proxies(&self.machine));
         }
         lent
     }
 
-    fn lend_hosts(&self, sketch: &mut Sketch, base: Option<&Root>, has_network: bool) -> std::io::Result<()> {
+    fn lend_hosts(&self, sketch: &mut Sketch, base: Option<&Root>, view: View) -> std::io::Result<()> {
         const ONLY_ITSELF: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-        let (hosts, resolver) = if has_network {
+        let (hosts, resolver) = if view == View::Machine {
             (read_or_empty(&self.machine.hosts)?, read_or_empty(&self.machine.resolv_conf)?)
         } else {
             (ONLY_ITSELF.to_vec(), Vec::new())

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use wythe_image::Image;
-use wythe_sandbox::{Mount, MountSource, Network, RunInputs, RunRequest, RunTuning};
+use wythe_plan::Network;
+use wythe_sandbox::{Mount, MountSource, RunInputs, RunRequest, RunTuning};
 use wythe_store::{Active, Store, VolumeMount};
 use wythe_sys::overlay::Overlay;
 
 use crate::error::Cause;
 use crate::machine::Machine;
+use crate::network::{Access, View};
 use crate::plumbing::{Plumbing, Point};
 use crate::snapshot;
 use crate::state::{StateFiles, layer_dirs};
@@ -27,8 +29,8 @@ pub struct Program {
     pub workdir: Option<String>,
     /// User.
     pub user: Option<String>,
-    /// Whether it has the machine's network.
-    pub has_network: bool,
+    /// Which network it has.
+    pub network: Network,
     /// Directories that outlive it.
     pub volumes: Vec<ProgramVolume>,
 }
@@ -64,7 +66,19 @@ impl ProgramVolume {
     }
 }
 
-/// Returns what the sandbox is asked for. What the program writes goes to `active`, which the caller throws away.
+/// The network of a program, which is there as long as this value lives.
+#[derive(Debug)]
+pub struct ProgramNetwork(Access);
+
+impl ProgramNetwork {
+    /// Takes the network away and returns a line for each thing that was refused.
+    #[must_use]
+    pub fn close(self) -> Vec<String> {
+        self.0.close().1
+    }
+}
+
+/// Returns what the sandbox is asked for, to be called within a runtime. What the program writes goes to `active`, which the caller throws away.
 ///
 /// # Errors
 ///
@@ -75,7 +89,7 @@ pub fn program_request(
     active: &Active,
     image: &Image,
     program: &Program,
-) -> Result<RunRequest, Cause> {
+) -> Result<(RunRequest, ProgramNetwork), Cause> {
     let config = image.config();
     let files = StateFiles::mount(store, image)?;
     let mut lowers = layer_dirs(store, image)?;
@@ -83,15 +97,16 @@ pub fn program_request(
     snapshot::ensure_directory(active, &files, &workdir, 0)?;
     let points: Vec<_> = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false }).collect();
     let lent = Plumbing::new(machine)
-        .lay(&active.plumbing(), active.dir(), files.root(), &points, program.has_network)
+        .lay(&active.plumbing(), active.dir(), files.root(), &points, View::of(&program.network))
         .map_err(Cause::doing("cannot lay out the sandbox"))?;
+    let access = Access::open(&program.network, machine)?;
     lowers.push(active.plumbing());
     let user = program.user.clone().unwrap_or_else(|| config.user.clone());
     let mut env = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
     env.extend(config.env_map());
     env.extend(program.env.clone());
     let env = lent.dress(env, &files, &user);
-    Ok(RunRequest {
+    let request = RunRequest {
         inputs: RunInputs {
             root: Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) },
             argv: program.argv.clone(),
@@ -101,10 +116,11 @@ pub fn program_request(
             user,
             stdin: Vec::new(),
             mounts: lent.mounts.into_iter().chain(program.volumes.iter().map(ProgramVolume::mount)).collect(),
-            network: if program.has_network { Network::Host } else { Network::None },
+            network: access.of_sandbox(),
             hostname: HOSTNAME.to_owned(),
             set_id_programs: false,
         },
         tuning: RunTuning { timeout: None },
-    })
+    };
+    Ok((request, ProgramNetwork(access)))
 }

@@ -8,12 +8,14 @@ use serde_json::json;
 use wythe_image::Image;
 use wythe_plan::{Brush, KeyParts, MountSource, Run};
 use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Secret, Stdio};
+use wythe_store::Traffic;
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 
 use crate::chain::{Chain, Turn};
 use crate::error::Cause;
 use crate::mounts::{self, Laid};
+use crate::network::{Access, View};
 use crate::operation::Operation;
 use crate::output::Output;
 use crate::plumbing::Kept;
@@ -92,6 +94,12 @@ struct Job {
     cancel: Cancel,
 }
 
+/// What a run stands on while it goes on.
+pub(crate) struct Around {
+    plumbing: Arc<Kept>,
+    access: Access,
+}
+
 /// A run that has ended.
 struct Ended {
     active: wythe_store::Active,
@@ -99,6 +107,7 @@ struct Ended {
     /// When it began, by the clock of the file system, in seconds since 1970.
     began: i64,
     plumbing: Arc<Kept>,
+    network: Option<Traffic>,
     outcome: RunOutcome,
     tail: Vec<String>,
     stdout: Vec<u8>,
@@ -137,6 +146,7 @@ impl Job {
         let mut made = Made::of(ended.active, &ended.below, Some(&ended.plumbing.dir()), epoch)?;
         granted::check_leaks(&self.secrets(), &self.laid, &made, ended.began)?;
         made.log = Some(ended.log);
+        made.network = ended.network;
         Ok(made)
     }
 
@@ -171,7 +181,7 @@ impl Job {
         let engine = &self.chain.engine;
         let below = engine.views.files(&self.on)?;
         let active = snapshot::begin(&engine.store, &below)?;
-        let (request, plumbing) = self.request(&active, &below)?;
+        let (request, around) = self.request(&active, &below)?;
         let began = began(&active).map_err(Cause::doing("cannot look at the step's directory"))?;
         let log = engine.store.log_path(&engine.build_id, &self.turn.next_log()).map_err(Cause::store)?;
         let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
@@ -194,6 +204,10 @@ impl Job {
             redactors[stream as usize].take(bytes, &mut |bytes| write(stream, bytes));
         };
         let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), &self.cancel);
+        let (network, refused) = around.access.close();
+        for line in refused {
+            take(wythe_sandbox::Stream::Stderr, format!("{line}\n").as_bytes());
+        }
         for (redactor, stream) in redactors.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
             redactor.finish(&mut |bytes| write(stream, bytes));
         }
@@ -202,15 +216,16 @@ impl Job {
         let doing = || Cause::doing(format!("cannot write the log `{}`", log.display()));
         let tail = ended.map_err(doing())?;
         broken.map_or(Ok(()), |error| Err(doing()(error)))?;
-        Ok(Ended { active, below, began, plumbing, outcome, tail, stdout, log })
+        Ok(Ended { active, below, began, plumbing: around.plumbing, network, outcome, tail, stdout, log })
     }
 
-    fn request(&self, active: &wythe_store::Active, below: &StateFiles) -> Result<(RunRequest, Arc<Kept>), Cause> {
+    fn request(&self, active: &wythe_store::Active, below: &StateFiles) -> Result<(RunRequest, Around), Cause> {
         let engine = &self.chain.engine;
         let doing = || Cause::doing("cannot lay out the sandbox");
         let points: Vec<_> = self.laid.iter().map(Laid::point).collect();
-        let has_network = self.run.network.is_some();
-        let plumbing = engine.plumbing.lend(&engine.store, below.root(), &points, has_network)?;
+        let view = View::of(&self.run.network);
+        let plumbing = engine.plumbing.lend(&engine.store, below.root(), &points, view)?;
+        let access = Access::open(&self.run.network, &engine.machine)?;
         let lent = &plumbing.lent;
         let epoch = self.chain.pretence.source_date_epoch;
         snapshot::ensure_directory(active, below, &self.effective.workdir, epoch)?;
@@ -229,13 +244,13 @@ impl Job {
                 user: self.effective.user.clone(),
                 stdin: self.run.stdin.clone(),
                 mounts: lent.mounts.iter().cloned().chain(own).collect(),
-                network: if has_network { wythe_sandbox::Network::Host } else { wythe_sandbox::Network::None },
+                network: access.of_sandbox(),
                 hostname: HOSTNAME.to_owned(),
                 set_id_programs: false,
             },
             tuning: RunTuning { timeout: self.turn.timeout },
         };
-        Ok((request, plumbing))
+        Ok((request, Around { plumbing, access }))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use wythe_image::{Digest, LayerRef};
 use wythe_snapshot::{Attributes, Editor};
-use wythe_store::{Active, ResultRecord, Store};
+use wythe_store::{Active, ResultRecord, Store, Traffic};
 
 use crate::error::Cause;
 use crate::state::StateFiles;
@@ -22,6 +22,8 @@ pub(crate) struct Made {
     pub(crate) left_out: Vec<String>,
     /// Where the output of the command is that made it.
     pub(crate) log: Option<PathBuf>,
+    /// What that command exchanged with other machines.
+    pub(crate) network: Option<Traffic>,
 }
 
 impl Made {
@@ -29,11 +31,11 @@ impl Made {
     pub(crate) fn of(active: Active, below: &StateFiles, plumbing: Option<&Path>, epoch: u64) -> Result<Self, Cause> {
         let normal = wythe_snapshot::normalise(&active.upper(), below.root(), plumbing, epoch);
         let Some(normal) = normal.map_err(Cause::files)? else {
-            return Ok(Self { active, layer: None, left_out: Vec::new(), log: None });
+            return Ok(Self { active, layer: None, left_out: Vec::new(), log: None, network: None });
         };
         let layer = Some(LayerRef { diff_id: normal.diff_id, size: normal.size });
         let left_out = normal.left_out.iter().map(|left| format!("{} `/{}`", left.kind, left.path.display())).collect();
-        Ok(Self { active, layer, left_out, log: None })
+        Ok(Self { active, layer, left_out, log: None, network: None })
     }
 
     /// Returns the directory that is to become the layer.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The words of a cache key: an operation with its defaults filled in and its inputs by content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use wythe_image::{Digest, Image};
@@ -93,13 +93,21 @@ pub(crate) fn run_words(run: &Run, effective: &Effective, words: &mut Words) {
     if !run.stdin.is_empty() {
         words.word("stdin", json!(Digest::of(&run.stdin)));
     }
-    // A list of hosts is a narrower network, not another result: what is in the key is whether there is one.
-    words.word("network", json!(if run.network == Network::None { "none" } else { "some" }));
+    words.word("network", network_word(&run.network));
     let mounts: Vec<Value> = run.mounts.iter().map(|m| json!([m.target, mount_word(&m.source)])).collect();
     words.word("mounts", json!(mounts));
     if !run.secret_env.is_empty() {
         let ids: BTreeMap<&String, &String> = run.secret_env.iter().map(|(name, (id, _))| (name, id)).collect();
         words.word("secret_env", json!(ids));
+    }
+}
+
+/// What a command cannot reach can change what it makes, in whatever order it is written down.
+fn network_word(network: &Network) -> Value {
+    match network {
+        Network::None => json!("none"),
+        Network::Host => json!("some"),
+        Network::Hosts(hosts) => json!({"hosts": hosts.iter().collect::<BTreeSet<_>>()}),
     }
 }
 

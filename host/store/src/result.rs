@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, LayerRef};
 
 use crate::Store;
+use crate::Traffic;
 use crate::index::{Access, Commit, IndexError};
 use crate::open::Inner;
 use crate::record::{RecordError, Used, digest_of, sum, unsigned};
@@ -31,6 +32,9 @@ pub struct ResultRecord {
     /// Blobs that list the files of its inputs, by the input's name. They are kept as long as the result.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub trees: BTreeMap<String, Digest>,
+    /// What it exchanged with other machines, where that was watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Traffic>,
 }
 
 /// Why a key has no result that can be used.

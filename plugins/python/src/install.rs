@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use wythe_sdk::{Artifact, Command, Failure, Format, Sharing, State};
 
 use crate::artifacts::{PIP, pip_for};
-use crate::requirement::host_of;
+use crate::requirement::{host_of, needs_more_than_the_web};
 use crate::{Dist, Lock, Options, Origin, filename};
 
 /// Where wheels and source archives are mounted.
@@ -88,11 +88,15 @@ impl Install<'_> {
         }
         let options = self.options;
         let places = options.index_url.iter().chain(&options.extra_index_url).chain(&options.find_links);
-        hosts.extend(places.filter_map(|place| host_of(place)));
-        hosts.extend(dists.iter().filter_map(|dist| match &dist.origin {
-            Origin::File { url, .. } | Origin::Commit { url } => host_of(url),
+        let places = places.map(String::as_str).chain(dists.iter().filter_map(|dist| match &dist.origin {
+            Origin::File { url, .. } | Origin::Commit { url } => Some(url.as_str()),
             Origin::Context { .. } => None,
         }));
+        let places: Vec<&str> = places.collect();
+        if places.iter().any(|place| needs_more_than_the_web(place)) {
+            return command.network_host();
+        }
+        hosts.extend(places.into_iter().filter_map(host_of));
         hosts.into_iter().fold(command, |command, host| command.allow_host(host))
     }
 }

@@ -24,4 +24,4 @@ pub use installed::distributions;
 pub use lock::{Dist, Lock, Origin, filename};
 pub use options::Options;
 pub use report::{Item, dists, reason};
-pub use requirement::{host_of, project_name};
+pub use requirement::{host_of, needs_more_than_the_web, project_name};

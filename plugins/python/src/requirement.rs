@@ -95,14 +95,20 @@ pub(crate) fn is_url(text: &str) -> bool {
     text.contains("://")
 }
 
-/// Returns the host of the first address in a text.
+/// Returns the host of the first address in a text, with its port where the address has one.
 #[must_use]
 pub fn host_of(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     let authority = rest.split(['/', '?', '#', ' ', ';']).next()?;
     let host = authority.rsplit('@').next()?;
-    let host = host.split(':').next()?;
     (!host.is_empty()).then_some(host)
+}
+
+/// Tells whether the first address in a text is reached by other means than the web's, which a gate for named hosts is for.
+#[must_use]
+pub fn needs_more_than_the_web(text: &str) -> bool {
+    let scheme = text.split_once("://").and_then(|(before, _)| before.rsplit([' ', '+', '@']).next());
+    scheme.is_some_and(|scheme| !["http", "https", "file"].contains(&scheme))
 }
 
 /// Returns the normalised name of the project that a requirement names (PEP 503), none for a path or a bare address.
@@ -125,7 +131,7 @@ pub fn project_name(requirement: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, host_of, lines, project_name};
+    use super::{Line, host_of, lines, needs_more_than_the_web, project_name};
 
     #[test]
     fn lines_name_files_directories_and_projects() {
@@ -157,9 +163,13 @@ mod tests {
 
     #[test]
     fn hosts_are_read_without_credentials_and_ports() {
-        assert_eq!(host_of("git+https://user:x@git.example.org:8443/a/b@v1"), Some("git.example.org"));
+        assert_eq!(host_of("git+https://user:x@git.example.org:8443/a/b@v1"), Some("git.example.org:8443"));
         assert_eq!(host_of("tool @ https://example.org"), Some("example.org"));
         assert_eq!(host_of("requests"), None);
+        assert!(needs_more_than_the_web("tool @ git+ssh://git@example.org/a/b"));
+        for text in ["tool @ git+https://example.org/a", "https://example.org", "file:///a", "requests"] {
+            assert!(!needs_more_than_the_web(text), "{text}");
+        }
     }
 
     #[test]

@@ -77,8 +77,14 @@ pub(crate) fn history(workshop: &Workshop, wanted: &History) -> Result<(), Repor
         return super::logs::of_image(&store, &lines, steps);
     }
     if wanted.json {
-        let line = |(text, layer)| json!({"created_by": text, "layer": layer});
-        print::json(&lines.map(line).collect::<Vec<_>>());
+        let line = |(text, layer): (String, Option<&wythe_image::LayerRef>)| {
+            let mut line = json!({"created_by": text, "layer": layer});
+            if let Some(network) = super::logs::recorded(&store, &text, layer)?.and_then(|record| record.network) {
+                line["network"] = json!(network);
+            }
+            Ok(line)
+        };
+        print::json(&lines.map(line).collect::<Result<Vec<_>, Report>>()?);
         return Ok(());
     }
     let heads = ["SIZE", "LAYER", "WHAT"].map(str::to_owned).to_vec();

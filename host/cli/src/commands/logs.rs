@@ -37,19 +37,23 @@ pub(crate) fn run(workshop: &Workshop, logs: &Logs) -> Result<(), Report> {
 /// Prints the logs of the results that an image was made of: for each line of its history, the newest result that made
 /// the same layer.
 pub(crate) fn of_image(store: &Store, lines: &[(String, Option<LayerRef>)], wanted: &[String]) -> Result<(), Report> {
-    let without = store.results_without_layer().map_err(|error| store_failed(&error))?;
     for (text, layer) in lines {
-        let found = match layer {
-            Some(layer) => of_layer(store, &layer.diff_id, text)?,
-            None => without.iter().find(|record| text_of(record) == text).cloned(),
-        };
-        let Some(ResultRecord { step, log: Some(log), .. }) = found else { continue };
+        let Some(ResultRecord { step, log: Some(log), .. }) = recorded(store, text, layer.as_ref())? else { continue };
         let name = step.split(' ').next().unwrap_or_default();
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name || name.ends_with(&format!("/{wanted}"))) {
             print_log(store, &format!("{name}: {text}"), &log)?;
         }
     }
     Ok(())
+}
+
+/// Returns the record of what a line of an image's history tells of, if there is one still.
+pub(crate) fn recorded(store: &Store, text: &str, layer: Option<&LayerRef>) -> Result<Option<ResultRecord>, Report> {
+    if let Some(layer) = layer {
+        return of_layer(store, &layer.diff_id, text);
+    }
+    let without = store.results_without_layer().map_err(|error| store_failed(&error))?;
+    Ok(without.into_iter().find(|record| text_of(record) == text))
 }
 
 fn of_layer(store: &Store, diff_id: &Digest, text: &str) -> Result<Option<ResultRecord>, Report> {

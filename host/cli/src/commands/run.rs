@@ -9,11 +9,12 @@ use wythe_sandbox::{Ending, RunError, Sandbox as _, Stdio};
 use wythe_solve::{Program, ProgramVolume, VolumeSource, program_request};
 use wythe_store::Store;
 
-use crate::arguments::{Inside, NetworkMode, Run, Shell};
+use crate::arguments::{Inside, Run, Shell};
 use crate::commands::block_on;
 use crate::definition::split_assignment;
 use crate::diagnostic::{Report, is_the_commands_fault};
 use crate::exit::Exit;
+use crate::print;
 use crate::workshop::{Stops, Workshop, absolute, find_image, store_failed};
 
 /// Runs a program in an image; the exit status is the program's.
@@ -59,21 +60,24 @@ fn execute(
         env: env.into_iter().collect(),
         workdir: inside.workdir.clone(),
         user: inside.user.clone(),
-        has_network: inside.network == NetworkMode::Host,
+        network: inside.network.clone(),
         volumes: inside.volumes.iter().map(|text| volume(store, text)).collect::<Result<_, _>>()?,
     };
     let active = store.begin().map_err(|error| store_failed(&error))?;
-    let request = program_request(store, &workshop.surroundings.machine(), &active, image, &program);
-    let request = request.map_err(|cause| Report::caused(Exit::World, "cannot lay out the sandbox", &cause))?;
+    let machine = workshop.surroundings.machine();
     let sandbox = workshop.sandbox();
-    let name = request.inputs.argv.first().cloned().unwrap_or_default();
+    let name = program.argv.first().cloned().unwrap_or_default();
     let outcome = block_on(async {
         let stops = Stops::listen()?;
+        let request = program_request(store, &machine, &active, image, &program);
+        let (request, network) =
+            request.map_err(|cause| Report::caused(Exit::World, "cannot lay out the sandbox", &cause))?;
         // The terminal belongs to the program, Ctrl-C too: it is for the program to end.
-        tokio::task::spawn_blocking(move || sandbox.run(&request, Stdio::Inherited, &stops.cancel))
+        let outcome = tokio::task::spawn_blocking(move || sandbox.run(&request, Stdio::Inherited, &stops.cancel))
             .await
-            .expect("running a program does not panic")
-            .map_err(|error| cannot_run(&name, &error))
+            .expect("running a program does not panic");
+        network.close().iter().for_each(|line| print::to_stderr(line));
+        outcome.map_err(|error| cannot_run(&name, &error))
     })?;
     Ok(status(outcome.ending))
 }

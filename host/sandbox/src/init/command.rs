@@ -100,6 +100,9 @@ fn die_with(keeper: &OwnedFd) -> Result<(), SetupError> {
 fn enter_namespaces(inputs: &RunInputs) -> Result<(), SetupError> {
     let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWUTS | UnshareFlags::NEWIPC | UnshareFlags::NEWCGROUP;
     namespaces.set(UnshareFlags::NEWNET, inputs.network == Network::None);
+    if let Network::Namespace { path } = &inputs.network {
+        wythe_sys::net::enter(path).map_err(SetupError::system("enter the network that was made for the command"))?;
+    }
     process::unshare(namespaces).map_err(SetupError::system("create namespaces"))?;
     let hostname = if inputs.hostname.is_empty() { "localhost" } else { &inputs.hostname };
     rustix::system::sethostname(hostname.as_bytes())

@@ -47,9 +47,8 @@ fn there_is_no_controlling_terminal() {
 
 fn no_network_is_a_loopback_of_its_own() {
     assert_eq!(Sand::sh("ls /sys/class/net; cat /proc/net/route | wc -l").prints(), "lo\n1\n");
-    let up = Sand::sh(
-        "ip -o addr show lo | head -n1 | tr -s ' ' | cut -d' ' -f 3,4; nc 127.0.0.1 1 2>&1 | grep -o refused",
-    );
+    let up =
+        Sand::sh("ip -o addr show lo | head -n1 | tr -s ' ' | cut -d' ' -f 3,4; nc 127.0.0.1 1 2>&1 | grep -o refused");
     assert_eq!(up.prints(), "inet 127.0.0.1/8\nrefused\n");
     let out = Sand::sh("nc 192.0.2.1 1").run().unwrap();
     assert!(out.stderr.contains("Network is unreachable"), "{out:?}");

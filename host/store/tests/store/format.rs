@@ -41,6 +41,7 @@ fn a_store_of_format_1_is_read() {
         created: 1,
         log: None,
         trees: BTreeMap::new(),
+        network: None,
     };
     assert_eq!(store.result(&Digest::of(KEY)).unwrap(), Some(record.clone()));
     assert_eq!(store.recall("d", "s").unwrap(), Some(serde_json::to_string(&record).unwrap()));

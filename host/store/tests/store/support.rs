@@ -95,6 +95,7 @@ pub fn record(layer: Option<LayerRef>, step: &str) -> ResultRecord {
         created: NOW,
         log: None,
         trees: BTreeMap::new(),
+        network: None,
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Faults;
-use crate::Network;
 use crate::spec::check::quote_hint;
 use crate::spec::nearest::known_hint;
 use crate::spec::parse::wrong_type;
 use crate::spec::{Code, Diagnostic};
+use crate::{HostEntry, Network};
 
 fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, Diagnostic> {
     value.as_str().ok_or_else(|| wrong_type(name, "a string", value))
@@ -67,19 +67,40 @@ pub(super) fn truth(name: &str, value: &Value) -> Result<bool, Diagnostic> {
     value.as_bool().ok_or_else(|| wrong_type(name, "true or false", value))
 }
 
-pub(super) fn network(value: &Value) -> Result<Network, Diagnostic> {
+pub(super) fn network(value: &Value) -> Result<Network, Faults> {
     match value {
         Value::String(mode) if mode == "none" => Ok(Network::None),
         Value::String(mode) if mode == "host" => Ok(Network::Host),
-        Value::String(mode) => Err(Diagnostic::error(Code::Invalid, format!("`network` cannot be `{mode}`"))
-            .hint(known_hint(mode, "networks", &["host", "none"]))),
-        Value::Array(_) => Err(Diagnostic::error(
-            Code::NotAvailable,
-            "a network of named hosts is not available in this version of wythe",
-        )
-        .hint("use `network = \"host\"` or `network = \"none\"`")),
-        other => Err(wrong_type("network", "a string", other)),
+        Value::String(mode) => {
+            let fault = Diagnostic::error(Code::Invalid, format!("`network` cannot be `{mode}`"));
+            let hint = if mode.contains('.') && mode.parse::<HostEntry>().is_ok() {
+                format!("hosts are named in a list: `network = [\"{mode}\"]`")
+            } else {
+                known_hint(mode, "networks", &["host", "none"])
+            };
+            Err(fault.hint(hint).into())
+        }
+        Value::Array(hosts) if hosts.is_empty() => Err(Diagnostic::error(Code::Empty, "`network` names no host")
+            .hint("for none at all: `network = \"none\"`")
+            .into()),
+        Value::Array(hosts) => {
+            let named = hosts.iter().enumerate().map(|(index, value)| (index.to_string(), host(value)));
+            Ok(Network::Hosts(Faults::collect(named)?))
+        }
+        other => Err(wrong_type("network", "a string or a list of hosts", other).into()),
     }
+}
+
+fn host(value: &Value) -> Result<String, Diagnostic> {
+    let text = text("network", value)?;
+    let Err(error) = text.parse::<HostEntry>() else { return Ok(text.to_owned()) };
+    let hint = if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split('/').next().unwrap_or_default();
+        format!("name the host alone: \"{host}\"")
+    } else {
+        "as in \"pypi.org\", \"deb.debian.org:80\" or \"*.example.com\"".to_owned()
+    };
+    Err(Diagnostic::error(Code::Invalid, error.to_string()).hint(hint))
 }
 
 /// Reads the volumes of a step: where → which.
@@ -133,7 +154,7 @@ pub(super) fn user(value: &Value) -> Result<String, Diagnostic> {
     if user.is_empty() {
         return Err(Diagnostic::error(Code::Empty, "`user` is empty"));
     }
-    if user.contains(['\0', '\n', ' ']) || user.matches(':').count() > 1 {
+    if user.contains(['\0', '\n', ' ']) || user.matches(':').count() > 1 || user.split(':').any(str::is_empty) {
         return Err(Diagnostic::error(Code::Invalid, format!("`{}` cannot be a user", user.escape_debug()))
             .hint("a user is a name or number, or both user and group as in `app:app` or `1000:1000`"));
     }
