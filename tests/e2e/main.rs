@@ -15,6 +15,7 @@ mod dockerfile;
 mod dockerfile_judged;
 mod escape;
 mod explain;
+mod hostile;
 mod hosts;
 mod images;
 mod interrupt;
