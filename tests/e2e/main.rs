@@ -25,6 +25,7 @@ mod messages;
 mod network_explain;
 mod network_packages;
 mod network_plumbing;
+mod network_proxy;
 mod network_quickstart;
 mod network_reproducible;
 mod parallel;
