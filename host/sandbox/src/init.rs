@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use rustix::thread::UnshareFlags;
@@ -71,7 +71,7 @@ fn keep() -> io::Result<()> {
 /// Moves the socket out of the way of what will be the command's input.
 fn take_socket() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
-    let socket = rustix::io::fcntl_dupfd_cloexec(stdin.as_fd(), 3)?;
+    let socket = retry_on_intr(|| rustix::io::fcntl_dupfd_cloexec(stdin.as_fd(), 3))?;
     input::replace(0, input::null()?.as_fd())?;
     Ok(socket)
 }
@@ -125,7 +125,7 @@ impl Command {
         }
         // The kernel delivers the end of process 1 when all other processes of its namespace are gone.
         let ended = process::wait(self.pid)?;
-        let ready = rustix::io::read(&self.ready, &mut [0; 1]) == Ok(1);
+        let ready = retry_on_intr(|| rustix::io::read(&self.ready, &mut [0; 1])) == Ok(1);
         wire::send(socket, &Report::ended(ended, ready), None)
     }
 }

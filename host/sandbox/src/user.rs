@@ -55,7 +55,7 @@ pub enum UserError {
         source: SystemError,
     },
     /// The user namespace of an ordinary user has a limited number of ids.
-    #[error("the id {0} does not exist for an ordinary user: it has no subordinate id for it")]
+    #[error("the id {0} does not exist for an ordinary user: no subordinate id is mapped to it")]
     NotMapped(u32),
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use wythe_sys::root::Root;
 use wythe_sys::userns::is_initial;
 
@@ -15,21 +15,23 @@ pub(crate) const MODE_BITS: u32 = 0o7777;
 
 /// Opens a directory by its path on the machine. Only for paths that the host itself made.
 pub(crate) fn open_path(path: &Path) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
 }
 
 /// Opens the directory `name` of `dir`.
 pub(crate) fn open_dir(dir: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?)
+    Ok(retry_on_intr(|| rustix::fs::openat(&dir, name, flags, Mode::empty()))?)
 }
 
 /// Opens the regular file `name` of `dir` for reading, without leaving a trace in its access time where that is allowed.
 pub(crate) fn open_file(dir: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let dir = dir.as_fd();
-    match rustix::fs::openat(dir, name, flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?),
+    let open = |flags| retry_on_intr(|| rustix::fs::openat(dir, name, flags, Mode::empty()));
+    match open(flags | OFlags::NOATIME) {
+        Err(Errno::PERM) => Ok(open(flags)?),
         result => Ok(result?),
     }
 }
@@ -46,7 +48,7 @@ pub(crate) fn look(dir: impl AsFd, name: &[u8]) -> io::Result<Option<Stat>> {
 /// Returns the names in a directory, sorted by their bytes.
 pub(crate) fn names(dir: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(dir)? {
+    for entry in retry_on_intr(|| Dir::read_from(&dir))? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
@@ -107,7 +109,7 @@ fn explained(error: Errno, (uid, gid): (u32, u32)) -> io::Error {
     if error != Errno::INVAL || is_initial() {
         return error.into();
     }
-    let what = format!("the owner {uid}:{gid} does not exist for an ordinary user: it has no subordinate id for it");
+    let what = format!("the owner {uid}:{gid} does not exist for an ordinary user: no subordinate id is mapped to it");
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::retry_on_intr;
 
 /// A flag that is raised once and stays raised. Clones share it.
 ///
@@ -31,7 +32,7 @@ impl Cancel {
     pub fn cancel(&self) {
         if !self.0.raised.swap(true, Ordering::SeqCst) {
             // An eventfd takes eight bytes at once; it could refuse only if its counter were full, and we add one once.
-            let written = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
+            let written = retry_on_intr(|| rustix::io::write(&self.0.event, &1u64.to_ne_bytes()));
             debug_assert_eq!(written, Ok(8), "an eventfd takes one");
         }
     }

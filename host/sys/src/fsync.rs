@@ -5,11 +5,13 @@ use std::io;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 
 /// Writes everything of the file system that holds `dir` to its disk. When this returns `Ok`, a power cut loses
 /// nothing that was written before the call; an error means that something may not have reached the disk.
 pub fn syncfs(dir: &Path) -> io::Result<()> {
-    let fd = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = retry_on_intr(|| rustix::fs::open(dir, flags, Mode::empty()))?;
     Ok(rustix::fs::syncfs(fd)?)
 }
 

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
     fsmount, fsopen, open_tree,
@@ -189,8 +189,8 @@ fn append(fs: &OwnedFd, key: &'static str, path: &Path, role: &'static str) -> R
     let set = if bytes.len() <= MAX_VALUE && !bytes.contains(&b'\\') {
         fsconfig_set_string(fs, key, path)
     } else {
-        let fd = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(directory)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())).map_err(directory)?;
         fsconfig_set_string(fs, key, crate::mount::name_of(&fd))
     };
     set.map_err(directory)
@@ -220,7 +220,7 @@ fn refused(stage: &'static str, said: impl Fn() -> String) -> impl Fn(Errno) -> 
 fn log_of(fs: &OwnedFd) -> String {
     let mut log = String::new();
     let mut line = [0u8; 512];
-    while let Ok(length @ 1..) = rustix::io::read(fs, &mut line) {
+    while let Ok(length @ 1..) = retry_on_intr(|| rustix::io::read(fs, &mut line)) {
         log.push_str(": ");
         log.push_str(String::from_utf8_lossy(&line[..length]).trim_end());
     }

@@ -13,7 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 mod remove;
 #[cfg(test)]
@@ -39,7 +39,7 @@ impl Root {
     /// Opens a directory of the host, following links.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+        Ok(Self(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?))
     }
 
     /// Uses a descriptor of a directory, such as a detached mount.
@@ -88,7 +88,7 @@ impl Root {
         let (directory, name) = self.parent(path)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for _ in 0..RACES {
-            match rustix::fs::openat(&directory, &name, flags, Mode::RUSR | Mode::WUSR) {
+            match retry_on_intr(|| rustix::fs::openat(&directory, &name, flags, Mode::RUSR | Mode::WUSR)) {
                 Ok(fd) => {
                     rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode))?;
                     return Ok(File::from(fd));
@@ -215,7 +215,7 @@ fn make_directory(parent: &OwnedFd, name: &OsStr, mode: u32) -> io::Result<()> {
         Err(error) => Err(error.into()),
         Ok(()) => {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let made = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+            let made = retry_on_intr(|| rustix::fs::openat(parent, name, flags, Mode::empty()))?;
             Ok(rustix::fs::fchmod(made, Mode::from_raw_mode(mode))?)
         }
     }

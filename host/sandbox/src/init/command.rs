@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 use rustix::process::Signal;
 use rustix::thread::UnshareFlags;
 use wythe_sys::process;
@@ -64,7 +65,7 @@ fn attempt(
     // A change of user takes the order back.
     die_with(lines.keeper)?;
     program::execute(&inputs.argv[0], &argv, &env, inputs.env.get("PATH").map(String::as_str), || {
-        let told = rustix::io::write(lines.ready, &[1]);
+        let told = retry_on_intr(|| rustix::io::write(lines.ready, &[1]));
         told.map(drop).map_err(|error| SetupError::system("report to the keeper")(error.into()))
     })
 }
@@ -93,7 +94,8 @@ fn die_with(keeper: &OwnedFd) -> Result<(), SetupError> {
     let system = || SetupError::system("follow the caller in death");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system()(error.into()))?;
     let mut fds = [PollFd::new(keeper, PollFlags::IN)];
-    let dead = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_err(|error| system()(error.into()))?;
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let dead = retry_on_intr(|| poll(&mut fds, Some(&now))).map_err(|error| system()(error.into()))?;
     if dead == 0 { Ok(()) } else { process::exit_now(NOT_THE_COMMAND) }
 }
 

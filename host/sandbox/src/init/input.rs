@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, Uid};
+use rustix::io::retry_on_intr;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use wythe_sys::root::Root;
@@ -80,15 +81,15 @@ fn give_to(owner: u32, fd: BorrowedFd<'_>) {
 
 /// A descriptor that reads as empty.
 pub(super) fn null() -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
+    Ok(retry_on_intr(|| rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()))?)
 }
 
 /// Makes `number`, one of the first three descriptors, refer to what `fd` refers to.
 pub(super) fn replace(number: i32, fd: BorrowedFd<'_>) -> io::Result<()> {
     match number {
-        0 => rustix::stdio::dup2_stdin(fd)?,
-        1 => rustix::stdio::dup2_stdout(fd)?,
-        _ => rustix::stdio::dup2_stderr(fd)?,
+        0 => retry_on_intr(|| rustix::stdio::dup2_stdin(fd))?,
+        1 => retry_on_intr(|| rustix::stdio::dup2_stdout(fd))?,
+        _ => retry_on_intr(|| rustix::stdio::dup2_stderr(fd))?,
     }
     Ok(())
 }

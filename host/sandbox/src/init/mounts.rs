@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, StatxFlags};
+use rustix::io::retry_on_intr;
 use rustix::mount::{UnmountFlags, unmount};
 use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::overlay::{MountError, Overlay};
@@ -23,7 +24,8 @@ pub(super) const OF_REQUESTS: Restrictions =
 
 /// Builds the tree, makes it the root directory of this process, and returns it.
 pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
-    let machine = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let machine = retry_on_intr(|| rustix::fs::open("/", flags, Mode::empty()))
         .map_err(|error| SetupError::system("open the root directory")(error.into()))?;
     mount::make_private(&machine).map_err(SetupError::system("make mounts private"))?;
     let mut sources = Vec::with_capacity(inputs.mounts.len());

@@ -4,10 +4,10 @@
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;
-use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD};
+use rustix::fs::{Access, AtFlags, CWD, FileType};
 use rustix::io::Errno;
+use wythe_sys::fault::is_of_machine;
 
 use crate::SetupError;
 
@@ -48,6 +48,10 @@ fn find(name: &str, path: &str) -> Result<CString, SetupError> {
         match executable(&file) {
             Ok(()) => return CString::new(file).map_err(zero),
             Err(Errno::ACCESS) => denied = true,
+            // That the disk does not answer is no sign that the program is elsewhere.
+            Err(error) if is_of_machine(&error) => {
+                return Err(SetupError::Execute { program: name.into(), source: error.into() });
+            }
             Err(_) => {}
         }
     }
@@ -61,7 +65,8 @@ fn find(name: &str, path: &str) -> Result<CString, SetupError> {
 fn executable(file: &str) -> Result<(), Errno> {
     rustix::fs::accessat(CWD, file, Access::EXEC_OK, AtFlags::EACCESS)?;
     // Directories can be "executed" too.
-    if Path::new(file).is_file() { Ok(()) } else { Err(Errno::ACCESS) }
+    let found = rustix::fs::stat(file)?;
+    if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile { Ok(()) } else { Err(Errno::ACCESS) }
 }
 
 fn explain(name: &str, file: &CString, error: &io::Error) -> SetupError {

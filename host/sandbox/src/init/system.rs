@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::retry_on_intr;
 use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::root::Root;
 
@@ -74,7 +75,8 @@ pub(super) fn place(root: &Root, name: &str, tree: &OwnedFd) -> Result<(), Setup
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     let refused = |error: io::Error| SetupError::MountTarget { target: format!("/{name}"), source: error.into() };
-    let target = rustix::fs::openat2(root, name, flags, Mode::empty(), resolve).map_err(|e| refused(e.into()))?;
+    let target = retry_on_intr(|| rustix::fs::openat2(root, name, flags, Mode::empty(), resolve));
+    let target = target.map_err(|error| refused(error.into()))?;
     mount::attach(tree, target).map_err(refused)
 }
 

@@ -10,7 +10,7 @@ use std::process::Stdio as Descriptor;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 use super::{Limits, Native, Running, pause, start};
@@ -90,7 +90,8 @@ impl<'a> Relay<'a> {
         }
         // What the command wrote last is still in its terminal.
         if let Some(terminal) = &running.heard.terminal {
-            let drained = |fds: &mut [PollFd<'_>]| poll(fds, pause(Some(Duration::ZERO)).as_ref()).unwrap_or(0) == 0;
+            let now = pause(Some(Duration::ZERO));
+            let drained = |fds: &mut [PollFd<'_>]| retry_on_intr(|| poll(fds, now.as_ref())).unwrap_or(0) == 0;
             while !drained(&mut [PollFd::new(terminal, PollFlags::IN)]) && self.show(terminal)? {}
         }
         Ok(())
@@ -175,10 +176,10 @@ impl<'a> Relay<'a> {
     /// Shows what the command wrote. False when there was nothing.
     fn show(&self, terminal: &OwnedFd) -> Result<bool, RunError> {
         let mut buffer = [0; 16 * 1024];
-        let length = match rustix::io::read(terminal, &mut buffer) {
+        let length = match retry_on_intr(|| rustix::io::read(terminal, &mut buffer)) {
             Ok(length) => length,
             // The last one who had it open is gone.
-            Err(Errno::IO | Errno::INTR | Errno::AGAIN) => 0,
+            Err(Errno::IO | Errno::AGAIN) => 0,
             Err(error) => return Err(start("read from the command's terminal")(error.into())),
         };
         let mut rest = &buffer[..length];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use globset::GlobMatcher;
 use rustix::fs::{Dir, FileType};
+use rustix::io::retry_on_intr;
 use wythe_sys::root::Root;
 
 use super::patterns::{clean, glob, is_pattern};
@@ -52,7 +53,7 @@ impl Search {
         let level = path.components().count();
         disk::check_depth(level).map_err(|source| failed(path, source))?;
         let dir = disk::open_dir(dir, b".").map_err(|source| failed(path, source))?;
-        for entry in Dir::read_from(&dir).map_err(|error| failed(path, error.into()))? {
+        for entry in retry_on_intr(|| Dir::read_from(&dir)).map_err(|error| failed(path, error.into()))? {
             let entry = entry.map_err(|error| failed(path, error.into()))?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {

@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::thread::UnshareFlags;
 
@@ -82,8 +82,12 @@ pub(super) fn enter_private_namespace() -> io::Result<()> {
 }
 
 pub(super) fn open(path: &Path, role: &'static str) -> Result<OwnedFd, MountError> {
-    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|source: Errno| MountError::Directory { path: path.into(), role, source: source.into() })
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())).map_err(|source: Errno| MountError::Directory {
+        path: path.into(),
+        role,
+        source: source.into(),
+    })
 }
 
 pub(super) fn refused(stage: &'static str) -> impl Fn(io::Error) -> MountError {

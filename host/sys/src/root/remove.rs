@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 /// A directory that is being emptied.
 struct Level {
@@ -85,12 +85,12 @@ fn empty(directory: &OwnedFd, name: OsString) -> io::Result<Level> {
 fn open_below(directory: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
-    Ok(rustix::fs::openat2(directory, name, flags, Mode::empty(), resolve)?)
+    Ok(retry_on_intr(|| rustix::fs::openat2(directory, name, flags, Mode::empty(), resolve))?)
 }
 
 fn open_above(directory: &OwnedFd, expected: (u64, u64)) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let above = rustix::fs::openat(directory, "..", flags, Mode::empty())?;
+    let above = retry_on_intr(|| rustix::fs::openat(directory, "..", flags, Mode::empty()))?;
     if identity(&above)? == expected {
         Ok(above)
     } else {

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getgid, getpid, getuid};
 use rustix::thread::UnshareFlags;
@@ -82,7 +83,7 @@ impl Mapper {
             Fork::Parent(child) => Ok(Self { child, go }),
             Fork::Child => {
                 drop(go);
-                let unshared = rustix::io::read(&wait, &mut [0; 1]) == Ok(1);
+                let unshared = retry_on_intr(|| rustix::io::read(&wait, &mut [0; 1])) == Ok(1);
                 let write = |(tool, map): (&PathBuf, Vec<u32>)| {
                     let map = map.iter().map(u32::to_string);
                     Command::new(tool).arg(&target).args(map).env_clear().stderr(Stdio::null()).spawn()
@@ -101,7 +102,8 @@ impl Mapper {
     /// Has the maps written, now that this process is in its namespace. False if that did not work.
     fn map(self) -> Result<bool, EnterError> {
         let prepare = |what| move |source| EnterError::Prepare { what, source };
-        rustix::io::write(&self.go, &[1]).map_err(io::Error::from).map_err(prepare("start the mapping"))?;
+        let told = retry_on_intr(|| rustix::io::write(&self.go, &[1]));
+        told.map_err(io::Error::from).map_err(prepare("start the mapping"))?;
         let ended = process::wait(self.child).map_err(prepare("wait for the mapping"))?;
         Ok(ended.code == Some(0))
     }
