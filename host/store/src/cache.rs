@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Cache mounts: directories that steps of all builds share. Their content is in no key.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_image::Digest;
 
-use crate::Store;
 use crate::index::{Commit, IndexError};
 use crate::lock::{self, LockError};
 use crate::range::{self, Hold};
+use crate::{Store, open};
 
 /// How those who use a cache mount at the same time share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,12 +117,7 @@ impl Store {
 
     fn make_cache(&self, id: &str, name: &str) -> Result<(), CacheError> {
         let path = self.inner.path("cache").join(name);
-        match DirBuilder::new().mode(0o755).create(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(CacheError::Create { path, source: error });
-            }
-            _ => {}
-        }
+        open::ensure_shared_directory(&path).map_err(|source| CacheError::Create { path, source })?;
         let fail = |source| CacheError::Index { id: id.to_owned(), source };
         let known = "SELECT 1 FROM caches WHERE directory = ?1 AND used > ?2";
         let fresh = self.inner.now - 6 * 60 * 60;
@@ -131,7 +125,7 @@ impl Store {
             return Ok(());
         }
         let sql = "INSERT INTO caches (directory, id, created, used) VALUES (?1, ?2, ?3, ?3) \
-                   ON CONFLICT (directory) DO UPDATE SET used = max(used, ?3)";
+                   ON CONFLICT (directory) DO UPDATE SET id = ?2, used = max(used, ?3)";
         self.inner.index.write(Commit::Lazy, |index| index.run(sql, (name, id, self.inner.now)).map(drop)).map_err(fail)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::open::Inner;
 use crate::remove;
@@ -30,7 +30,7 @@ impl Claim {
         Self::make(inner, "", |active, name| {
             rustix::fs::mkdirat(active, name, Mode::RWXU)?;
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            Ok(rustix::fs::openat(active, name, flags, Mode::empty())?.into())
+            Ok(retry_on_intr(|| rustix::fs::openat(active, name, flags, Mode::empty()))?.into())
         })
     }
 
@@ -38,7 +38,7 @@ impl Claim {
     pub(crate) fn file(inner: &Arc<Inner>) -> Result<Self, Errno> {
         Self::make(inner, ".blob", |active, name| {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            Ok(rustix::fs::openat(active, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+            Ok(retry_on_intr(|| rustix::fs::openat(active, name, flags, Mode::RUSR | Mode::WUSR))?.into())
         })
     }
 
@@ -119,7 +119,7 @@ pub(crate) fn discard(inner: &Inner, from: BorrowedFd<'_>, name: &str) -> Result
 /// Removes every entry of `active/` that belongs to nobody, and returns how many there were. What cannot be removed
 /// stays for a later sweep, by a user who may.
 pub(crate) fn sweep(inner: &Inner) -> u64 {
-    let Ok(mut entries) = Dir::read_from(&inner.active) else { return 0 };
+    let Ok(mut entries) = retry_on_intr(|| Dir::read_from(&inner.active)) else { return 0 };
     let mut removed = 0;
     while let Some(Ok(entry)) = entries.read() {
         let name = entry.file_name();
@@ -134,7 +134,7 @@ pub(crate) fn sweep(inner: &Inner) -> u64 {
 pub(crate) fn sweep_entry(inner: &Inner, name: &CStr) -> Result<bool, Errno> {
     // NONBLOCK: what lies there might be a pipe, and opening it must not wait.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file: File = rustix::fs::openat(&inner.active, name, flags, Mode::empty())?.into();
+    let file: File = retry_on_intr(|| rustix::fs::openat(&inner.active, name, flags, Mode::empty()))?.into();
     if !try_lock(inner, name, &file)? {
         return Ok(false);
     }
@@ -144,7 +144,7 @@ pub(crate) fn sweep_entry(inner: &Inner, name: &CStr) -> Result<bool, Errno> {
 
 /// Locks an entry; `false` where another holds it or the name stands for something else by now.
 fn try_lock(inner: &Inner, name: &CStr, file: &File) -> Result<bool, Errno> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+    match retry_on_intr(|| rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)) {
         Err(Errno::WOULDBLOCK) => return Ok(false),
         locked => locked?,
     }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use crate::index::IndexError;
 use crate::usage::{Class, Usage};
-use crate::{Store, claim};
+use crate::{Store, claim, heal};
 
 /// What may go. The default takes only garbage: what no result and no image refers to, and what cannot be trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,6 +91,7 @@ impl Store {
             self.inner.spend_reserve();
         }
         self.inner.write_uses()?;
+        self.inner.agree()?;
         let stock = stock::take(&self.inner)?;
         let victims = choose::choose(&stock, policy, self.inner.now);
         let mut report = GcReport { kept_bytes: stock.bytes(), ..GcReport::default() };
@@ -101,6 +102,7 @@ impl Store {
         }
         remove::Removal::new(&self.inner, policy, &mut report).run(&stock, &victims)?;
         if !policy.dry_run {
+            heal::remove_aside(&self.inner.root);
             self.inner.ensure_reserve();
         }
         Ok(report)

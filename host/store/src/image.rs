@@ -38,6 +38,7 @@ impl Store {
         let sql = "SELECT digest, config, created, \
                    (SELECT coalesce(sum(size), 0) FROM image_layers WHERE image = digest) FROM images \
                    ORDER BY created DESC, digest";
+        self.inner.agree()?;
         self.inner.index.read(|index| {
             let take = |row: &rusqlite::Row<'_>| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
@@ -66,6 +67,7 @@ impl Store {
             let known = index.row("SELECT 1 FROM images WHERE digest = ?1", [&hex], |_| Ok(()))?.is_some();
             if known {
                 set_name(index, name, &hex)?;
+                self.inner.write_down(index, &[&hex], Commit::Durable)?;
             }
             Ok(known)
         })
@@ -81,6 +83,8 @@ impl Store {
         self.inner.index.write(Commit::Durable, |index| {
             let sql = "DELETE FROM names WHERE name = ?1 RETURNING image";
             let image = index.rows(sql, [name], |row| row.get::<_, String>(0))?;
+            let images: Vec<&str> = image.iter().map(String::as_str).collect();
+            self.inner.write_down(index, &images, Commit::Durable)?;
             Ok(image.first().and_then(|hex| digest_of(hex)))
         })
     }
@@ -93,7 +97,12 @@ impl Store {
     /// Fails where the index cannot be written.
     pub fn remove_image(&self, image: &Digest) -> Result<Option<Vec<String>>, IndexError> {
         self.inner.spend_reserve();
-        self.inner.index.write(Commit::Durable, |index| forget_image(index, &image.hex()))
+        let hex = image.hex();
+        self.inner.index.write(Commit::Durable, |index| {
+            let names = forget_image(index, &hex)?;
+            self.inner.write_down(index, &[&hex], Commit::Durable)?;
+            Ok(names)
+        })
     }
 }
 
@@ -115,6 +124,6 @@ pub(crate) fn names_of(index: &Access<'_>, hex: &str) -> Result<Vec<String>, Ind
     index.rows("SELECT name FROM names WHERE image = ?1 ORDER BY name", [hex], |row| row.get(0))
 }
 
-fn set_name(index: &Access<'_>, name: &str, hex: &str) -> Result<usize, IndexError> {
+pub(crate) fn set_name(index: &Access<'_>, name: &str, hex: &str) -> Result<usize, IndexError> {
     index.run("INSERT OR REPLACE INTO names (name, image) VALUES (?1, ?2)", (name, hex))
 }

@@ -4,39 +4,37 @@
 //! Never open `index.db` or its companions by other means within the process: closing any descriptor of a file drops
 //! all POSIX locks that the process holds on it, SQLite's too.
 
-use std::path::{Path, PathBuf};
+mod access;
+mod connect;
+mod error;
+pub(crate) mod mark;
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Params, Row};
 
-use crate::schema;
+pub(crate) use access::Access;
+pub(crate) use connect::{NewerFormat, format_of};
+pub use error::{IndexError, IndexFault};
 
 /// The file's name in the store's directory.
 pub(crate) const FILE: &str = "index.db";
+
+/// What the names of SQLite's companions of the index end with.
+pub(crate) const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// How long another process may hold the write lock before a write fails. Writes take milliseconds; a minute means
 /// that somebody is stopped, not busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Log pages after which a commit moves them into the database by itself, with the `fsync` that this takes. Syncing
-/// does so anyhow; this only bounds the log of a store that is never synced.
-const LOG_PAGES: u32 = 4000;
-
 /// Bytes of log after which a sync moves it into the database. The first process to open a store reads the whole
 /// log, so a short one is what makes opening cheap.
 const LOG_BYTES: u64 = 256 * 1024;
-
-/// The store's index cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the index {}", path.display())]
-pub struct IndexError {
-    /// The database.
-    pub path: PathBuf,
-    /// What SQLite says.
-    pub source: Box<rusqlite::Error>,
-}
 
 /// What a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,40 +45,48 @@ pub(crate) enum Commit {
     Durable,
 }
 
-/// The format of an index that this program cannot use.
-pub(crate) struct NewerFormat(pub(crate) i64);
-
 #[derive(Debug)]
 pub(crate) struct Index {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// The directory in which the database and its log lie.
+    directory: File,
+    /// Whether that directory lists both after a power cut.
+    is_listed: AtomicBool,
 }
 
 impl Index {
-    /// Opens the index and makes it on first use; `creation` is held by one process at a time meanwhile.
-    pub(crate) fn open(path: PathBuf, creation: &std::fs::File) -> Result<Result<Self, NewerFormat>, IndexError> {
-        match connect(&path, creation) {
-            Ok(Ok(connection)) => Ok(Ok(Self { path, connection: Mutex::new(connection) })),
+    /// Opens the index and makes it on first use; `directory`, which is the store's, is locked by one process at a time
+    /// meanwhile.
+    pub(crate) fn open(path: PathBuf, directory: File) -> Result<Result<Self, NewerFormat>, IndexError> {
+        match connect::connect(&path, &directory) {
+            Ok(Ok(connection)) => {
+                let (connection, is_listed) = (Mutex::new(connection), AtomicBool::new(false));
+                Ok(Ok(Self { path, connection, directory, is_listed }))
+            }
             Ok(Err(newer)) => Ok(Err(newer)),
-            Err(source) => Err(IndexError { path, source: Box::new(source) }),
+            Err(source) => Err(IndexError::sqlite(&path, source)),
         }
     }
 
     /// Runs reads that see one state of the index.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&Access<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
-        let mut connection = self.connection();
-        let transaction = self.begin(&mut connection, TransactionBehavior::Deferred)?;
-        work(&Access { path: &self.path, connection: &transaction })
+    pub(crate) fn read<T>(&self, work: impl Fn(&Access<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        self.with_retry(&mut self.connection(), |connection| {
+            connection.execute_batch("BEGIN").map_err(|source| self.error(source))?;
+            let open = Open(connection);
+            work(&Access::new(&self.path, open.0))
+        })
     }
 
     /// Runs one statement that reads.
     pub(crate) fn row<T>(
         &self,
         sql: &str,
-        params: impl Params,
-        take: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+        params: impl Params + Clone,
+        take: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, IndexError> {
-        Access { path: &self.path, connection: &self.connection() }.row(sql, params, take)
+        let run = |connection: &Connection| Access::new(&self.path, connection).row(sql, params.clone(), &take);
+        self.with_retry(&mut self.connection(), run)
     }
 
     /// Runs a transaction that excludes all other writers, of other processes too. An error undoes it.
@@ -91,11 +97,11 @@ impl Index {
     ) -> Result<T, E> {
         let mut connection = self.connection();
         if commit == Commit::Durable {
-            self.synchronous(&connection, "FULL")?;
+            self.list()?;
         }
-        let result = self.transact(&mut connection, work);
+        let result = self.transact(&mut connection, commit, work);
         if commit == Commit::Durable {
-            self.synchronous(&connection, "NORMAL")?;
+            self.synchronous(&connection, Commit::Lazy)?;
         }
         result
     }
@@ -111,26 +117,68 @@ impl Index {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(|source| self.error(source))
     }
 
+    /// Closes the index with all of it in the database, and nothing in its log.
+    pub(crate) fn close_folded(self) -> Result<(), IndexError> {
+        let connection = self.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        folded.map_err(|source| IndexError::sqlite(&self.path, source))
+    }
+
+    /// Takes note that the file system was flushed since the index was opened.
+    pub(crate) fn was_flushed(&self) {
+        self.is_listed.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes sure that a power cut does not take away the names of the files. SQLite does the same with the first commit
+    /// that is to last, and takes no notice where that fails.
+    fn list(&self) -> Result<(), IndexError> {
+        if !self.is_listed.load(Ordering::Relaxed) {
+            self.directory.sync_all().map_err(|source| IndexError::file(&self.path, source))?;
+            self.was_flushed();
+        }
+        Ok(())
+    }
+
     fn transact<T, E: From<IndexError>>(
         &self,
         connection: &mut Connection,
+        commit: Commit,
         work: impl FnOnce(&Access<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let transaction = self.begin(connection, TransactionBehavior::Immediate)?;
-        let value = work(&Access { path: &self.path, connection: &transaction })?;
-        transaction.commit().map_err(|source| self.error(source))?;
+        let begin = |connection: &Connection| {
+            if commit == Commit::Durable {
+                self.synchronous(connection, commit)?;
+            }
+            connection.execute_batch("BEGIN IMMEDIATE").map_err(|source| self.error(source))
+        };
+        // Only the beginning is tried again: what follows may have changed files.
+        self.with_retry(connection, begin)?;
+        let open = Open(connection);
+        let value = work(&Access::new(&self.path, open.0))?;
+        open.0.execute_batch("COMMIT").map_err(|source| self.error(source))?;
         Ok(value)
     }
 
-    fn begin<'c>(
+    /// Does something once more with another connection where the first one is stuck: a lock that it could not give back
+    /// is given back with it.
+    fn with_retry<T>(
         &self,
-        connection: &'c mut Connection,
-        behavior: TransactionBehavior,
-    ) -> Result<Transaction<'c>, IndexError> {
-        connection.transaction_with_behavior(behavior).map_err(|source| self.error(source))
+        connection: &mut Connection,
+        work: impl Fn(&Connection) -> Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
+        match work(connection) {
+            Err(error) if error.is_stuck() => {}
+            result => return result,
+        }
+        // What SQLite believes of locks, all connections of a process share: the old one ends before the new one begins.
+        *connection = Connection::open_in_memory().map_err(|source| self.error(source))?;
+        let again = connect::connect(&self.path, &self.directory).map_err(|source| self.error(source))?;
+        *connection = again.map_err(|_| IndexError::file(&self.path, io::Error::other("its format has changed")))?;
+        work(connection)
     }
 
-    fn synchronous(&self, connection: &Connection, level: &str) -> Result<(), IndexError> {
+    fn synchronous(&self, connection: &Connection, commit: Commit) -> Result<(), IndexError> {
+        let level = if commit == Commit::Durable { "FULL" } else { "NORMAL" };
         connection.pragma_update(None, "synchronous", level).map_err(|source| self.error(source))
     }
 
@@ -140,71 +188,18 @@ impl Index {
     }
 
     fn error(&self, source: rusqlite::Error) -> IndexError {
-        IndexError { path: self.path.clone(), source: Box::new(source) }
+        IndexError::sqlite(&self.path, source)
     }
 }
 
-fn connect(path: &Path, creation: &std::fs::File) -> rusqlite::Result<Result<Connection, NewerFormat>> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    // Closing would move the log into the database, with an `fsync`, at the end of every short command.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    let mut format = schema::format(&connection)?;
-    if format == 0 {
-        // Switching to WAL does not honour the patience above, so one process does it alone.
-        let locked = creation.lock();
-        format = schema::format(&connection)?;
-        if format == 0 && locked.is_ok() {
-            format = schema::create(&mut connection)?;
+/// A transaction. It is undone where it was not committed.
+struct Open<'c>(&'c Connection);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // What cannot be undone is undone when the connection ends.
+            drop(self.0.execute_batch("ROLLBACK"));
         }
-        drop(creation.unlock());
-    }
-    if format != schema::FORMAT {
-        return Ok(Err(NewerFormat(format)));
-    }
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    Ok(Ok(connection))
-}
-
-/// Statements within a read or a write; each is compiled once.
-pub(crate) struct Access<'a> {
-    path: &'a Path,
-    connection: &'a Connection,
-}
-
-impl Access<'_> {
-    /// Runs a statement and returns how many rows it changed.
-    pub(crate) fn run(&self, sql: &str, params: impl Params) -> Result<usize, IndexError> {
-        let run = || self.connection.prepare_cached(sql)?.execute(params);
-        run().map_err(|source| self.error(source))
-    }
-
-    /// Returns the first row, if there is one.
-    pub(crate) fn row<T>(
-        &self,
-        sql: &str,
-        params: impl Params,
-        take: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, IndexError> {
-        let run = || self.connection.prepare_cached(sql)?.query_row(params, take).optional();
-        run().map_err(|source| self.error(source))
-    }
-
-    /// Returns all rows.
-    pub(crate) fn rows<T>(
-        &self,
-        sql: &str,
-        params: impl Params,
-        take: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, IndexError> {
-        let run = || self.connection.prepare_cached(sql)?.query_map(params, take)?.collect::<Result<Vec<T>, _>>();
-        run().map_err(|source| self.error(source))
-    }
-
-    fn error(&self, source: rusqlite::Error) -> IndexError {
-        IndexError { path: self.path.to_owned(), source: Box::new(source) }
     }
 }

@@ -109,7 +109,11 @@ impl Store {
     pub fn layer(&self, diff_id: &Digest) -> Result<Option<LayerRef>, RecordError> {
         self.hold(diff_id)?;
         let sql = "SELECT size FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
-        let size = self.inner.index.row(sql, (diff_id.hex(), &self.inner.boot), |row| row.get::<_, i64>(0))?;
+        let find = || self.inner.index.row(sql, (diff_id.hex(), &self.inner.boot), |row| row.get::<_, i64>(0));
+        let mut size = find()?;
+        if size.is_none() && self.layer_fs(diff_id).is_dir() && self.inner.agree_once()? {
+            size = find()?;
+        }
         let layer = size.map(|size| LayerRef { diff_id: *diff_id, size: unsigned(size) });
         Ok(layer.filter(|_| self.layer_fs(diff_id).is_dir()))
     }

@@ -7,6 +7,7 @@
 //! ```text
 //! store/                     mode 0700
 //! ├── index.db               SQLite (WAL): records, names, key parts, traces, file-stat cache
+//! ├── roll                   images and names once more, for the day on which the index is damaged
 //! ├── blobs/sha256/<hex>     manifests, configurations, artifacts; written whole, then renamed into place
 //! ├── layers/<hex>/fs        unpacked changes by diff id, usable as an overlay lower directory
 //! ├── active/<id>/           upper, work and plumbing of a running step; locked while its process lives
@@ -47,6 +48,7 @@ mod boot;
 mod cache;
 mod claim;
 mod gc;
+mod heal;
 mod image;
 mod index;
 mod layer;
@@ -57,10 +59,12 @@ mod memory;
 mod open;
 mod quota;
 mod range;
+mod recall;
 mod record;
 mod remove;
 mod reserve;
 mod result;
+mod roll;
 mod schema;
 mod stat;
 mod sweeper;
@@ -74,8 +78,9 @@ pub use active::{Active, BeginError};
 pub use blob::{BlobError, BlobReader, BlobWriter, WriteBlobError};
 pub use cache::{CacheError, CacheMount, CacheSharing};
 pub use gc::{GcError, GcPolicy, GcReport};
+pub use heal::Healed;
 pub use image::{Candidate, FindImageError, ImageRow, SaveImageError, StoredImage};
-pub use index::IndexError;
+pub use index::{IndexError, IndexFault};
 pub use layer::CommitError;
 pub use lock::{KeyLock, LockError};
 pub use log::LogError;

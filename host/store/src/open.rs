@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Opening a store, and making one on first use.
 
-use std::fs::{DirBuilder, File};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
+use wythe_image::Digest;
 
-use crate::index::{self, Index, IndexError};
-use crate::lease::Leases;
+use crate::heal::{self, HealError, Healed};
+use crate::index::{self, Index, IndexError, mark};
+use crate::lease::{self, Leases};
 use crate::quota::LayerBytes;
+use crate::recall::Recall;
 use crate::record::Uses;
+use crate::roll::{self, Roll};
 use crate::sweeper::Sweeper;
 use crate::{boot, claim, schema};
 
 /// The directories of a store, parents first.
 const DIRECTORIES: [&str; 9] =
     ["locks", "blobs", "blobs/sha256", "layers", "active", "volumes", "cache", "compiled", "logs"];
+
+/// How many of them no store is without.
+const NEEDED: usize = 5;
 
 /// A store in one directory. Clones share one handle; any number of threads and processes may use it.
 ///
@@ -41,6 +49,11 @@ pub(crate) struct Inner {
     pub(crate) blobs: OwnedFd,
     pub(crate) index: Index,
     pub(crate) leases: Leases,
+    pub(crate) roll: Roll,
+    pub(crate) has_agreed: AtomicBool,
+    healed: Option<Healed>,
+    /// Blobs whose bytes were found right.
+    pub(crate) checked: Mutex<BTreeSet<Digest>>,
     pub(crate) uses: Uses,
     pub(crate) layer_bytes: LayerBytes,
     pub(crate) boot: String,
@@ -114,6 +127,16 @@ pub enum OpenError {
         /// Why.
         source: IndexError,
     },
+    /// The index is damaged, and other processes have it open.
+    #[error(
+        "the index of the store in {} is damaged; it is made again once no other process uses the store: \
+         wait for them and run this again",
+        path.display()
+    )]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+    },
 }
 
 impl Store {
@@ -141,15 +164,20 @@ impl Store {
         let handle = open_root(&root)?;
         check_writable(&root, &handle)?;
         check_owner(&root, &handle)?;
-        let index = open_index(&root, &handle)?;
+        let recall = Recall { root: &root, boot: &boot, now };
+        let (index, leases, healed) = open_index(&recall, &handle)?;
         let active = Arc::new(open_part(&root, &handle, "active")?);
         let inner = Inner {
             sweeper: Sweeper::new(Arc::clone(&active)),
             active,
             layers: open_part(&root, &handle, "layers")?,
             blobs: open_part(&root, &handle, "blobs/sha256")?,
-            leases: Leases::new(&root),
+            leases,
             directory: handle,
+            roll: Roll::new(&root),
+            has_agreed: AtomicBool::new(false),
+            healed,
+            checked: Mutex::default(),
             root,
             index,
             uses: Uses::default(),
@@ -167,6 +195,18 @@ impl Store {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.inner.root
+    }
+
+    /// Returns what a new index knows, where opening has made one in place of one that was damaged.
+    #[must_use]
+    pub fn healed(&self) -> Option<&Healed> {
+        self.inner.healed.as_ref()
+    }
+
+    /// Whether the store in a directory has an index that was found damaged, and will have another when it is opened next.
+    #[must_use]
+    pub fn will_heal(directory: &Path) -> bool {
+        mark::is_there(directory)
     }
 
     /// Returns the directory for compiled plugins. Its content belongs to who compiles.
@@ -233,16 +273,48 @@ fn check_owner(root: &Path, handle: &File) -> Result<(), OpenError> {
     }
 }
 
-fn open_index(root: &Path, handle: &File) -> Result<Index, OpenError> {
-    let path = root.join(index::FILE);
-    if matches!(rustix::fs::statat(handle, index::FILE, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT)) {
+/// How often the index is made again before that is given up.
+const HEALINGS: usize = 3;
+
+/// Opens the index, made again where it is damaged, with a lease on it.
+fn open_index(recall: &Recall<'_>, handle: &File) -> Result<(Index, Leases, Option<Healed>), OpenError> {
+    let root = recall.root;
+    let is_new = || matches!(rustix::fs::statat(handle, index::FILE, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT));
+    if is_new() && !mark::is_there(root) {
         refuse_other_things(root)?;
         make_directories(root)?;
+        Roll::new(root).begin();
+    } else {
+        refuse_another_index(root)?;
     }
-    match Index::open(path, handle) {
-        Ok(Ok(index)) => Ok(index),
-        Ok(Err(newer)) => Err(OpenError::Newer { path: root.to_owned(), found: newer.0, known: schema::FORMAT }),
-        Err(source) => Err(OpenError::Index { path: root.to_owned(), source }),
+    let mut healed = None;
+    for _ in 0..HEALINGS {
+        let leases = Leases::new(root);
+        let leased = leases.hold(&heal::lease());
+        leased.map_err(|source| OpenError::Open { path: root.join(lease::FILES), source })?;
+        if !mark::is_there(root) {
+            let directory = handle.try_clone().map_err(|source| OpenError::Open { path: root.to_owned(), source })?;
+            match Index::open(root.join(index::FILE), directory) {
+                Ok(Ok(index)) => return Ok((index, leases, healed)),
+                Ok(Err(newer)) if heal::contradicts(root, newer.0) => mark::leave_in(root),
+                Ok(Err(newer)) => {
+                    return Err(OpenError::Newer { path: root.to_owned(), found: newer.0, known: schema::FORMAT });
+                }
+                Err(error) if error.is_damage() => {}
+                Err(source) => return Err(OpenError::Index { path: root.to_owned(), source }),
+            }
+        }
+        drop(leases);
+        healed = heal::heal(recall, handle).map_err(|error| cannot_heal(root, error))?.or(healed);
+    }
+    Err(OpenError::Damaged { path: root.to_owned() })
+}
+
+fn cannot_heal(root: &Path, error: HealError) -> OpenError {
+    match error {
+        HealError::InUse => OpenError::Damaged { path: root.to_owned() },
+        HealError::File { path, source } => OpenError::Open { path, source },
+        HealError::Index(source) => OpenError::Index { path: root.to_owned(), source },
     }
 }
 
@@ -252,11 +324,41 @@ fn refuse_other_things(root: &Path) -> Result<(), OpenError> {
     let fail = |source| OpenError::Open { path: root.to_owned(), source };
     for entry in std::fs::read_dir(root).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
-        if !DIRECTORIES.contains(&name.as_str()) && !name.starts_with(index::FILE) {
+        if !DIRECTORIES.contains(&name.as_str()) && !name.starts_with(index::FILE) && !name.starts_with(roll::FILE) {
             return Err(OpenError::NotAStore { path: root.to_owned(), entry: name });
         }
     }
     Ok(())
+}
+
+/// An index without the directories that are made before it is somebody else's, and nothing to be made again. An empty one
+/// is what a store's first moments may leave.
+fn refuse_another_index(root: &Path) -> Result<(), OpenError> {
+    let mut is_ours = true;
+    for name in DIRECTORIES.iter().take(NEEDED) {
+        is_ours &= look(&root.join(name))?.is_some_and(|found| found.is_dir());
+    }
+    if is_ours {
+        return Ok(());
+    }
+    if look(&root.join(index::FILE))?.is_some_and(|found| found.len() == 0) {
+        return make_directories(root);
+    }
+    match index::format_of(&root.join(index::FILE)) {
+        Some(found) if found > schema::FORMAT => {
+            Err(OpenError::Newer { path: root.to_owned(), found, known: schema::FORMAT })
+        }
+        _ => Err(OpenError::NotAStore { path: root.to_owned(), entry: index::FILE.to_owned() }),
+    }
+}
+
+/// Looks at a part of a store, following links; none where there is nothing.
+fn look(path: &Path) -> Result<Option<std::fs::Metadata>, OpenError> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(OpenError::Open { path: path.to_owned(), source }),
+    }
 }
 
 fn make_directories(root: &Path) -> Result<(), OpenError> {
@@ -275,7 +377,7 @@ fn make_directories(root: &Path) -> Result<(), OpenError> {
 /// Opens a directory of the store, which must not be a link: content would leave the file system that is synced.
 fn open_part(root: &Path, handle: &File, name: &str) -> Result<OwnedFd, OpenError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || rustix::fs::openat(handle, name, flags, Mode::empty());
+    let open = || retry_on_intr(|| rustix::fs::openat(handle, name, flags, Mode::empty()));
     let opened = match open() {
         Err(Errno::NOENT) => {
             make_directories(root)?;
@@ -284,4 +386,13 @@ fn open_part(root: &Path, handle: &File, name: &str) -> Result<OwnedFd, OpenErro
         opened => opened,
     };
     opened.map_err(|error| OpenError::Open { path: root.join(name), source: error.into() })
+}
+
+/// Makes a directory that steps of any user look into: mode 0755, whatever the umask. One that is there stays as it is.
+pub(crate) fn ensure_shared_directory(path: &Path) -> io::Result<()> {
+    match std::fs::create_dir(path) {
+        Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(0o755)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }

@@ -37,10 +37,13 @@ pub(crate) fn place(digest: &Digest) -> i64 {
 
 /// Locks or frees a byte without waiting; `false` where another holds it.
 pub(crate) fn try_lock(file: &File, hold: Hold, place: i64) -> std::io::Result<bool> {
-    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&range(hold, place))) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-        Err(error) => Err(error.into()),
+    loop {
+        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&range(hold, place))) {
+            Ok(_) => return Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(false),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

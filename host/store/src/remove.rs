@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, StatxFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 /// Levels that are entered by recursion. What lies deeper is first moved up, so neither the stack nor the number of
 /// open files grows with the depth of a tree.
@@ -63,7 +63,7 @@ impl Walk<'_> {
     }
 
     fn empty(&mut self, directory: BorrowedFd<'_>, depth: usize) -> Result<(), Errno> {
-        let mut entries = Dir::read_from(directory)?;
+        let mut entries = retry_on_intr(|| Dir::read_from(directory))?;
         while let Some(entry) = entries.read() {
             let entry = entry?;
             let name = entry.file_name();
@@ -124,14 +124,16 @@ fn unlink(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
 /// Opens a directory for reading, giving ourselves the right to do so; `EXDEV` where it is a mount point.
 fn open_directory(parent: BorrowedFd<'_>, name: &CStr, mount: u64) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+    let open = |flags| retry_on_intr(|| rustix::fs::openat(parent, name, flags, Mode::empty()));
+    let directory = match open(flags) {
         Err(Errno::ACCESS) => {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let pinned = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+            let pinned = open(flags)?;
             same_mount(pinned.as_fd(), mount)?;
             // The path through /proc reaches exactly the pinned directory; `fchmod` refuses O_PATH descriptors.
             rustix::fs::chmod(format!("/proc/self/fd/{}", pinned.as_raw_fd()), Mode::RWXU)?;
-            rustix::fs::openat(pinned, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            retry_on_intr(|| rustix::fs::openat(&pinned, c".", flags, Mode::empty()))?
         }
         opened => opened?,
     };

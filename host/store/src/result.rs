@@ -133,8 +133,8 @@ impl Store {
         self.records("SELECT record FROM results WHERE layer IS NULL ORDER BY seq DESC", [])
     }
 
-    fn records(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<ResultRecord>, IndexError> {
-        let rows = self.inner.index.read(|index| index.rows(sql, params, |row| row.get::<_, String>(0)))?;
+    fn records(&self, sql: &str, params: impl rusqlite::Params + Clone) -> Result<Vec<ResultRecord>, IndexError> {
+        let rows = self.inner.index.read(|index| index.rows(sql, params.clone(), |row| row.get::<_, String>(0)))?;
         Ok(rows.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 

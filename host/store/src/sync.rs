@@ -53,7 +53,10 @@ impl Store {
             return Ok(None);
         }
         match rustix::fs::syncfs(&self.inner.directory) {
-            Ok(()) => Ok(Some(pending)),
+            Ok(()) => {
+                self.inner.index.was_flushed();
+                Ok(Some(pending))
+            }
             Err(error) => {
                 self.inner.index.write(Commit::Lazy, |index| pending.mark(index, LOST))?;
                 Err(SyncError::Flush { path: self.inner.root.clone(), source: error.into() })

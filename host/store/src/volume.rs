@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Named volumes: what people keep across runs. Never collected, only removed by name.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{LOCKS, lock_digest};
 use crate::range::{self, Hold};
 use crate::usage::tree_bytes;
-use crate::{Store, claim};
+use crate::{Store, claim, open};
 
 /// Longest name: file systems take 255 bytes.
 const LONGEST: usize = 128;
@@ -64,11 +63,9 @@ impl Store {
     pub fn volume(&self, name: &str) -> Result<VolumeMount, VolumeError> {
         let path = self.volume_path(name)?;
         let lock = self.lock_volume(name, Hold::Shared)?;
-        match DirBuilder::new().mode(0o755).create(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(VolumeError::File { path, source: error })
-            }
-            _ => Ok(VolumeMount { path, _lock: lock }),
+        match open::ensure_shared_directory(&path) {
+            Err(source) => Err(VolumeError::File { path, source }),
+            Ok(()) => Ok(VolumeMount { path, _lock: lock }),
         }
     }
 

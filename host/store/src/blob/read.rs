@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use wythe_image::{Digest, Hasher};
 
 use crate::Store;
-use crate::index::{Access, Commit};
 use crate::record::RecordError;
 
 /// A blob that cannot be read.
@@ -95,9 +94,7 @@ impl BlobReader {
         if found == self.digest {
             return Ok(());
         }
-        let forget = |index: &Access<'_>| index.run("DELETE FROM blobs WHERE digest = ?1", [self.digest.hex()]);
-        // Forgetting is a service to the next build; the error below matters more than one from here.
-        drop(self.store.inner.index.write(Commit::Lazy, forget));
+        self.store.forget_blob(&self.digest);
         Err(BlobError::Damaged { digest: self.digest, found })
     }
 }

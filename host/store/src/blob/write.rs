@@ -104,10 +104,12 @@ impl BlobWriter {
         }
         let known = self.store.blob_size(&digest).map_err(|source| WriteBlobError::Lookup { digest, source })?;
         if known.is_some() && self.is_same_as(&digest) {
+            self.store.note_checked(&digest);
             return Ok((digest, length));
         }
         rustix::fs::fchmod(&self.claim.file, Mode::RUSR | Mode::RGRP | Mode::ROTH).map_err(|e| write(e.into()))?;
         self.record(&digest, length, known.is_some())?;
+        self.store.note_checked(&digest);
         Ok((digest, length))
     }
 
@@ -115,8 +117,8 @@ impl BlobWriter {
         let Self { store, claim, .. } = self;
         let (inner, hex) = (&store.inner, digest.hex());
         inner.index.write(Commit::Lazy, |index| {
-            let known = "SELECT 1 FROM blobs WHERE digest = ?1 AND boot IN ('', ?2)";
-            let is_known = index.row(known, (&hex, &inner.boot), |_| Ok(()))?.is_some();
+            let known = "SELECT 1 FROM blobs WHERE digest = ?1 AND boot IN ('', ?2) AND size = ?3";
+            let is_known = index.row(known, (&hex, &inner.boot, signed(length)), |_| Ok(()))?.is_some();
             if is_known && !replace && store.blob_file(digest).exists() {
                 // Another process was faster. Its file may be on the disk already; ours is not.
                 return Ok(());

@@ -64,13 +64,16 @@ impl<'a> Removal<'a> {
             let taken = self.take(batch.iter().copied())?;
             if !self.policy.dry_run {
                 self.inner.index.write(Commit::Lazy, |index| {
-                    for image in &taken {
+                    let mut gone = Vec::new();
+                    for hex in taken.iter().map(Digest::hex) {
                         let sql = "SELECT 1 FROM names WHERE image = ?1";
-                        if index.row(sql, [image.hex()], |_| Ok(()))?.is_none() {
-                            image::forget_image(index, &image.hex())?;
+                        if index.row(sql, [&hex], |_| Ok(()))?.is_none() {
+                            image::forget_image(index, &hex)?;
+                            gone.push(hex);
                         }
                     }
-                    Ok::<_, IndexError>(())
+                    let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+                    self.inner.write_down(index, &gone, Commit::Lazy)
                 })?;
             }
             for image in &taken {

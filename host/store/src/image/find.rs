@@ -92,7 +92,10 @@ impl Store {
             self.hold(part).map_err(lookup)?;
         }
         let row = self.inner.index.read(|index| row(index, &digest)).map_err(|e| lookup(e.into()))?;
-        let Some((config, used, names)) = row else { return Ok(None) };
+        let Some((config, used, names)) = row else {
+            let is_back = self.inner.agree_once().map_err(|error| lookup(error.into()))?;
+            return if is_back { self.image(name) } else { Ok(None) };
+        };
         self.inner.note_use(Used::Image, &digest.hex(), used);
         let read = |part, blob: Option<Digest>| {
             let fail = |source| FindImageError::Read { part, digest, source };
@@ -109,9 +112,13 @@ impl Store {
     ///
     /// As [`Store::image`].
     pub fn resolve(&self, name: &str) -> Result<Option<Digest>, FindImageError> {
-        let found = self.inner.index.read(|index| candidates(index, name));
+        let find = || self.inner.index.read(|index| candidates(index, name));
         let lookup = |source: IndexError| FindImageError::Lookup { name: name.to_owned(), source: source.into() };
-        let candidates = found.map_err(lookup)?;
+        let mut candidates = find().map_err(lookup)?;
+        // That there is none is said only after another look: the index may have lost it.
+        if candidates.is_empty() && self.inner.agree_once().map_err(lookup)? {
+            candidates = find().map_err(lookup)?;
+        }
         match &candidates[..] {
             [] => Ok(None),
             [one] => Ok(Some(one.digest)),

@@ -77,6 +77,7 @@ impl Store {
             for name in names {
                 super::set_name(index, name, &parts.digest)?;
             }
+            self.inner.write_down(index, &[&parts.digest], Commit::Durable)?;
             Ok::<_, IndexError>(())
         })?;
         self.inner.index.fold()?;

@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::io;
-use std::path::Path;
 
 use wythe_image::Digest;
 
 use super::{Damage, Finding, LayerDigest, Progress, VerifyError, VerifyReport};
-use crate::index::{Access, Commit, IndexError};
+use crate::index::{Access, Commit, IndexError, mark};
+use crate::recall::digest_of_file;
 use crate::record::{digest_of, sum};
 use crate::usage::Class;
 use crate::{ResultRecord, Store, image};
@@ -192,10 +191,15 @@ impl<'a> Check<'a> {
             for image in &bad.images {
                 image::forget_image(index, image)?;
             }
+            let images: Vec<&str> = bad.images.iter().map(String::as_str).collect();
+            self.store.inner.write_down(index, &images, Commit::Durable)?;
             Ok::<_, IndexError>(())
         })?;
         for finding in &mut self.report.findings {
-            finding.is_repaired = !matches!(finding.damage, Damage::Index(_));
+            finding.is_repaired = true;
+        }
+        if self.report.findings.iter().any(|finding| matches!(finding.damage, Damage::Index(_))) {
+            mark::leave_in(&self.store.inner.root);
         }
         Ok(())
     }
@@ -206,7 +210,7 @@ impl<'a> Check<'a> {
         Ok(names.into_iter().filter(|name| !bad.contains_key(name)).collect())
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Access<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
+    fn read<T>(&self, work: impl Fn(&Access<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
         self.store.inner.index.read(work)
     }
 
@@ -242,12 +246,6 @@ fn parts(index: &Access<'_>, image: &str) -> Result<Parts, IndexError> {
     let blobs = "SELECT blob FROM image_blobs WHERE image = ?1 ORDER BY blob";
     let layers = index.rows(layers, [image], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok((layers, index.rows(blobs, [image], |row| row.get(0))?))
-}
-
-fn digest_of_file(path: &Path) -> io::Result<Digest> {
-    let mut hasher = wythe_image::Hasher::new();
-    io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finish())
 }
 
 /// Returns an error with its causes in one line.

@@ -7,6 +7,7 @@ mod blobs;
 mod durability;
 mod format;
 mod gc;
+mod heal;
 mod images;
 mod locks;
 mod open;

@@ -37,6 +37,13 @@ impl TestStore {
         Self { root, store }
     }
 
+    /// Ends this handle and leaves its directory.
+    pub fn close(self) -> TempDir {
+        let Self { root, store } = self;
+        drop(store);
+        root
+    }
+
     /// As [`Self::reopen`], after a restart of the machine.
     pub fn reboot(self, now: i64) -> Self {
         let Self { root, store } = self;

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Connections to the database.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::PATIENCE;
+use crate::schema;
+
+/// Log pages after which a commit moves them into the database by itself, with the `fsync` that this takes. Syncing
+/// does so anyhow; this only bounds the log of a store that is never synced.
+const LOG_PAGES: u32 = 4000;
+
+/// The format of an index that this program cannot use.
+pub(crate) struct NewerFormat(pub(crate) i64);
+
+/// Opens the database, made where it is not there.
+pub(super) fn connect(path: &Path, directory: &File) -> rusqlite::Result<Result<Connection, NewerFormat>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Closing would move the log into the database, with an `fsync`, at the end of every short command.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let mut format = schema::format(&connection)?;
+    if format == 0 {
+        // Switching to WAL does not honour the patience above, so one process does it alone.
+        // Where it cannot be locked, two at once are unlikely, and fail without harm.
+        drop(lock(directory));
+        format = schema::format(&connection)?;
+        if format == 0 {
+            format = schema::create(&mut connection)?;
+        }
+        drop(directory.unlock());
+    }
+    if format != schema::FORMAT {
+        return Ok(Err(NewerFormat(format)));
+    }
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    Ok(Ok(connection))
+}
+
+fn lock(directory: &File) -> io::Result<()> {
+    loop {
+        match directory.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            locked => return locked,
+        }
+    }
+}
+
+/// Returns the format that a database claims to have, without changing anything.
+pub(crate) fn format_of(path: &Path) -> Option<i64> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    schema::format(&Connection::open_with_flags(path, flags).ok()?).ok()
+}
