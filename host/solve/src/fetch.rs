@@ -70,16 +70,25 @@ impl Fetcher {
         self.client.get_or_try_init(make).await
     }
 
-    fn known(&self, artifact: &Artifact) -> Result<Option<PathBuf>, Cause> {
-        self.store.blob_path(&artifact.sha256).map_err(Cause::store)
+    /// Returns where an artifact lies, if it is there with the right bytes: what goes into an image or a sandbox is
+    /// read once before.
+    async fn known(&self, artifact: &Artifact) -> Result<Option<PathBuf>, Cause> {
+        let (store, digest) = (Arc::clone(&self.store), artifact.sha256);
+        if store.is_checked(&digest) {
+            return store.checked_blob(&digest).map_err(Cause::store);
+        }
+        let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+        let read = tokio::task::spawn_blocking(move || store.checked_blob(&digest));
+        read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())).map_err(Cause::store)
     }
 
     /// Returns where each artifact lies, in the order asked for. What is missing is fetched, all at once.
     pub(crate) async fn all(&self, artifacts: &[Artifact], told: &Told<'_>) -> Result<Vec<PathBuf>, Cause> {
         let mut total = 0;
         let mut missing = Vec::new();
-        for artifact in artifacts {
-            if self.known(artifact)?.is_none() {
+        let known = futures_util::future::try_join_all(artifacts.iter().map(|artifact| self.known(artifact))).await?;
+        for (artifact, known) in artifacts.iter().zip(known) {
+            if known.is_none() {
                 total += artifact.size.unwrap_or(0);
                 missing.push(artifact.url.clone());
             }
@@ -93,7 +102,7 @@ impl Fetcher {
     }
 
     async fn one(&self, artifact: &Artifact, done: &AtomicU64, total: u64, told: &Told<'_>) -> Result<PathBuf, Cause> {
-        if let Some(path) = self.known(artifact)? {
+        if let Some(path) = self.known(artifact).await? {
             return Ok(path);
         }
         let cell = self.cells.lock().expect("no fetch panics").entry(artifact.sha256).or_default().clone();
@@ -130,6 +139,9 @@ impl Fetcher {
             }
             error => Cause::store(error),
         })?;
-        self.known(artifact)?.ok_or_else(|| Cause::Bug(format!("blob {} vanished", artifact.sha256)))
+        self.store
+            .checked_blob(&artifact.sha256)
+            .map_err(Cause::store)?
+            .ok_or_else(|| Cause::Bug(format!("blob {} vanished", artifact.sha256)))
     }
 }

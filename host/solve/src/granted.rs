@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wythe_plan::Run;
-use wythe_sandbox::{Secret, User};
+use wythe_sandbox::{Secret, User, UserError};
 use wythe_sys::root::Root;
 
 use crate::error::Cause;
@@ -68,7 +68,13 @@ pub(crate) fn owner(operation: &Operation<'_>, run: &Run, asked: &str) -> Result
         None if wanted.is_empty() => return Ok((0, 0)),
         None => return Err(Cause::Context { what: format!("there is no user `{wanted}` in an image without files") }),
     };
-    let found = found.map_err(|error| Cause::Context { what: error.to_string() })?;
+    let found = found.map_err(|error| match error {
+        UserError::Unreadable { path, source } => Cause::Machine {
+            doing: format!("cannot read `{path}` of the image"),
+            source: std::io::Error::from_raw_os_error(source.errno),
+        },
+        error => Cause::Context { what: error.to_string() },
+    })?;
     Ok((found.uid, found.gid))
 }
 

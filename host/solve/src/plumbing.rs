@@ -92,12 +92,14 @@ impl Lent {
         mut env: BTreeMap<String, String>,
         files: &StateFiles,
         user: &str,
-    ) -> BTreeMap<String, String> {
+    ) -> Result<BTreeMap<String, String>, Cause> {
         for (name, value) in &self.env {
             env.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        env.entry("HOME".to_owned()).or_insert_with(|| files.home_of(user));
-        env
+        if !env.contains_key("HOME") {
+            env.insert("HOME".to_owned(), files.home_of(user)?);
+        }
+        Ok(env)
     }
 }
 

@@ -105,7 +105,7 @@ pub fn program_request(
     let mut env = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
     env.extend(config.env_map());
     env.extend(program.env.clone());
-    let env = lent.dress(env, &files, &user);
+    let env = lent.dress(env, &files, &user)?;
     let request = RunRequest {
         inputs: RunInputs {
             root: Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) },

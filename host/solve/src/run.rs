@@ -231,7 +231,7 @@ impl Job {
         snapshot::ensure_directory(active, below, &self.effective.workdir, epoch)?;
         let mut lowers = engine.views.lowers(&self.on)?;
         lowers.push(plumbing.dir());
-        let env = lent.dress(self.effective.env.clone(), below, &self.effective.user);
+        let env = lent.dress(self.effective.env.clone(), below, &self.effective.user)?;
         let own = self.laid.iter().map(|laid| laid.mount(active)).collect::<Result<Vec<_>, _>>().map_err(doing())?;
         let root = Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) };
         let request = RunRequest {

@@ -48,13 +48,7 @@ impl StateFiles {
         self.root.as_ref()
     }
 
-    /// Reads a file of at most `limit` bytes; the reason why not is for people.
-    pub(crate) fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
-        let root = self.root.as_ref().ok_or_else(|| "no such file".to_owned())?;
-        root.read_bounded(Path::new(path), limit).map_err(|error| reason(&error))
-    }
-
-    /// As [`Self::read`], for a planner: what is not an answer fails.
+    /// Reads a file of at most `limit` bytes for a planner: what is not an answer fails.
     pub(crate) fn told(&self, path: &str, limit: u64) -> Result<FactAnswer, PlanError> {
         match &self.root {
             Some(root) => answer(path, root.read_bounded(Path::new(path), limit)),
@@ -99,12 +93,20 @@ impl StateFiles {
     }
 
     /// Returns the home directory of a user, as `/etc/passwd` of the state says, else `/`, as containers have it.
-    pub(crate) fn home_of(&self, user: &str) -> String {
+    ///
+    /// A machine that cannot read the table has no answer: with a guess the step would make, and record, something else.
+    pub(crate) fn home_of(&self, user: &str) -> Result<String, Cause> {
         let name = user.split(':').next().unwrap_or_default();
         let is_root = matches!(name, "" | "root" | "0");
         let fallback = || if is_root { "/root".to_owned() } else { "/".to_owned() };
-        let Ok(table) = self.read("/etc/passwd", LARGEST_PASSWD) else { return fallback() };
-        let table = String::from_utf8_lossy(&table);
+        let Some(root) = &self.root else { return Ok(fallback()) };
+        let table = match root.read_bounded(Path::new("/etc/passwd"), LARGEST_PASSWD) {
+            Ok(table) => String::from_utf8_lossy(&table).into_owned(),
+            Err(source) if is_of_machine(&source) => {
+                return Err(Cause::Machine { doing: "cannot read `/etc/passwd` of the image".to_owned(), source });
+            }
+            Err(_) => return Ok(fallback()),
+        };
         let wanted = if name.is_empty() { "0" } else { name };
         // passwd(5): name:password:uid:gid:comment:home:shell
         let lines = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
@@ -112,7 +114,7 @@ impl StateFiles {
             [name, _, uid, _, _, home, _] if name == wanted || uid == wanted => Some(home.to_owned()),
             _ => None,
         });
-        homes.next().filter(|home| !home.is_empty()).unwrap_or_else(fallback)
+        Ok(homes.next().filter(|home| !home.is_empty()).unwrap_or_else(fallback))
     }
 }
 
