@@ -136,3 +136,22 @@ fn completions_and_help_need_nothing() {
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("build"), "{}", unknown.stderr);
 }
+
+#[test]
+fn a_damaged_index_is_made_again_by_the_next_command() {
+    let (bench, digest) = built();
+    let index = bench.store().join("index.db");
+    std::fs::remove_file(bench.store().join("index.db-wal")).unwrap();
+    std::fs::write(&index, [b'?'; 10_000]).unwrap();
+    let listed = bench.wythe(&["images", "--json"]);
+    let note = "note: the index of the store was damaged and was made again, with 1 image, 1 layer and no results: steps run again";
+    assert_eq!(listed.stderr.trim(), note);
+    let rows = json(&listed.stdout());
+    assert_eq!((&rows[0]["digest"], &rows[0]["names"]), (&digest.clone().into(), &serde_json::json!(["hello:1"])));
+    let again = bench.wythe(&["build", "-t", "hello:1"]);
+    assert!(!again.stderr.contains("damaged"), "{}", again.stderr);
+    assert_eq!(again.stdout().trim(), digest);
+    assert!(bench.store().join("index.db-aside").exists());
+    bench.wythe(&["store", "gc"]).stdout();
+    assert!(!bench.store().join("index.db-aside").exists());
+}

@@ -43,7 +43,16 @@ pub fn main() -> ExitCode {
         Some(must) => standing::ensure_root(must),
         None => Ok(()),
     };
-    match entered.and_then(|()| run(&workshop, command)) {
+    let mut ended = entered.and_then(|()| run(&workshop, &command));
+    // A damaged index is met anywhere. Opening the store again makes another one, and then the command can do its work.
+    if ended.is_err() && workshop.will_heal() {
+        ended = if is_repeatable(&command) {
+            run(&workshop, &command)
+        } else {
+            ended.map_err(|report| report.note("the index of the store is damaged; the next command makes it again"))
+        };
+    }
+    match ended {
         Ok(status) => status,
         Err(report) => {
             print::to_stderr(&report.render(workshop.color));
@@ -67,30 +76,35 @@ fn needs_root(command: &Command) -> Option<bool> {
     }
 }
 
-fn run(workshop: &Workshop, command: Command) -> Result<ExitCode, diagnostic::Report> {
+/// Whether a command may be run once more after it has failed: what it does to an image is the same the second time.
+fn is_repeatable(command: &Command) -> bool {
+    !matches!(command, Command::Run(_) | Command::Shell(_))
+}
+
+fn run(workshop: &Workshop, command: &Command) -> Result<ExitCode, diagnostic::Report> {
     let done = |()| Exit::Done.into();
     match command {
-        Command::Build(build) => commands::build::run(workshop, &build).map(done),
-        Command::Plan(plan) => commands::plan::run(workshop, &plan).map(done),
-        Command::Explain(explain) => commands::explain::run(workshop, &explain).map(done),
-        Command::Logs(logs) => commands::logs::run(workshop, &logs).map(done),
-        Command::Lock(lock) => commands::lock::run(workshop, &lock).map(done),
-        Command::Run(run) => commands::run::run(workshop, &run),
-        Command::Shell(shell) => commands::run::shell(workshop, &shell),
-        Command::Images(images) => commands::images::list(workshop, &images).map(done),
-        Command::Inspect(image) => commands::images::inspect(workshop, &image).map(done),
-        Command::History(history) => commands::images::history(workshop, &history).map(done),
-        Command::Diff(diff) => commands::diff::run(workshop, &diff),
-        Command::Packages(packages) => commands::packages::run(workshop, &packages).map(done),
-        Command::Tag(tag) => commands::images::tag(workshop, &tag).map(done),
-        Command::Rm(remove) => commands::images::remove(workshop, &remove).map(done),
-        Command::Save(save) => commands::save::run(workshop, &save).map(done),
-        Command::Plugin(plugin) => commands::plugin::run(workshop, &plugin).map(done),
-        Command::Store(store) => commands::store::run(workshop, &store),
-        Command::Volume(volume) => commands::volume::run(workshop, &volume).map(done),
-        Command::Doctor(doctor) => commands::doctor::run(workshop, &doctor),
+        Command::Build(build) => commands::build::run(workshop, build).map(done),
+        Command::Plan(plan) => commands::plan::run(workshop, plan).map(done),
+        Command::Explain(explain) => commands::explain::run(workshop, explain).map(done),
+        Command::Logs(logs) => commands::logs::run(workshop, logs).map(done),
+        Command::Lock(lock) => commands::lock::run(workshop, lock).map(done),
+        Command::Run(run) => commands::run::run(workshop, run),
+        Command::Shell(shell) => commands::run::shell(workshop, shell),
+        Command::Images(images) => commands::images::list(workshop, images).map(done),
+        Command::Inspect(image) => commands::images::inspect(workshop, image).map(done),
+        Command::History(history) => commands::images::history(workshop, history).map(done),
+        Command::Diff(diff) => commands::diff::run(workshop, diff),
+        Command::Packages(packages) => commands::packages::run(workshop, packages).map(done),
+        Command::Tag(tag) => commands::images::tag(workshop, tag).map(done),
+        Command::Rm(remove) => commands::images::remove(workshop, remove).map(done),
+        Command::Save(save) => commands::save::run(workshop, save).map(done),
+        Command::Plugin(plugin) => commands::plugin::run(workshop, plugin).map(done),
+        Command::Store(store) => commands::store::run(workshop, store),
+        Command::Volume(volume) => commands::volume::run(workshop, volume).map(done),
+        Command::Doctor(doctor) => commands::doctor::run(workshop, doctor),
         Command::Completions { shell } => {
-            commands::completions(shell);
+            commands::completions(*shell);
             Ok(Exit::Done.into())
         }
     }

@@ -11,13 +11,15 @@ use wythe_plugin::{PluginOptions, Plugins};
 use wythe_remote::ClientOptions;
 use wythe_sandbox::Native;
 use wythe_solve::{Engine, EventSink, Grants, Parts};
-use wythe_store::{FindImageError, Store, StoredImage};
+use wythe_store::{FindImageError, Healed, Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
 use crate::arguments::{Definition, Global, When};
 use crate::diagnostic::Report;
 use crate::environment::{Surroundings, now};
 use crate::exit::Exit;
+use crate::print;
+use crate::render::plural;
 
 /// What every command is given.
 #[derive(Debug)]
@@ -59,7 +61,17 @@ impl Workshop {
             Report::caused(Exit::World, format!("cannot open the store `{}`", dir.display()), &error)
                 .hint("name another place with `--store DIR` or WYTHE_HOME")
         });
+        if let Ok(store) = &opened
+            && let Some(healed) = store.healed()
+        {
+            print::to_stderr(&describe_healed(healed));
+        }
         opened.map(Arc::new)
+    }
+
+    /// Whether the store's index was found damaged, so that opening the store makes another one.
+    pub(crate) fn will_heal(&self) -> bool {
+        absolute(&self.store_dir).is_ok_and(|dir| Store::will_heal(&dir))
     }
 
     /// Returns the plugins. Nothing is compiled before a step is planned.
@@ -99,6 +111,20 @@ impl Workshop {
     pub(crate) fn sandbox(&self) -> Native {
         Native::new(PathBuf::from("/proc/self/exe"))
     }
+}
+
+/// Says what became of a damaged index.
+fn describe_healed(healed: &Healed) -> String {
+    let count = |count: u64, noun: &str| plural(usize::try_from(count).unwrap_or(usize::MAX), noun);
+    let results = match healed.results {
+        0 => "no results: steps run again".to_owned(),
+        some => format!("{}; a step whose result is not among them runs again", count(some, "result")),
+    };
+    format!(
+        "note: the index of the store was damaged and was made again, with {}, {} and {results}",
+        count(healed.images, "image"),
+        count(healed.layers, "layer")
+    )
 }
 
 /// Returns all step kinds: those of the plugins and the core ones, sorted by name.
