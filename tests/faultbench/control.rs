@@ -23,8 +23,9 @@ const MEBIBYTES: u64 = 96;
 type Strike = fn(&mut Buildah, &mut Rng) -> Result<Verdict, String>;
 
 struct Buildah {
-    scratch: TempDir,
     disk: Disk,
+    /// Goes after what is mounted in it.
+    scratch: TempDir,
 }
 
 /// Returns a row for each kind of fault; none where it is not installed.
@@ -74,7 +75,7 @@ impl Buildah {
         // What was there before a fault is on the disk.
         disk.unmount()?;
         disk.mount()?;
-        Ok(Self { scratch, disk })
+        Ok(Self { disk, scratch })
     }
 
     fn command(&self, args: &[&str]) -> Command {

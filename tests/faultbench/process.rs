@@ -2,13 +2,13 @@
 //! Programs: started, watched, and looked for when they should be gone.
 
 use std::fs::{self, File};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long the kernel gets to end the processes of a sandbox whose owner is gone.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Exit code where a signal has ended it.
+const INTERRUPTED: u8 = 130;
 
 /// Tells the second start of the program that it is in a namespace of its own.
 pub(crate) const INSIDE: &str = "--inside-own-mounts";
@@ -121,19 +124,40 @@ pub(crate) fn must<S: AsRef<std::ffi::OsStr>>(program: &str, args: &[S]) -> Resu
 }
 
 /// Starts the program again in a mount namespace of its own, and returns how that ended; none where it is in one.
-pub(crate) fn in_own_mounts() -> Result<Option<ExitCode>, String> {
+///
+/// What it works with lies in a directory of `dir` that is removed in the end, however it ends: its mounts have ended with it.
+pub(crate) fn in_own_mounts(dir: &Path) -> Result<Option<ExitCode>, String> {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == INSIDE) {
         return Ok(None);
     }
     must("unshare", &["--mount", "true"]).map_err(|_| "needs the right to mount: run it as root".to_owned())?;
-    let this = std::env::current_exe().map_err(|error| error.to_string())?;
-    let error = Command::new("unshare")
+    let failed = |error: std::io::Error| error.to_string();
+    let this = std::env::current_exe().map_err(failed)?;
+    let scratch = tempfile::Builder::new().prefix("faultbench-").tempdir_in(dir).map_err(failed)?;
+    let watched = [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let watched: SigSet = watched.into_iter().collect();
+    watched.thread_block().map_err(|error| error.to_string())?;
+    let mut inside = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "--"])
         .arg(this)
         .arg(INSIDE)
         .args(std::env::args_os().skip(1))
-        .exec();
-    Err(error.to_string())
+        .arg("--dir")
+        .arg(scratch.path())
+        .spawn()
+        .map_err(failed)?;
+    loop {
+        match watched.wait().map_err(|error| error.to_string())? {
+            Signal::SIGCHLD => {
+                let Some(status) = inside.try_wait().map_err(failed)? else { continue };
+                scratch.close().map_err(failed)?;
+                let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(INTERRUPTED);
+                return Ok(Some(ExitCode::from(code)));
+            }
+            // Where the terminal has told it as well, twice is as good as once.
+            signal => drop(kill(Pid::from_raw(inside.id().cast_signed()), signal)),
+        }
+    }
 }
 
 /// Makes this process the parent of whatever loses its own, so that it can be found.

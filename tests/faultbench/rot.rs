@@ -58,20 +58,31 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     // What reads the damage says so, or makes it again: nothing wrong comes out.
     for operation in [Operation::Save, Operation::Build] {
         let ended = run(operation.command(stage, &place), &stage.dir)?;
-        verdict.judge(stage, operation, &ended, &["damaged", "not in the store", "malformed", "not a database"]);
+        verdict.judge(stage, operation, &ended, &["damaged", "not in the store"]);
+        // The index is made again, and whoever met the damage does its work all the same.
+        if path.starts_with("index.db") && ended.code != Some(0) {
+            verdict.breach(Class::Damaged, format!("{operation}: the index is not made again: {}", ended.describe()));
+        }
     }
     // A layer is not read as a whole before a step reads a part of it.
     verdict.excuse(|breach| path.starts_with("layers/") && breach.what.starts_with("build printed"));
     let place = stage.fresh()?;
     flip(&place.join("store").join(path), number(byte)?, number(bit)?)?;
+    if path.starts_with("index.db") {
+        let (_, images) = stage.images(&place)?;
+        if !images
+            .iter()
+            .any(|(digest, names)| *digest == stage.kept && names.iter().any(|name| name.starts_with("kept")))
+        {
+            verdict.breach(Class::Damaged, "the image that was acknowledged is not listed");
+        }
+    }
     let ended = stage.wythe(&place, &["store", "verify"])?;
     let is_named = ended.code == Some(5) && named(path).is_some_and(|name| ended.stdout.contains(name));
     if named(path).is_some() && !is_named {
         verdict.breach(Class::Damaged, format!("verify does not name it: {} {}", ended.stdout, ended.describe()));
     }
     verdict.check(stage, &place, false, true)?;
-    // A damaged index is noticed, and not made again.
-    verdict.excuse(|breach| path.starts_with("index.db") && breach.class != Class::Hung);
     Ok(verdict)
 }
 

@@ -23,9 +23,10 @@ pub(crate) type Listed = (String, Vec<String>);
 
 /// A scenario that can be played again and again.
 pub(crate) struct Stage {
-    _scratch: TempDir,
     /// The memory disk, if this machine has one: kills and errors need no real one.
     _memory: Option<Disk>,
+    /// Goes after what is mounted in it.
+    _scratch: TempDir,
     /// Absolute; holds `definitions`, `template` and whatever the kinds need.
     pub(crate) dir: PathBuf,
     work: PathBuf,
@@ -51,8 +52,8 @@ impl Stage {
         let memory = Disk::memory(&dir.join("memory"), "512m", None).ok();
         let work = memory.as_ref().map_or_else(|| dir.join("plain"), |disk| disk.path().to_owned());
         let mut stage = Self {
-            _scratch: scratch,
             _memory: memory,
+            _scratch: scratch,
             work: work.join("work"),
             wythe: options.wythe.clone(),
             dir,
