@@ -85,7 +85,7 @@ fn privilege() -> Finding {
 fn sub_id_advice() -> String {
     let tools =
         if mapping_tools().is_some() { "" } else { "install `newuidmap` and `newgidmap` (package uidmap), and " };
-    let ids = SubordinateIds::of_this_user();
+    let ids = SubordinateIds::of_user_outside();
     let ranges = if ids.suffice() {
         ""
     } else {

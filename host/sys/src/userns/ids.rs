@@ -32,7 +32,18 @@ impl SubordinateIds {
     /// Those of the user that this process runs as. A list that cannot be read is empty.
     #[must_use]
     pub fn of_this_user() -> Self {
-        let uid = getuid().as_raw();
+        Self::of(getuid().as_raw())
+    }
+
+    /// Those of the user that root of this user namespace is outside, where that is the only id that the namespace has.
+    #[must_use]
+    pub fn of_user_outside() -> Self {
+        // user_namespaces(7): first id inside, first id outside, how many.
+        let outside = super::uid_map().split_whitespace().nth(1).and_then(|uid| uid.parse().ok());
+        Self::of(outside.unwrap_or_else(|| getuid().as_raw()))
+    }
+
+    fn of(uid: u32) -> Self {
         let name = raw::name_of_user(uid);
         let read = |path| {
             let list = std::fs::read(path).unwrap_or_default();
