@@ -90,7 +90,14 @@ impl<'out> Stream<'out> {
             out.write_all(&self.chunk[..self.used]).map_err(StreamError::Write)?;
         }
         if let Hashing::Here(hasher) = &mut self.hashing {
-            self.hashing = Hashing::Beside(start(std::mem::take(hasher)).map_err(StreamError::Write)?);
+            match start(hasher.clone()) {
+                Ok(beside) => self.hashing = Hashing::Beside(beside),
+                // No thread to be had: it takes longer, and that is all.
+                Err(_) => {
+                    hasher.update(&self.chunk[..self.used]);
+                    self.used = 0;
+                }
+            }
         }
         let Hashing::Beside(beside) = &self.hashing else { return Ok(()) };
         let gone = || StreamError::Write(io::Error::other("the hashing thread ended early"));
