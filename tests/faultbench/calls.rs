@@ -172,6 +172,11 @@ fn judge(
     text: &str,
 ) {
     // A process of the sandbox that is killed is met as one that is gone.
-    let causes: &[&str] = if fate == "KILL" { &["ended", "gone", "killed", "lost", "signal"] } else { &[text] };
+    let causes: &[&str] = match fate {
+        "KILL" => &["ended", "gone", "killed", "lost", "signal"],
+        // pthread_create(3) has one word for a thread that cannot be had.
+        "ENOMEM" => &[text, "Resource temporarily unavailable"],
+        _ => &[text],
+    };
     verdict.judge(stage, operation, ended, causes);
 }

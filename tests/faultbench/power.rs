@@ -16,6 +16,9 @@ use crate::stage::{BEFORE, Stage};
 /// Size of the disk.
 const MEBIBYTES: u64 = 64;
 
+/// Where the kernel says which run of the machine this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// The moment of an acknowledgement.
 const ACKNOWLEDGED: &str = "end";
 
@@ -92,7 +95,9 @@ fn restart(stage: &Stage) -> Result<(), String> {
     let is_new = !file.exists();
     std::fs::write(&file, format!("{:032x}\n", Rng::new().u128(..))).map_err(|error| error.to_string())?;
     if is_new {
-        must("mount", &[Path::new("--bind"), &file, Path::new("/proc/sys/kernel/random/boot_id")])?;
+        // That of the scenario before is gone, and still lies over the kernel's; before the first there is none.
+        drop(must("umount", &[BOOT_ID]));
+        must("mount", &[Path::new("--bind"), &file, Path::new(BOOT_ID)])?;
     }
     Ok(())
 }
