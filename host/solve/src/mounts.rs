@@ -15,6 +15,7 @@ use wythe_plan::{
 use wythe_remote::Listener;
 use wythe_sandbox::{Mount, Secret};
 use wythe_store::{Active, CacheError, CacheMount, CacheSharing, LockError, VolumeMount};
+use wythe_sys::fault::is_of_machine;
 use wythe_sys::overlay::Overlay;
 
 use crate::engine::Engine;
@@ -151,7 +152,11 @@ fn state(operation: &Operation<'_>, image: &Arc<Image>, path: &str) -> Result<(b
     let files = engine.views.files(image)?;
     let missing = || Cause::Context { what: format!("there is no `{path}` in the state that is mounted") };
     let is_file = match files.root() {
-        Some(root) => root.metadata(Path::new(path)).map_err(|_| missing())?.is_file(),
+        Some(root) => match root.metadata(Path::new(path)) {
+            Ok(found) => found.is_file(),
+            Err(error) if is_of_machine(&error) => return Err(Cause::doing(format!("cannot look at `{path}`"))(error)),
+            Err(_) => return Err(missing()),
+        },
         None if path == "/" => false,
         None => return Err(missing()),
     };

@@ -171,7 +171,8 @@ impl Operation<'_> {
         let (context, store) = (Arc::clone(&self.chain.context), Arc::clone(&self.chain.engine.store));
         let keep = move || {
             let one = |(name, patterns, brush): (String, Vec<String>, Brush)| {
-                let list = why::manifest(context.root(), &context.choose(&patterns, &brush)?.files);
+                let list = why::manifest(context.root(), &context.choose(&patterns, &brush)?.files)
+                    .map_err(Cause::doing("cannot read the build context"))?;
                 Ok((name, store.put_blob(&list).map_err(Cause::store)?))
             };
             inputs.into_iter().map(one).collect()

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finds the names in a tree that a pattern fits.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use globset::GlobMatcher;
 use rustix::fs::{Dir, FileType};
 use rustix::io::retry_on_intr;
+use wythe_sys::fault::is_of_machine;
 use wythe_sys::root::Root;
 
 use super::patterns::{clean, glob, is_pattern};
@@ -27,17 +29,25 @@ pub fn find(root: &Root, pattern: &str) -> Result<Vec<PathBuf>, SelectError> {
         return Err(SelectError::Outside(pattern.to_owned()));
     }
     if !is_pattern(&text) {
-        let found = root.symlink_metadata(Path::new(&text)).is_ok();
-        return Ok(found.then(|| PathBuf::from(text)).into_iter().collect());
+        let found = there(root.symlink_metadata(Path::new(&text)), Path::new(&text))?;
+        return Ok(found.map(|_| PathBuf::from(text)).into_iter().collect());
     }
     let fixed: PathBuf = text.split('/').take_while(|part| !is_pattern(part)).collect();
-    let Ok(start) = root.descend(&fixed) else { return Ok(Vec::new()) };
+    let Some(start) = there(root.descend(&fixed), &fixed)? else { return Ok(Vec::new()) };
     let depth = if text.contains("**") { usize::MAX } else { text.split('/').count() };
     let matcher = glob(&text).map_err(SelectError::Pattern)?.compile_matcher();
     let mut search = Search { matcher, depth, found: Vec::new() };
     search.directory(start.as_fd(), &fixed).map_err(SelectError::Tree)?;
     search.found.sort();
     Ok(search.found)
+}
+
+/// Tells that nothing is there from a machine that cannot say.
+fn there<T>(found: io::Result<T>, path: &Path) -> Result<Option<T>, SelectError> {
+    match found {
+        Err(source) if is_of_machine(&source) => Err(SelectError::Tree(TreeError { path: path.into(), source })),
+        found => Ok(found.ok()),
+    }
 }
 
 struct Search {

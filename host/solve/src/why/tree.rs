@@ -2,9 +2,11 @@
 //! Lists of the files of an input: a tree digest says that something differs, the list says what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use serde::{Deserialize, Serialize};
-use wythe_snapshot::{LeafKind, Selection};
+use wythe_snapshot::{Leaf, LeafKind, Selection};
+use wythe_sys::fault::is_of_machine;
 use wythe_sys::root::Root;
 
 use super::{FileChange, lines};
@@ -30,7 +32,10 @@ pub(super) struct Manifest {
 struct Entry(char, u32, u64, String);
 
 /// Returns the list of what was chosen, as JSON. Only small texts are read, and none is hashed again.
-pub(crate) fn manifest(root: &Root, chosen: &Selection) -> Vec<u8> {
+///
+/// A text that is not there any more is left out; where the machine cannot read one, the list would be another one for
+/// ever, so that this is an error.
+pub(crate) fn manifest(root: &Root, chosen: &Selection) -> io::Result<Vec<u8>> {
     let mut list = Manifest::default();
     let mut room = LONGEST_TEXTS;
     for leaf in &chosen.leaves {
@@ -41,8 +46,7 @@ pub(crate) fn manifest(root: &Root, chosen: &Selection) -> Vec<u8> {
             LeafKind::File(digest) => {
                 let size = leaf.stamp.size;
                 if size <= room.min(LONGEST_TEXT)
-                    && let Ok(bytes) = root.read_bounded(&leaf.path, size)
-                    && let Some(text) = text_of(bytes)
+                    && let Some(text) = text(root, leaf)?
                 {
                     room -= size;
                     list.texts.insert(path.clone(), text);
@@ -53,7 +57,15 @@ pub(crate) fn manifest(root: &Root, chosen: &Selection) -> Vec<u8> {
         };
         list.files.insert(path, entry);
     }
-    serde_json::to_vec(&list).expect("texts and numbers are JSON")
+    Ok(serde_json::to_vec(&list).expect("texts and numbers are JSON"))
+}
+
+fn text(root: &Root, leaf: &Leaf) -> io::Result<Option<String>> {
+    match root.read_bounded(&leaf.path, leaf.stamp.size) {
+        Ok(bytes) => Ok(text_of(bytes)),
+        Err(error) if is_of_machine(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Returns bytes as a text, where they are one.
