@@ -151,7 +151,7 @@ impl Overlay {
 /// Leaves of each directory the highest place, since the kernel takes none twice.
 fn without_repeats(lowers: &[PathBuf]) -> Vec<PathBuf> {
     let mut seen = BTreeSet::new();
-    let mut kept: Vec<PathBuf> = lowers.iter().rev().filter(|lower| seen.insert(*lower)).cloned().collect();
+    let mut kept: Vec<PathBuf> = lowers.iter().rev().filter(|lower| seen.insert(lower.as_os_str())).cloned().collect();
     kept.reverse();
     kept
 }

@@ -53,7 +53,7 @@ impl Foundations {
     fn foundation(&self, lowest: &[PathBuf]) -> Result<Arc<Foundation>, MountError> {
         // Who waits here waits for the very foundation, or for the few milliseconds that another one takes.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().position(|known| known.lowest == lowest).and_then(|at| kept.remove(at));
+        let found = kept.iter().position(|known| known.is_of(lowest)).and_then(|at| kept.remove(at));
         let foundation = found.map_or_else(|| Foundation::lay(lowest).map(Arc::new), Ok)?;
         kept.push_back(Arc::clone(&foundation));
         if kept.len() > KEPT {
@@ -93,6 +93,11 @@ impl Foundation {
         let laid = Self { lowest: lowest.to_vec(), requests: Some(requests), keeper: Some(keeper) };
         told.recv().unwrap_or_else(|_| Err(gone()))?;
         Ok(laid)
+    }
+
+    /// Whether it is made of these directories, by the bytes of their names: each mount asks.
+    fn is_of(&self, lowest: &[PathBuf]) -> bool {
+        lowest.iter().map(|path| path.as_os_str()).eq(self.lowest.iter().map(|path| path.as_os_str()))
     }
 
     fn carry(&self, rest: &[PathBuf]) -> Result<OwnedFd, MountError> {
