@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use wythe_image::{Digest, Platform, to_canonical_json};
+use wythe_image::{Digest, Platform};
 
 /// Version of the encoding. A change that gives an old input another meaning raises it, and every result is made again.
 pub const FORMAT_VERSION: u32 = 2;
@@ -29,10 +29,15 @@ impl fmt::Display for CacheKey {
 /// In it: the parent state by content, the operation with its defaults filled in, each input by content, platform,
 /// network mode, the pretended time. Not in it: limits, proxies and CA settings, where bytes come from, the force
 /// flag, labels, and values of secrets.
+///
+/// The members stand in the order of their names, as canonical JSON has them, so that they are written as they are: what an
+/// operation says may be long, and to sort it would be to copy it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyParts {
     /// [`FORMAT_VERSION`].
     pub format: u32,
+    /// Inputs by content: a name for people → digest.
+    pub inputs: BTreeMap<String, Digest>,
     /// `files` or `run`.
     pub operation: String,
     /// Chain id of the parent state's layers: of one length, however many they are.
@@ -43,8 +48,6 @@ pub struct KeyParts {
     pub source_date_epoch: u64,
     /// The operation's own words: argv, environment, directory, user, mounts; or the actions.
     pub words: BTreeMap<String, serde_json::Value>,
-    /// Inputs by content: a name for people → digest.
-    pub inputs: BTreeMap<String, Digest>,
 }
 
 impl KeyParts {
@@ -61,7 +64,7 @@ impl KeyParts {
     /// Never: the parts are representable as JSON.
     #[must_use]
     pub fn written(&self) -> (CacheKey, String) {
-        let text = to_canonical_json(self);
-        (CacheKey(Digest::of(&text)), String::from_utf8(text).expect("JSON is UTF-8"))
+        let text = serde_json::to_string(self).expect("texts and numbers are JSON");
+        (CacheKey(Digest::of(text.as_bytes())), text)
     }
 }

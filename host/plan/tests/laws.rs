@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use wythe_image::{Digest, Platform};
+use wythe_image::{Digest, Platform, to_canonical_json};
 use wythe_plan::spec::Spec;
 use wythe_plan::{Fact, KeyParts, Lock, LockedStep, Resolved};
 
@@ -134,6 +134,12 @@ proptest! {
     #[test]
     fn a_key_changes_when_and_only_when_a_part_changes(one in key_parts(), other in key_parts()) {
         prop_assert_eq!(one.key() == other.key(), one == other);
+    }
+
+    #[test]
+    fn the_parts_of_a_key_are_written_canonically(mut parts in key_parts(), value in json()) {
+        parts.words.insert("word".to_owned(), value);
+        prop_assert_eq!(parts.written().1.into_bytes(), to_canonical_json(&parts));
     }
 }
 

@@ -210,27 +210,33 @@ impl<'a> Reader<'a> {
 
     /// Gives each step the id it goes by: its name, or its kind with a number where that is taken.
     fn name_steps(&mut self, steps: &mut [Step]) {
+        // Where a name was given.
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
         for step in steps.iter_mut() {
             let Some(name) = step.ambient.name.clone() else { continue };
             let here = step.places.get("/name").map_or_else(|| step.span.clone(), |place| place.value.clone());
-            let line = self.source.line_column(here.start).0;
             if name == BASE_STEP {
                 let message = "no step can be called `base`: that is what the base is called";
                 self.found.push(Diagnostic::error(Code::Duplicate, message).at(here));
-            } else if let Some(first) = taken.insert(name.clone(), line) {
+            } else if let Some(first) = taken.insert(name.clone(), here.start) {
+                let first = self.source.line_column(first).0;
                 let fault = Diagnostic::error(Code::Duplicate, format!("two steps are called `{name}`"));
                 self.found.push(fault.at(here).label(format!("the other one is on line {first}")));
             }
             step.id = name;
         }
-        for step in steps.iter_mut().filter(|step| step.ambient.name.is_none()) {
+        // The first number of each kind that may be free.
+        let mut next: BTreeMap<&str, usize> = BTreeMap::new();
+        for Step { id, kind, .. } in steps.iter_mut().filter(|step| step.ambient.name.is_none()) {
+            let kind: &str = kind;
             let numbered =
-                |number: usize| if number == 1 { step.kind.clone() } else { format!("{}-{number}", step.kind) };
-            let is_free = |id: &String| id != BASE_STEP && !taken.contains_key(id);
-            let id = (1..).map(numbered).find(is_free).expect("there are more numbers than steps");
-            taken.insert(id.clone(), 0);
-            step.id = id;
+                |number: usize| (number, if number == 1 { kind.to_owned() } else { format!("{kind}-{number}") });
+            let is_free = |(_, id): &(usize, String)| id != BASE_STEP && !taken.contains_key(id);
+            let first = next.entry(kind).or_insert(1);
+            let (number, free) = (*first..).map(numbered).find(is_free).expect("there are more numbers than steps");
+            *first = number + 1;
+            taken.insert(free.clone(), 0);
+            *id = free;
         }
     }
 
