@@ -2,10 +2,10 @@
 //! A running plugin as the host sees it: what it may do, what it has said so far, and why it ended.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wythe_plan::{Fact, FactAnswer, PlanError, Severity};
 
+use crate::clock::Moment;
 use crate::draft::Draft;
 use crate::meter::{Ended, Meter};
 use crate::surroundings::SURROUNDINGS;
@@ -120,7 +120,7 @@ impl Guest {
         &mut self,
         question: impl FnOnce(crate::surroundings::Surroundings<'_>) -> Result<FactAnswer, PlanError>,
     ) -> wasmtime::Result<FactAnswer> {
-        let before = Instant::now();
+        let before = Moment::now();
         let answer = SURROUNDINGS.with(question);
         self.meter.leave_out(before.elapsed());
         let answer = answer.map_err(|error| self.end(error))?;

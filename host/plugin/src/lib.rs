@@ -20,6 +20,7 @@
 
 mod anatomy;
 mod bundled;
+mod clock;
 mod draft;
 mod ending;
 mod engine;

@@ -17,8 +17,8 @@ pub struct Limits {
     pub instances: usize,
     /// Bytes of native stack. Must leave room on a thread of 2 MiB.
     pub stack: usize,
-    /// Time in its own code; waiting for a fact, a fetch or a probe does not count.
-    pub wall_clock: Duration,
+    /// Processor time of its own code; facts, fetches and probes do not count, nor that the machine is busy with something else.
+    pub cpu_time: Duration,
     /// Bytes that it hands to the host in one `plan` or `resolve`.
     pub call_bytes: u64,
     /// Bytes that the host hands to it in answers (files, fetched bodies, outputs of probes) in one `plan` or `resolve`.
@@ -42,7 +42,7 @@ impl Default for Limits {
             table_elements: 100_000,
             instances: 256,
             stack: 1 << 20,
-            wall_clock: Duration::from_secs(10),
+            cpu_time: Duration::from_secs(10),
             call_bytes: 16 << 20,
             answer_bytes: 64 << 20,
             handles: 100_000,
@@ -77,7 +77,7 @@ impl Limits {
         "table-elements",
         "instances",
         "stack",
-        "wall-clock",
+        "cpu-time",
         "call-bytes",
         "answer-bytes",
         "handles",
@@ -87,7 +87,7 @@ impl Limits {
         "component-bytes",
     ];
 
-    /// Sets a limit by its name. Sizes are bytes with an optional `KiB`, `MiB` or `GiB`; the wall clock is seconds.
+    /// Sets a limit by its name. Sizes are bytes with an optional `KiB`, `MiB` or `GiB`; the processor time is seconds.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl Limits {
             "table-elements" => self.table_elements = count(value)?,
             "instances" => self.instances = count(value)?,
             "stack" => self.stack = usize::try_from(bytes(value)?).map_err(|_| not_bytes(value))?,
-            "wall-clock" => self.wall_clock = seconds(value)?,
+            "cpu-time" => self.cpu_time = seconds(value)?,
             "call-bytes" => self.call_bytes = bytes(value)?,
             "answer-bytes" => self.answer_bytes = bytes(value)?,
             "handles" => self.handles = count(value)?,
@@ -159,14 +159,14 @@ mod tests {
             assert_ne!(limits, before, "{name}");
         }
         limits.set("memory", "2MiB").expect("a size");
-        limits.set("wall-clock", "0.5s").expect("a time");
-        assert_eq!((limits.memory, limits.wall_clock), (2 << 20, Duration::from_millis(500)));
+        limits.set("cpu-time", "0.5s").expect("a time");
+        assert_eq!((limits.memory, limits.cpu_time), (2 << 20, Duration::from_millis(500)));
     }
 
     #[test]
     fn a_setting_that_means_nothing_is_refused() {
         let mut limits = Limits::default();
-        for (name, value) in [("memory", "lots"), ("memory", "99999999999GiB"), ("wall-clock", "-1"), ("speed", "9")] {
+        for (name, value) in [("memory", "lots"), ("memory", "99999999999GiB"), ("cpu-time", "-1"), ("speed", "9")] {
             assert!(limits.set(name, value).is_err(), "{name}={value}");
         }
         assert_eq!(limits, Limits::default());

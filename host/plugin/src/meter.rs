@@ -2,11 +2,12 @@
 //! Counts what one call of a plugin takes, and says no.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
 use crate::Limits;
+use crate::clock::Moment;
 use crate::limits::in_words;
 
 /// What a line costs besides its text: an empty line is a line, and a flood of them ends too.
@@ -17,7 +18,7 @@ const LINE_BYTES: u64 = 16;
 #[error("ended by the host")]
 pub(crate) struct Ended;
 
-/// The counters of one call.
+/// The counters of one call, on the thread on which they were made.
 #[derive(Debug)]
 pub(crate) struct Meter {
     limits: Arc<Limits>,
@@ -27,7 +28,7 @@ pub(crate) struct Meter {
     answered: u64,
     logged: u64,
     handles: usize,
-    started: Instant,
+    started: Moment,
     away: Duration,
     excess: Option<String>,
 }
@@ -42,7 +43,7 @@ impl Meter {
             answered: 0,
             logged: 0,
             handles: 0,
-            started: Instant::now(),
+            started: Moment::now(),
             away: Duration::ZERO,
             excess: None,
         }
@@ -121,13 +122,13 @@ impl Meter {
         self.away += time;
     }
 
-    /// Checks the guest's own time.
+    /// Checks the processor time of the guest's own code.
     pub(crate) fn check_clock(&mut self) -> Result<(), Ended> {
-        let most = self.limits.wall_clock;
+        let most = self.limits.cpu_time;
         if self.started.elapsed().saturating_sub(self.away) < most {
             return Ok(());
         }
-        Err(self.exceed(format!("did not finish within {most:?} (limit `wall-clock`)")))
+        Err(self.exceed(format!("did not finish within {most:?} of processor time (limit `cpu-time`)")))
     }
 }
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `steps`: planning other kinds of step from within one.
 
-use std::time::Instant;
-
 use wasmtime::component::Resource;
 use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, VertexId, World};
 
+use crate::clock::Moment;
 use crate::draft::State;
 use crate::guest::Guest;
 use crate::host::vertex;
@@ -28,7 +27,7 @@ impl Host for Guest {
         let on = vertex(&on);
         let step = StepCall { kind: &kind, options: &options, lock: None };
 
-        let before = Instant::now();
+        let before = Moment::now();
         let answer = SURROUNDINGS.with(|surroundings| plan(surroundings, step, on));
         self.meter.leave_out(before.elapsed());
         match answer {

@@ -45,7 +45,7 @@ pub(crate) fn low() -> Limits {
     let mut limits = Limits::default();
     for (name, value) in [
         ("memory", "24MiB"),
-        ("wall-clock", "0.2"),
+        ("cpu-time", "0.2"),
         ("call-bytes", "1MiB"),
         ("answer-bytes", "4MiB"),
         ("handles", "1000"),
