@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::write::Looks;
 use super::{Attributes, EditError, Editor};
-use crate::archive::ahead::{Ahead, Chunks};
+use crate::archive::ahead::{Ahead, Chunks, PLACES};
 use crate::archive::zip::Zip;
 use crate::archive::{Archive, ArchiveError, inside, line_of};
 use crate::disk;
@@ -126,7 +126,7 @@ impl Editor {
         let mut report = Unpacked::default();
         let mut allowance = Allowance { members: MAX_MEMBERS, bytes: MAX_BYTES };
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(scope, tars, threads).map_err(UnpackError::Thread)?;
+            let mut ahead = Ahead::start(scope, tars, threads, &PLACES).map_err(UnpackError::Thread)?;
             for unpack in archives {
                 let mut job = self.begin(unpack, attributes)?;
                 if unpack.format == Archive::Zip {
