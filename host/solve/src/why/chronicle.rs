@@ -5,22 +5,24 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use wythe_image::{Config, Digest, Image, LayerRef, to_canonical_json};
+use wythe_plan::Lock;
 use wythe_plan::spec::Step;
-use wythe_plan::{Fact, Lock};
-use wythe_store::{IndexError, Missing};
+use wythe_store::IndexError;
 
 use super::account::subject;
 use super::align::align;
-use super::compare::{Beside, Part, fallback, own_reasons};
 use super::past::{ImagePast, StepNow, StepPast};
 use super::redact::{redact_value, redacted};
-use super::roots::Chain as Levels;
 use super::sentence::{Made, sentence};
-use super::tree::{LONGEST_TEXT, Manifest, text_of};
-use super::{Account, Fate, OpNow, OperationAccount, Planned, Reason, Root, Said, StepAccount};
+use super::{Account, Fate, OpNow, OperationAccount, Planned, Reason, Said, StepAccount};
 use crate::How;
 use crate::chain::{Chain, Mode, Turn};
-use crate::world::digest_of_answer;
+
+mod causes;
+mod texts;
+mod unfinished;
+
+use texts::fill_texts;
 
 /// The record of one image in the making.
 pub(crate) struct Chronicle {
@@ -195,53 +197,6 @@ impl Chronicle {
         format!("past {}", self.image)
     }
 
-    fn reasons(&self, place: usize) -> Vec<Reason> {
-        let Some(then) = self.then() else { return vec![Reason::FirstBuild] };
-        let Some(at) = then.matches[place] else { return vec![Reason::NewStep] };
-        let was = &then.past.steps[at];
-        if !was.is_done {
-            return vec![Reason::Unfinished];
-        }
-        let mut reasons = self.own(place);
-        let is = &self.now[place];
-        if is.past.stands_elsewhere_than(was) && was.said.kind == is.past.said.kind {
-            let own: Vec<Vec<Reason>> = (0..place).map(|below| self.own(below)).collect();
-            let now: Vec<&StepPast> = self.now.iter().map(|step| &step.past).collect();
-            let levels = Levels { now: &now, then: &then.past.steps, matches: &then.matches, own: &own };
-            let mut steps = levels.roots(place, at);
-            steps.extend(then.past.gone.iter().map(|step| Root::removed(step)));
-            reasons.push(Reason::Below { steps });
-        }
-        if reasons.is_empty() {
-            reasons.push(fallback(&is.past.operations, &was.operations));
-        }
-        reasons
-    }
-
-    /// The reasons of a step apart from what lies below it.
-    fn own(&self, place: usize) -> Vec<Reason> {
-        self.own[place].get_or_init(|| self.compared(place)).clone()
-    }
-
-    fn compared(&self, place: usize) -> Vec<Reason> {
-        let Some(then) = self.then() else { return Vec::new() };
-        let Some(at) = then.matches[place] else { return Vec::new() };
-        let (is, was) = (&self.now[place], &then.past.steps[at]);
-        let mut reasons = Vec::new();
-        let ran = || is.operations.iter().filter(|operation| operation.ran);
-        if let Some(by) = is.forced.filter(|_| ran().next().is_some()) {
-            reasons.push(Reason::Forced { by });
-        }
-        reasons.extend(own_reasons(is, was, &Sides { chronicle: self, then, place, at }));
-        if is.forced.is_none() {
-            for operation in ran() {
-                let lost = operation.missing.and_then(|missing| lost(missing, was.has_key(&operation.past.key)));
-                reasons.extend(lost.filter(|reason| !reasons.contains(reason)));
-            }
-        }
-        reasons
-    }
-
     fn write(&mut self, is_whole: bool, lock: &Lock) -> Result<(), IndexError> {
         let (store, definition) = (Arc::clone(&self.chain.engine.store), self.chain.definition.clone());
         if !is_whole {
@@ -273,123 +228,10 @@ impl Chronicle {
         let text = || serde_json::to_string(&account).expect("an account of texts and numbers is JSON");
         store.remember(&definition, &subject(&self.image), &digest, text)
     }
-
-    /// Keeps why the steps changed that are done, for those that stand on them and are not.
-    fn carry_over(&mut self) {
-        let pending: Vec<Vec<Reason>> = (0..self.now.len())
-            .map(|place| {
-                let Some(then) = self.then() else { return Vec::new() };
-                let Some(at) = then.matches[place] else { return vec![Reason::NewStep] };
-                let (is, was) = (&self.now[place].past, &then.past.steps[at]);
-                let mut pending = was.pending.clone();
-                if was.adds != is.adds {
-                    pending.extend(self.own(place).into_iter().filter(|reason| !was.pending.contains(reason)));
-                }
-                pending
-            })
-            .collect();
-        self.now.iter_mut().zip(pending).for_each(|(step, pending)| step.past.pending = pending);
-    }
-
-    /// The steps that were removed, for those that stood on them.
-    fn gone(&self) -> Vec<String> {
-        let Some(then) = self.then() else { return Vec::new() };
-        let is_gone = |at: &usize| !then.matches.contains(&Some(*at)) && !then.past.steps[*at].adds.is_empty();
-        let now = (0..then.past.steps.len()).filter(is_gone).map(|at| then.past.steps[at].said.id.clone());
-        now.chain(then.past.gone.iter().cloned()).collect()
-    }
-
-    /// The steps that the build did not come to, as they were when they were last done.
-    fn rest(&self) -> Vec<StepPast> {
-        let places = self.now.len()..self.said.len();
-        let one = |place: usize| {
-            let was = self.then().and_then(|then| then.matches[place].map(|at| then.past.steps[at].clone()));
-            was.unwrap_or_else(|| StepPast::undone(self.said[place].clone()))
-        };
-        places.map(one).collect()
-    }
-}
-
-/// Reads the texts that are kept of answers: those that the last build has are taken from there.
-fn fill_texts(chain: &Chain, step: &mut StepPast, was: Option<&StepPast>) {
-    for (fact, answer) in &mut step.facts {
-        let known = was.and_then(|was| was.fact(fact)).filter(|known| known.digest == answer.digest);
-        if answer.text.is_some() || known.is_some_and(|known| known.text.is_some()) {
-            answer.text = answer.text.take().or_else(|| known.and_then(|known| known.text.clone()));
-            continue;
-        }
-        let found = match fact {
-            Fact::Arg(name) => Ok(Ok(chain.pretence.args.get(name).cloned().unwrap_or_default().into_bytes())),
-            Fact::ContextRead(path) => chain.context.read_file(path, LONGEST_TEXT),
-            Fact::ContextExists(path) => chain.context.exists(path).map(|is| Ok(is.to_string().into_bytes())),
-            Fact::ContextGlob(pattern) => chain.context.glob(pattern),
-            _ => continue,
-        };
-        // A failure of the machine is no answer, and has no text.
-        let Ok(found) = found else { continue };
-        // A file that has changed meanwhile is not what the plan was made from.
-        if digest_of_answer(&found) == answer.digest {
-            answer.text = found.ok().and_then(text_of);
-        }
-    }
 }
 
 fn without_credentials(reasons: Vec<Reason>) -> Vec<Reason> {
     let mut value = serde_json::to_value(reasons).expect("reasons are representable as JSON");
     redact_value(&mut value);
     serde_json::from_value(value).expect("a text in place of a text changes no shape")
-}
-
-fn lost(missing: Missing, was_there: bool) -> Option<Reason> {
-    match missing {
-        Missing::Unrecorded => was_there.then_some(Reason::Collected),
-        Missing::LayerGone => Some(Reason::LayerGone),
-        Missing::Damaged => Some(Reason::Damaged),
-        Missing::NotFlushed => Some(Reason::NotFlushed),
-    }
-}
-
-struct Sides<'a> {
-    chronicle: &'a Chronicle,
-    then: &'a Then,
-    place: usize,
-    at: usize,
-}
-
-impl Beside for Sides<'_> {
-    fn manifest(&self, digest: &Digest) -> Option<Manifest> {
-        let bytes = self.chronicle.chain.engine.store.read_blob(digest).ok().flatten()?;
-        Manifest::parse(&bytes)
-    }
-
-    fn setter(&self, part: &Part, old: Option<&str>, new: Option<&str>) -> Option<String> {
-        let now: Vec<&StepPast> = self.chronicle.now[..self.place].iter().map(|step| &step.past).collect();
-        let then: Vec<&StepPast> = self.then.past.steps[..self.at].iter().collect();
-        // The side on which the value stands names the step; where it came from nothing, the other one does.
-        let in_now = setter_in(&now, part).filter(|(value, _)| Some(value.as_str()) == new);
-        let in_then = || setter_in(&then, part).filter(|(value, _)| Some(value.as_str()) == old);
-        in_now.or_else(in_then).map(|(_, step)| step)
-    }
-}
-
-/// Returns the value of a part on top of these steps, and the step that set it.
-fn setter_in(steps: &[&StepPast], part: &Part) -> Option<(String, String)> {
-    let value = |config: &Config| match part {
-        Part::Variable(name) => config.env_value(name).map(str::to_owned),
-        Part::User => Some(config.user.clone()),
-        Part::WorkingDirectory => Some(match config.workdir_joined("").trim_end_matches('/') {
-            "" => "/".to_owned(),
-            path => path.to_owned(),
-        }),
-        Part::Shell => Some(config.effective_shell().join(" ")),
-    };
-    let last = value(&steps.last()?.config)?;
-    // What every image has unless somebody says otherwise, nobody has set.
-    if value(&Config::default()).as_ref() == Some(&last) {
-        return None;
-    }
-    let differs = |step: &&&StepPast| value(&step.config).as_ref() != Some(&last);
-    let below = steps.iter().rev().find(differs).map(|step| step.said.id.clone());
-    let at = below.and_then(|below| steps.iter().position(|step| step.said.id == below)).map_or(0, |at| at + 1);
-    Some((last, steps[at].said.id.clone()))
 }

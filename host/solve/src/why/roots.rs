@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where a change of what a step stands on began: at steps below that have reasons of their own, came, went or moved.
 
+use std::collections::BTreeMap;
+
 use super::past::StepPast;
 use super::{Reason, Root};
 
@@ -26,10 +28,12 @@ impl Chain<'_> {
     /// Returns the steps at which the content below step `place` changed; step `place` was `was`.
     pub(super) fn roots(&self, place: usize, was: usize) -> Vec<Root> {
         let mut roots: Vec<Root> = (0..place).filter_map(|below| self.root(below, was)).collect();
+        let matched = self.matches.iter().enumerate().filter_map(|(now, at)| Some(((*at)?, now)));
+        let places: BTreeMap<usize, usize> = matched.collect();
         for (at, gone) in self.then[..was].iter().enumerate().filter(|(_, step)| !step.adds.is_empty()) {
-            let reason = match self.matches.iter().position(|found| *found == Some(at)) {
+            let reason = match places.get(&at) {
                 None => Reason::RemovedStep,
-                Some(now) if now > place => Reason::MovedStep { is_below: false },
+                Some(now) if *now > place => Reason::MovedStep { is_below: false },
                 Some(_) => continue,
             };
             roots.push(Root { step: gone.said.id.clone(), reasons: vec![reason] });

@@ -132,55 +132,44 @@ fn kind(letter: char) -> String {
 mod tests {
     use super::{Entry, Manifest};
 
-    fn list(files: &[(&str, char, u32, &str)]) -> Manifest {
-        let mut list = Manifest::default();
-        for (path, letter, mode, text) in files {
-            let content = if *letter == 'f' { format!("digest of {text}") } else { (*text).to_owned() };
-            list.files.insert((*path).to_owned(), Entry(*letter, *mode, text.len() as u64, content));
-            if *letter == 'f' && !text.contains('\0') {
-                list.texts.insert((*path).to_owned(), (*text).to_owned());
-            }
+    /// Adds a file, directory or link: a letter, a mode, and the text or the target.
+    fn add(list: &mut Manifest, path: &str, (letter, mode, text): (char, u32, &str)) {
+        let content = if letter == 'f' { format!("digest of {text}") } else { text.to_owned() };
+        list.files.insert(path.to_owned(), Entry(letter, mode, text.len() as u64, content));
+        if letter == 'f' && !text.contains('\0') {
+            list.texts.insert(path.to_owned(), text.to_owned());
         }
-        list
     }
 
     #[test]
     fn every_kind_of_change_is_told_apart() {
-        let old = list(&[
-            ("a", 'f', 0o644, "one\n"),
-            ("b", 'f', 0o644, "x"),
-            ("bin", 'f', 0o644, "\0"),
-            ("d", 'd', 0o755, ""),
-            ("d/gone", 'f', 0o644, ""),
-            ("l", 'l', 0o777, "a"),
-            ("t", 'f', 0o644, "x"),
-        ]);
-        let new = list(&[
-            ("a", 'f', 0o644, "two\n"),
-            ("b", 'f', 0o755, "x"),
-            ("bin", 'f', 0o644, "\0\0"),
-            ("empty", 'd', 0o755, ""),
-            ("l", 'l', 0o777, "b"),
-            ("new/x", 'f', 0o644, ""),
-            ("new", 'd', 0o755, ""),
-            ("t", 'l', 0o777, "a"),
-        ]);
-        let changes: Vec<String> = old
-            .changes(&new)
-            .into_iter()
-            .map(|(path, change)| format!("{path} {}", serde_json::to_string(&change).unwrap()))
-            .collect();
-        let expected = [
-            r#"a {"change":"line","line":1,"old":"one","new":"two","more":0}"#,
-            r#"b {"change":"mode","old":"0644","new":"0755"}"#,
-            r#"bin {"change":"content","old":1,"new":2}"#,
-            r#"d/gone {"change":"removed"}"#,
-            r#"empty {"change":"added"}"#,
-            r#"l {"change":"target","old":"a","new":"b"}"#,
-            r#"new/x {"change":"added"}"#,
-            r#"t {"change":"type","old":"file","new":"link"}"#,
+        type Side = Option<(char, u32, &'static str)>;
+        let file = |text| Some(('f', 0o644, text));
+        let (dir, link) = (Some(('d', 0o755, "")), |target| Some(('l', 0o777, target)));
+        let changes: [(&str, Side, Side, &str); 9] = [
+            ("a", file("one\n"), file("two\n"), r#"{"change":"line","line":1,"old":"one","new":"two","more":0}"#),
+            ("b", file("x"), Some(('f', 0o755, "x")), r#"{"change":"mode","old":"0644","new":"0755"}"#),
+            ("bin", file("\0"), file("\0\0"), r#"{"change":"content","old":1,"new":2}"#),
+            ("d", dir, None, ""),
+            ("d/gone", file(""), None, r#"{"change":"removed"}"#),
+            ("empty", None, dir, r#"{"change":"added"}"#),
+            ("l", link("a"), link("b"), r#"{"change":"target","old":"a","new":"b"}"#),
+            ("new/x", None, file(""), r#"{"change":"added"}"#),
+            ("t", file("x"), link("a"), r#"{"change":"type","old":"file","new":"link"}"#),
         ];
-        assert_eq!(changes, expected);
+        let (mut old, mut new) = (Manifest::default(), Manifest::default());
+        add(&mut new, "new", ('d', 0o755, ""));
+        let mut expected = Vec::new();
+        for (path, was, is, change) in changes {
+            was.into_iter().for_each(|was| add(&mut old, path, was));
+            is.into_iter().for_each(|is| add(&mut new, path, is));
+            // A directory that goes with what is in it is not named beside it.
+            expected.extend(Some(format!("{path} {change}")).filter(|_| !change.is_empty()));
+        }
+        let told = old.changes(&new).into_iter();
+        let told: Vec<String> =
+            told.map(|(path, change)| format!("{path} {}", serde_json::to_string(&change).unwrap())).collect();
+        assert_eq!(told, expected);
         assert_eq!(Manifest::parse(&serde_json::to_vec(&old).unwrap()), Some(old));
     }
 }
