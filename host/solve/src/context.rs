@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use wythe_image::{Digest, to_canonical_json};
 use wythe_plan::{Brush, FactAnswer, PlanError};
 use wythe_snapshot::{Choice, Coverage, LeafKind, Patterns, Selection, Stamp};
-use wythe_store::{FileStat, KnownFile, Store};
+use wythe_store::{FileStat, FileStats, KnownFile, Store};
 use wythe_sys::fault::is_of_machine;
 use wythe_sys::root::Root;
 
@@ -24,6 +24,8 @@ pub(crate) struct Context {
     store: Arc<Store>,
     /// When the build began, in seconds since 1970.
     now: i64,
+    /// What earlier builds and this one have read; looked up when it is first asked for.
+    known: Mutex<Option<FileStats>>,
     /// What was chosen before, or is being chosen: who asks for the same meanwhile waits for it.
     chosen: Mutex<BTreeMap<Digest, Arc<Place>>>,
 }
@@ -42,7 +44,7 @@ impl Context {
     pub(crate) fn open(dir: &Path, store: Arc<Store>, now: i64) -> Result<Self, Cause> {
         let doing = format!("cannot open the build context `{}`", dir.display());
         let root = Root::open(dir).map_err(Cause::doing(doing))?;
-        Ok(Self { root, dir: dir.to_owned(), store, now, chosen: Mutex::default() })
+        Ok(Self { root, dir: dir.to_owned(), store, now, known: Mutex::default(), chosen: Mutex::default() })
     }
 
     pub(crate) fn root(&self) -> &Root {
@@ -110,16 +112,17 @@ impl Context {
 
     /// Fills in the digest of each file: of one that has not changed since an earlier build without reading it.
     fn read(&self, files: &mut Selection) -> Result<(), Cause> {
-        let known = self.store.file_stats(&self.dir).map_err(Cause::store)?;
         let mut unknown = Vec::new();
-        for (index, leaf) in files.leaves.iter_mut().enumerate() {
-            if leaf.kind == LeafKind::File(None) {
-                match known.get(&leaf.path, &stat_of(&leaf.stamp)) {
-                    Some(digest) => leaf.kind = LeafKind::File(Some(digest)),
-                    None => unknown.push(index),
+        self.with_known(|known| {
+            for (index, leaf) in files.leaves.iter_mut().enumerate() {
+                if leaf.kind == LeafKind::File(None) {
+                    match known.get(&leaf.path, &stat_of(&leaf.stamp)) {
+                        Some(digest) => leaf.kind = LeafKind::File(Some(digest)),
+                        None => unknown.push(index),
+                    }
                 }
             }
-        }
+        })?;
         if unknown.is_empty() {
             return Ok(());
         }
@@ -134,7 +137,17 @@ impl Context {
             .collect();
         let pairs = read.iter().map(|(path, file)| (path.as_path(), file));
         let read_ns = self.now.saturating_mul(1_000_000_000);
+        self.with_known(|known| pairs.clone().for_each(|(path, file)| known.learn(read_ns, path, file)))?;
         self.store.put_file_stats(&self.dir, read_ns, pairs, []).map_err(Cause::store)
+    }
+
+    /// Looks at what is known of the files. The store is asked once: what is known of a large context is long.
+    fn with_known<T>(&self, look: impl FnOnce(&mut FileStats) -> T) -> Result<T, Cause> {
+        let mut known = self.known.lock().expect("no look at what is known panics");
+        if known.is_none() {
+            *known = Some(self.store.file_stats(&self.dir).map_err(Cause::store)?);
+        }
+        Ok(look(known.as_mut().expect("it was just looked up")))
     }
 
     /// Returns the path of a context file or directory on this machine, links resolved inside the context.

@@ -84,6 +84,13 @@ impl FileStats {
         (known.stat == *stat).then_some(known.digest)
     }
 
+    /// Adds a file that was read, where [`Store::put_file_stats`] would remember it.
+    pub fn learn(&mut self, read_ns: i64, path: &Path, file: &KnownFile) {
+        if file.stat.is_settled(read_ns) {
+            self.files.insert(path.as_os_str().as_bytes().to_vec(), file.clone());
+        }
+    }
+
     /// Returns how many files are known.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wythe_image::Digest;
-use wythe_store::{FileStat, KnownFile};
+use wythe_store::{FileStat, FileStats, KnownFile};
 
 use crate::support::TestStore;
 
@@ -23,6 +23,9 @@ fn known_files_are_found_while_nothing_differs() {
     store.put_file_stats(Path::new("/context"), LATER_NS, read(), []).unwrap();
     let stats = store.file_stats(Path::new("/context")).unwrap();
     assert_eq!(stats.len(), 300);
+    let mut learned = FileStats::default();
+    read().for_each(|(path, file)| learned.learn(LATER_NS, path, file));
+    assert_eq!(learned, stats, "what a build has read is known to it as to the next one");
     for (path, file) in &files {
         assert_eq!(stats.get(path, &file.stat), Some(file.digest));
         assert_eq!(stats.get(path, &FileStat { ino: file.stat.ino + 1, ..file.stat }), None);
@@ -48,7 +51,11 @@ fn a_file_that_was_just_changed_is_not_remembered() {
     let file = KnownFile { stat, digest: Digest::of(b"text") };
     let put = |read_ns| {
         store.put_file_stats(&store.directory(), read_ns, [(Path::new("file"), &file)], []).unwrap();
-        store.file_stats(&store.directory()).unwrap().len()
+        let stats = store.file_stats(&store.directory()).unwrap();
+        let mut learned = FileStats::default();
+        learned.learn(read_ns, Path::new("file"), &file);
+        assert_eq!(learned, stats);
+        stats.len()
     };
     assert_eq!(put(stat.ctime_ns + 1_000_000), 0);
     assert_eq!(put(stat.ctime_ns + 3_000_000_000), 1);
