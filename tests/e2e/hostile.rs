@@ -253,11 +253,12 @@ fn c13_users_that_are_none_are_refused_and_files_of_users_are_read_inside() {
         "root/../app",
     ] {
         bench.definition(&step(&format!("user = \"{user}\"\ncommands = [\"id -u\"]")));
-        both(&bench, |ended| assert!(ended.code != Some(0), "{user} was taken: {}", ended.stderr));
+        let ended = bench.wythe(&["build"]);
+        assert!(ended.code != Some(0), "{user} was taken: {}", ended.stderr);
     }
-    // A name of digits that is listed is that user; others are numbers.
+    // A number is that user, whoever the image calls so.
     bench.definition(&step("user = \"007\"\ncommands = [\"id -u\"]"));
-    both(&bench, prints(&["70"]));
+    both(&bench, prints(&["7"]));
     // The list is a link out of the image, a pipe, or endless.
     for hostile in ["ln -s /proc/1/root/etc/passwd", "ln -s ../../../../../../../../etc/passwd", "mkfifo", "mkdir"] {
         let Some(bench) = Bench::with_busybox() else { return };
