@@ -113,7 +113,7 @@ fn network_a_company_s_proxy_is_seen_by_every_step_and_by_nothing_else() {
 
     let layout = bench.dir().join("layout").display().to_string();
     bench.wythe(&["save", "behind-a-proxy", "--format", "oci-dir", "-o", &layout]).stdout();
-    for trace in [authority.lines().nth(1).unwrap(), &format!("127.0.0.1:{}", proxy.port), "61080"] {
+    for trace in [authority.lines().nth(1).unwrap(), &format!("127.0.0.1:{}", proxy.port), "127.0.0.1:61080"] {
         let found = run(
             "sh",
             &[
