@@ -11,7 +11,7 @@ use wythe_image::Digest;
 
 use crate::Store;
 use crate::index::{Access, Commit};
-use crate::recall::digest_of_file;
+use crate::recall::{digest_of_file, look};
 use crate::record::{RecordError, Used, unsigned};
 
 pub use read::{BlobError, BlobReader};
@@ -85,8 +85,8 @@ impl Store {
         let key = digest.hex();
         let take = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
         let Some((size, used)) = self.inner.index.row(sql, (&key, &self.inner.boot), take)? else { return Ok(None) };
-        let there = std::fs::symlink_metadata(self.blob_file(digest));
-        if there.is_ok_and(|file| file.is_file() && file.len() == unsigned(size)) {
+        let there = look(&self.blob_file(digest))?;
+        if there.is_some_and(|file| file.is_file() && file.len() == unsigned(size)) {
             self.inner.note_use(Used::Blob, &key, used);
             return Ok(Some(unsigned(size)));
         }

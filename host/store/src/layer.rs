@@ -11,6 +11,7 @@ use wythe_image::{Digest, LayerRef};
 
 use crate::claim;
 use crate::index::{Access, Commit, IndexError};
+use crate::recall::look;
 use crate::record::{RecordError, signed, unsigned};
 use crate::result;
 use crate::{Active, ResultRecord, Store};
@@ -111,11 +112,17 @@ impl Store {
         let sql = "SELECT size FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
         let find = || self.inner.index.row(sql, (diff_id.hex(), &self.inner.boot), |row| row.get::<_, i64>(0));
         let mut size = find()?;
-        if size.is_none() && self.layer_fs(diff_id).is_dir() && self.inner.agree_once()? {
+        let is_there = self.has_layer_fs(diff_id)?;
+        if size.is_none() && is_there && self.inner.agree_once()? {
             size = find()?;
         }
         let layer = size.map(|size| LayerRef { diff_id: *diff_id, size: unsigned(size) });
-        Ok(layer.filter(|_| self.layer_fs(diff_id).is_dir()))
+        Ok(layer.filter(|_| is_there))
+    }
+
+    /// Whether the directory of a layer is there. A disk that does not answer does not say no.
+    pub(crate) fn has_layer_fs(&self, diff_id: &Digest) -> Result<bool, IndexError> {
+        Ok(look(&self.layer_fs(diff_id))?.is_some_and(|found| found.is_dir()))
     }
 
     pub(crate) fn layer_fs(&self, diff_id: &Digest) -> PathBuf {
@@ -125,7 +132,7 @@ impl Store {
     pub(crate) fn is_layer(&self, index: &Access<'_>, digest: &Digest) -> Result<bool, IndexError> {
         let sql = "SELECT 1 FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
         let known = index.row(sql, (digest.hex(), &self.inner.boot), |_| Ok(()))?;
-        Ok(known.is_some() && self.layer_fs(digest).is_dir())
+        Ok(known.is_some() && self.has_layer_fs(digest)?)
     }
 
     /// Puts the upper directory into its place. What lay there without a record that counts is garbage of a crash or

@@ -177,7 +177,7 @@ fn is_agreed(index: &Access<'_>, roll: &Roll) -> Result<bool, IndexError> {
 }
 
 /// Looks at a file; none where there is nothing. A disk that does not answer is no reason to forget an image.
-fn look(path: &Path) -> Result<Option<std::fs::Metadata>, IndexError> {
+pub(crate) fn look(path: &Path) -> Result<Option<std::fs::Metadata>, IndexError> {
     match std::fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -73,7 +73,7 @@ impl Store {
                 // A collection may have come between looking and locking.
                 continue;
             }
-            let is_there = known == Some(layer.size) && self.layer_fs(&layer.diff_id).is_dir();
+            let is_there = known == Some(layer.size) && self.has_layer_fs(&layer.diff_id)?;
             return Ok(is_there.then_some(record));
         }
     }

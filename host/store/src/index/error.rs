@@ -10,9 +10,9 @@ use super::mark;
 
 /// The store's index cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the index {}", path.display())]
+#[error("cannot use {}{}", if matches!(**source, IndexFault::Sqlite(_)) { "the index " } else { "" }, path.display())]
 pub struct IndexError {
-    /// The database, or the file beside it that failed.
+    /// The database, or the file of the store that failed.
     pub path: PathBuf,
     /// Why.
     pub source: Box<IndexFault>,
