@@ -19,6 +19,8 @@ pub(crate) mod volume;
 use clap::CommandFactory as _;
 
 use crate::arguments::Arguments;
+use crate::diagnostic::Report;
+use crate::exit::Exit;
 
 /// Prints completions for a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) {
@@ -26,7 +28,8 @@ pub(crate) fn completions(shell: clap_complete::Shell) {
 }
 
 /// Runs asynchronous work to its end.
-pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Report>>) -> Result<T, Report> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a machine that starts processes starts a thread").block_on(work)
+    let failed = |error| Report::caused(Exit::World, "cannot prepare to do several things at once", &error);
+    runtime.map_err(failed)?.block_on(work)
 }

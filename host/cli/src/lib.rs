@@ -17,6 +17,7 @@ mod print;
 mod render;
 mod size;
 mod standing;
+mod threads;
 mod workshop;
 
 use std::process::ExitCode;
@@ -43,11 +44,12 @@ pub fn main() -> ExitCode {
         Some(must) => standing::ensure_root(must),
         None => Ok(()),
     };
-    let mut ended = entered.and_then(|()| run(&workshop, &command));
+    let attempt = || threads::told(|| run(&workshop, &command));
+    let mut ended = entered.and_then(|()| attempt());
     // A damaged index is met anywhere. Opening the store again makes another one, and then the command can do its work.
     if ended.is_err() && workshop.will_heal() {
         ended = if is_repeatable(&command) {
-            run(&workshop, &command)
+            attempt()
         } else {
             ended.map_err(|report| report.note("the index of the store is damaged; the next command makes it again"))
         };
