@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, ErrorCode, Params, Row};
 
 pub(crate) use access::Access;
 pub(crate) use connect::{NewerFormat, format_of};
@@ -112,9 +112,18 @@ impl Index {
         if std::fs::metadata(log).is_ok_and(|log| log.len() <= LOG_BYTES) {
             return Ok(());
         }
-        // Readers of other processes may keep a part of the log in use; the next fold takes it then.
+        // Readers of other processes may keep a part of the log in use; the next fold takes it then, and nobody waits.
         let connection = self.connection();
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(|source| self.error(source))
+        let fold = || {
+            connection.busy_timeout(Duration::ZERO)?;
+            let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            connection.busy_timeout(PATIENCE)?;
+            match folded {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+                folded => folded,
+            }
+        };
+        fold().map_err(|source| self.error(source))
     }
 
     /// Closes the index with all of it in the database, and nothing in its log.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::PATIENCE;
 use crate::schema;
@@ -18,8 +18,17 @@ const LOG_PAGES: u32 = 4000;
 /// The format of an index that this program cannot use.
 pub(crate) struct NewerFormat(pub(crate) i64);
 
-/// Opens the database, made where it is not there.
+/// Opens the database, made where it is not there. Who gets stuck on a lock of its own begins anew, once.
 pub(super) fn connect(path: &Path, directory: &File) -> rusqlite::Result<Result<Connection, NewerFormat>> {
+    match attempt(path, directory) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::FileLockingProtocolFailed) => {
+            attempt(path, directory)
+        }
+        result => result,
+    }
+}
+
+fn attempt(path: &Path, directory: &File) -> rusqlite::Result<Result<Connection, NewerFormat>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
