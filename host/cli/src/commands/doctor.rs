@@ -93,7 +93,7 @@ fn sub_id_advice() -> String {
     };
     format!("steps that change owners (most packages) fail; {tools}{ranges}")
         .trim_end_matches([' ', ','])
-        .trim_end_matches(" and")
+        .trim_end_matches(", and")
         .to_owned()
 }
 
