@@ -127,15 +127,16 @@ pub(crate) fn must<S: AsRef<std::ffi::OsStr>>(program: &str, args: &[S]) -> Resu
 ///
 /// What it works with lies in a directory of `dir` that is removed in the end, however it ends: its mounts have ended with it.
 pub(crate) fn in_own_mounts(dir: &Path) -> Result<Option<ExitCode>, String> {
+    let watched = [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let watched: SigSet = watched.into_iter().collect();
     if std::env::args_os().nth(1).is_some_and(|arg| arg == INSIDE) {
-        return Ok(None);
+        // What is blocked outside is blocked in here, too, and in all that is started from here.
+        return watched.thread_unblock().map(|()| None).map_err(|error| error.to_string());
     }
     must("unshare", &["--mount", "true"]).map_err(|_| "needs the right to mount: run it as root".to_owned())?;
     let failed = |error: std::io::Error| error.to_string();
     let this = std::env::current_exe().map_err(failed)?;
     let scratch = tempfile::Builder::new().prefix("faultbench-").tempdir_in(dir).map_err(failed)?;
-    let watched = [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-    let watched: SigSet = watched.into_iter().collect();
     watched.thread_block().map_err(|error| error.to_string())?;
     let mut inside = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "--"])
