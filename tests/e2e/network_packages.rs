@@ -11,6 +11,20 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
+fn network_a_tool_can_download_in_the_sandbox() {
+    let bench = Bench::shared();
+    let step = |kind: &str, package: &str| {
+        format!("[[steps]]\nkind = \"{kind}\"\npackages = [\"{package}\"]\ndownload-in-sandbox = true\n")
+    };
+    let base = debian(", python = \"3.11\"");
+    bench.definition(&format!("{base}{}{}", step("pip", "idna==3.6"), step("uv", "six==1.17.0")));
+    bench.wythe(&["build", "-t", "downloaded:1"]).stdout();
+    let program = "import idna, six; print(idna.__version__, six.__version__)";
+    let args = ["run", "--network", "none", "downloaded:1", "--", "python3", "-c", program];
+    assert_eq!(bench.wythe(&args).stdout(), "3.6 1.17.0\n");
+}
+
+#[test]
 fn network_packages_are_what_the_tools_of_the_image_say() {
     let bench = Bench::shared();
     let base = debian(", python = \"3.11\"");

@@ -45,10 +45,9 @@ impl ResolvingStep for Pip {
 
     fn plan(base: &State, options: Options, lock: Lock) -> Result<State, Failure> {
         let mut offline = pip(&options);
-        offline.extend(["--no-index".into(), "--find-links=/run/wythe/wheels".into()]);
+        offline.push("--no-index".into());
         let mut online = pip(&options);
         online.extend(options.index_arguments());
-        online.push("--find-links=/run/wythe/wheels".into());
         online.extend(options.extra_options.iter().cloned());
         Ok(Install { options: &options, offline, building: Vec::new(), online }.plan(base, &lock, |command| command))
     }

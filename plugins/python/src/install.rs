@@ -69,14 +69,18 @@ impl Install<'_> {
         argv.extend(dists.iter().map(|dist| dist.name.clone()));
         argv.push("--".into());
         argv.extend(tool.iter().cloned());
+        let is_there =
+            |dist: &&&Dist| !(self.options.download_in_sandbox && matches!(dist.origin, Origin::File { .. }));
+        // A directory that is not there is an error for some tools.
+        if dists.iter().any(|dist| is_there(&dist) && !matches!(dist.origin, Origin::Commit { .. })) {
+            argv.push(format!("--find-links={FILES}"));
+        }
         if dists.iter().all(|dist| !matches!(dist.origin, Origin::Commit { .. })) {
             argv.push("--require-hashes".into());
         }
         argv.extend(["-r".to_owned(), "/dev/stdin".to_owned()]);
         let requirements: String = dists.iter().map(|dist| dist.requirement() + "\n").collect();
         let command = Command::new(on, argv).stdin(requirements);
-        let is_there =
-            |dist: &&&Dist| !(self.options.download_in_sandbox && matches!(dist.origin, Origin::File { .. }));
         dists.iter().filter(is_there).fold(command, |command, dist| mount(command, dist))
     }
 

@@ -45,10 +45,9 @@ impl ResolvingStep for Uv {
         let uv = uv_for(&build::platform())?;
         let install = [UV_PATH, "pip", "install", "--break-system-packages", "--no-deps", "--no-progress"];
         let mut offline: Vec<String> = install.map(str::to_owned).into();
-        offline.extend(["--offline", "--no-config", "--no-index", "--find-links=/run/wythe/wheels"].map(str::to_owned));
+        offline.extend(["--offline", "--no-config", "--no-index"].map(str::to_owned));
         let mut online: Vec<String> = install.map(str::to_owned).into();
         online.extend(options.index_arguments());
-        online.push("--find-links=/run/wythe/wheels".into());
         online.extend(options.extra_options.iter().filter(|option| *option != "--no-deps").cloned());
         // What uv built of an archive before may have been built with other tools.
         let building = vec!["--no-cache".to_owned()];
