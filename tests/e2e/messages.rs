@@ -133,6 +133,11 @@ fn commands_that_fail() {
     for (name, commands, options) in [
         ("command-failed", "\"echo first; echo the reason >&2; exit 7\"", ""),
         ("command-too-slow", "\"echo working; sleep 1000\"", "timeout = \"1s\""),
+        (
+            "command-too-much-written",
+            "\"echo working; busybox dd if=/dev/zero of=/big bs=1M count=9 2>/dev/null\"",
+            "disk = \"8MiB\"",
+        ),
         ("command-with-credentials", "\"echo https://me:secret@host/; false\"", ""),
         ("command-that-is-none", "\"/no/such/program\"", ""),
         ("unknown-user", "\"true\"", "user = \"nobody-here\""),

@@ -40,6 +40,33 @@ pub(crate) struct Global {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: When,
+    /// What runs commands: `native`, or an installed OCI runtime as `oci:NAME` or `oci:PATH`; results are the same
+    #[arg(long, global = true, env = "WYTHE_DRIVER", value_name = "DRIVER", default_value = "native")]
+    pub(crate) driver: Driver,
+    /// Use an OCI runtime although holes of its version are known
+    #[arg(long, global = true, env = "WYTHE_UNSAFE_DRIVER")]
+    pub(crate) unsafe_driver: bool,
+}
+
+/// What runs commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// This program itself.
+    Native,
+    /// The OCI runtime of this name or path.
+    Oci(String),
+}
+
+impl std::str::FromStr for Driver {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "native" => Ok(Self::Native),
+            Some(("oci", runtime)) if !runtime.is_empty() => Ok(Self::Oci(runtime.to_owned())),
+            _ => Err("write `native`, or `oci:` and the name or path of a runtime, as in `oci:crun`".to_owned()),
+        }
+    }
 }
 
 /// When to use colours.
@@ -150,7 +177,8 @@ Examples:
   wythe build --secret id=hf,env=HF_TOKEN --secret 'id=index,command=pass show index'
   wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
   wythe build --locked --offline     from what is in the store, without any network
-  wythe build --rebuild run          run that step again even where its result is known")]
+  wythe build --rebuild run          run that step again even where its result is known
+  wythe build --on-failure=shell     look around where a step failed")]
 pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) definition: Definition,
@@ -168,6 +196,12 @@ pub(crate) struct Build {
     /// Run every step again; as does WYTHE_FORCE_BUILD=1
     #[arg(long, visible_alias = "no-cache")]
     pub(crate) rebuild_all: bool,
+    /// Do without the limits of processors, memory and processes that steps have, where they cannot be kept
+    #[arg(long)]
+    pub(crate) no_limits: bool,
+    /// Open a shell in the place of the command that failed, with the files as it left them
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_failure: Option<OnFailure>,
     /// How progress is shown
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: Progress,
@@ -185,16 +219,30 @@ pub(crate) struct Build {
 /// What the person who builds grants to steps.
 #[derive(Debug, Args)]
 pub(crate) struct Grants {
-    /// A secret that steps ask for by id: `id=ID` and one of `env=NAME`, `src=FILE`, `dotenv=FILE` (its variable ID, or
-    /// `key=NAME`) or, at the end, `command=COMMAND`; with none of them, the variable or else the file called ID
-    #[arg(long = "secret", value_name = "id=ID,…")]
-    pub(crate) secrets: Vec<String>,
-    /// The ssh agent that steps reach: `default` for that of SSH_AUTH_SOCK, or ID=SOCKET
-    #[arg(long, value_name = "ID[=SOCKET]")]
-    pub(crate) ssh: Vec<String>,
+    #[command(flatten)]
+    pub(crate) secrets: Secrets,
     /// A directory of this machine in place of the volume NAME
     #[arg(long = "volume", value_name = "NAME=DIR")]
     pub(crate) volumes: Vec<String>,
+}
+
+/// What nobody but the steps that ask for it is to have.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Secrets {
+    /// A secret, by id: `id=ID` and one of `env=NAME`, `src=FILE`, `dotenv=FILE` (its variable ID, or `key=NAME`) or, at
+    /// the end, `command=COMMAND`; with none of them, the variable or else the file called ID
+    #[arg(long = "secret", value_name = "id=ID,…")]
+    pub(crate) secrets: Vec<String>,
+    /// An ssh agent: `default` for that of SSH_AUTH_SOCK, or ID=SOCKET
+    #[arg(long, value_name = "ID[=SOCKET]")]
+    pub(crate) ssh: Vec<String>,
+}
+
+/// What is done when a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnFailure {
+    /// Opens a shell in the place of the command that failed, when everything else has ended.
+    Shell,
 }
 
 /// How progress is shown.
@@ -319,6 +367,8 @@ Examples:
   wythe run app -- python -V
   wythe run --env DEBUG=1 --network none app -- env
   wythe run --network example.org,deb.debian.org:80 app -- curl https://example.org/
+  wythe run --memory 2GB --pids 500 --timeout 10m app
+  wythe run --secret id=hf,env=HF_TOKEN --secret-env HF_TOKEN=hf app
   wythe run --volume hf-cache:/root/.cache/huggingface --volume ./data:/data:ro app")]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -352,6 +402,48 @@ pub(crate) struct Inside {
     /// Run this program in place of the image's entry point
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) entrypoint: Option<String>,
+    /// Secrets are files `/run/secrets/ID`, and the socket of the agent `default` is that of SSH_AUTH_SOCK
+    #[command(flatten)]
+    pub(crate) secrets: Secrets,
+    /// A variable that has the value of a secret
+    #[arg(long, value_name = "NAME=ID")]
+    pub(crate) secret_env: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// How much of the machine a program may use.
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// Processors, as in 2 or 0.5
+    #[arg(long, value_name = "NUMBER")]
+    cpu: Option<String>,
+    /// Memory of all its processes together, as in 512MiB; if they want more, all of them end
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Processes and threads at once; if they want to be more, all of them end
+    #[arg(long, value_name = "NUMBER")]
+    pids: Option<String>,
+    /// What may be written into the image's files, as in 2GB
+    #[arg(long, value_name = "SIZE")]
+    disk: Option<String>,
+    /// How long it may run, as in 90s or 1h30m
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+}
+
+impl Limits {
+    /// Returns what was given, by the names that definitions use.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("cpu", &self.cpu),
+            ("memory", &self.memory),
+            ("pids", &self.pids),
+            ("disk", &self.disk),
+            ("timeout", &self.timeout),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
 }
 
 /// Reads a network as it is written on a command line.
@@ -369,11 +461,31 @@ fn network_mode(text: &str) -> Result<Network, String> {
 
 /// Arguments of `wythe shell`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+With --step the shell is in the place of a command of that step, with everything that the command has: files, mounts,
+variables, secrets, network, user and limits (but time). It is that of the first command whose result is not known, or
+of the first if all are; what is below it is built before. The command is in the shell's history.
+
+Examples:
+  wythe shell app
+  wythe shell --step deps                    in the place of a step of ./wythe.toml, by name
+  wythe shell --step 3 --secret id=hf app/   of the third step of app/wythe.toml
+  echo 'ls -l /src' | wythe shell --step 3   without a terminal")]
 pub(crate) struct Shell {
     #[command(flatten)]
     pub(crate) inside: Inside,
-    /// The image: a name, a digest, or the beginning of a digest
-    pub(crate) image: String,
+    /// The image: a name, a digest, or the beginning of a digest; with --step, where the definition is [default: .]
+    #[arg(required_unless_present = "step", value_name = "IMAGE|DIR|FILE")]
+    pub(crate) image: Option<String>,
+    /// Be in the place of this step of a definition (name, or number from 1 on)
+    #[arg(long, conflicts_with_all = ["env", "workdir", "user", "network", "entrypoint", "secret_env", "cpu", "memory", "pids", "disk", "timeout"])]
+    pub(crate) step: Option<String>,
+    /// Build arguments, with --step
+    #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME=VALUE", requires = "step")]
+    pub(crate) args: Vec<String>,
+    /// The image of the step, of a definition with several
+    #[arg(long = "image", value_name = "NAME", requires = "step")]
+    pub(crate) images: Vec<String>,
 }
 
 /// Arguments of `wythe images`.

@@ -13,6 +13,7 @@ pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod shell;
 pub(crate) mod store;
 pub(crate) mod volume;
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use wythe_plan::spec::{Spec, SpecErrors, known_hint};
+use wythe_plan::spec::{Limits, Spec, SpecErrors, known_hint};
 use wythe_plan::{Kind, Lock, ParseLockError};
 use wythe_solve::{Force, LockUse, Order, Pretence};
 use wythe_store::Store;
@@ -107,6 +107,16 @@ impl Definition {
         let args = wanted.args.iter().map(|arg| split_assignment(arg, "--arg")).collect::<Result<_, _>>()?;
         let (dir, file) = (absolute(&claimed.dir)?, absolute(&claimed.file)?);
         Ok(Self { spec, lock: Lock::default(), images, lock_path: None, lock_text: String::new(), dir, file, args })
+    }
+
+    /// Forgets the limits that a machine may be unable to keep.
+    pub(crate) fn forget_limits(&mut self) {
+        for image in &mut self.spec.images {
+            for step in std::iter::once(&mut image.base).chain(&mut image.steps) {
+                let limits = &mut step.ambient.limits;
+                *limits = Limits { timeout: limits.timeout, disk: limits.disk, ..Limits::default() };
+            }
+        }
     }
 
     /// Returns what is to be built.

@@ -12,7 +12,7 @@ use wythe_solve::redacted;
 
 use crate::exit::Exit;
 
-pub(crate) use build::{explain, is_the_commands_fault};
+pub(crate) use build::{explain, is_the_commands_fault, of_limit};
 
 /// A failure on its way to the person who caused it or can mend it.
 #[derive(Debug)]

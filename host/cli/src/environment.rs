@@ -55,6 +55,13 @@ impl Surroundings {
         data.unwrap_or_else(|| home().join(".local/share")).join("wythe")
     }
 
+    /// Returns where programs are, those of administrators too: they are not on everybody's path.
+    pub(crate) fn program_directories(&self) -> Vec<PathBuf> {
+        let path = self.text("PATH").unwrap_or_default();
+        let named = path.split(':').filter(|directory| directory.starts_with('/'));
+        named.chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]).map(PathBuf::from).collect()
+    }
+
     /// Returns what the engine needs to know of this machine.
     pub(crate) fn machine(&self) -> Machine {
         let ca_bundle = self.ca_bundle();

@@ -20,12 +20,12 @@ use crate::workshop::absolute;
 /// said now.
 pub(crate) fn read(given: &arguments::Grants, surroundings: &Surroundings) -> Result<Grants, Report> {
     let mut grants = Grants::default();
-    for text in &given.secrets {
+    for text in &given.secrets.secrets {
         let (id, origin) = Origin::parse(text)?;
         let value = origin.check(&id, text, surroundings)?;
         grants.secrets.grant(&id, move || value.fetch());
     }
-    for text in &given.ssh {
+    for text in &given.secrets.ssh {
         let (id, socket) = agent(text, surroundings)?;
         grants.secrets.grant_agent(&id, socket);
     }
@@ -33,7 +33,7 @@ pub(crate) fn read(given: &arguments::Grants, surroundings: &Surroundings) -> Re
         let (name, dir) = volume(text)?;
         grants.volumes.insert(name, dir);
     }
-    if !given.secrets.is_empty() {
+    if !given.secrets.secrets.is_empty() {
         wythe_sys::process::forbid_core_dumps().map_err(|error| {
             Report::caused(Exit::World, "cannot forbid core dumps, in which secrets would be", &error)
         })?;

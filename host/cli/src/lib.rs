@@ -86,13 +86,13 @@ fn is_repeatable(command: &Command) -> bool {
 fn run(workshop: &Workshop, command: &Command) -> Result<ExitCode, diagnostic::Report> {
     let done = |()| Exit::Done.into();
     match command {
-        Command::Build(build) => commands::build::run(workshop, build).map(done),
+        Command::Build(build) => commands::build::run(workshop, build),
         Command::Plan(plan) => commands::plan::run(workshop, plan).map(done),
         Command::Explain(explain) => commands::explain::run(workshop, explain).map(done),
         Command::Logs(logs) => commands::logs::run(workshop, logs).map(done),
         Command::Lock(lock) => commands::lock::run(workshop, lock).map(done),
         Command::Run(run) => commands::run::run(workshop, run),
-        Command::Shell(shell) => commands::run::shell(workshop, shell),
+        Command::Shell(shell) => commands::shell::run(workshop, shell),
         Command::Images(images) => commands::images::list(workshop, images).map(done),
         Command::Inspect(image) => commands::images::inspect(workshop, image).map(done),
         Command::History(history) => commands::images::history(workshop, history).map(done),

@@ -9,12 +9,12 @@ use wythe_image::{Image, Reference};
 use wythe_plan::{CORE_KINDS, Kind, StepPlanner as _};
 use wythe_plugin::{PluginOptions, Plugins};
 use wythe_remote::ClientOptions;
-use wythe_sandbox::Native;
+use wythe_sandbox::{Native, Oci, Runtime, Sandbox};
 use wythe_solve::{Engine, EventSink, Grants, Parts};
 use wythe_store::{FindImageError, Healed, Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
-use crate::arguments::{Definition, Global, When};
+use crate::arguments::{Definition, Driver, Global, When};
 use crate::diagnostic::Report;
 use crate::environment::{Surroundings, now};
 use crate::exit::Exit;
@@ -31,6 +31,8 @@ pub(crate) struct Workshop {
     /// The same for standard output.
     pub(crate) color_data: bool,
     pub(crate) is_terminal: bool,
+    driver: Driver,
+    unsafe_driver: bool,
 }
 
 impl Workshop {
@@ -50,6 +52,8 @@ impl Workshop {
             color: color(auto(anstream::AutoStream::choice(&stderr))),
             color_data: color(auto(anstream::AutoStream::choice(&std::io::stdout()))),
             is_terminal: std::io::IsTerminal::is_terminal(&stderr),
+            driver: global.driver.clone(),
+            unsafe_driver: global.unsafe_driver,
         }
     }
 
@@ -89,18 +93,32 @@ impl Workshop {
         events: Arc<dyn EventSink>,
         stops: &Stops,
         wanted: &Definition,
-    ) -> Arc<Engine> {
+    ) -> Result<Arc<Engine>, Report> {
+        Ok(Engine::new(self.parts(store, plugins, grants, events, stops, wanted)?))
+    }
+
+    /// Returns the parts of an engine, for a definition as it is `wanted`.
+    pub(crate) fn parts(
+        &self,
+        store: &Arc<Store>,
+        plugins: Arc<Plugins>,
+        grants: Grants,
+        events: Arc<dyn EventSink>,
+        stops: &Stops,
+        wanted: &Definition,
+    ) -> Result<Parts, Report> {
         let client = || ClientOptions {
             salt: now().unsigned_abs() ^ u64::from(std::process::id()),
             ..ClientOptions::new(concat!("wythe/", env!("CARGO_PKG_VERSION")))
         };
-        Engine::new(Parts {
+        Ok(Parts {
             store: Arc::clone(store),
             planner: plugins,
-            sandbox: Arc::new(self.sandbox()),
+            sandbox: self.sandbox()?,
             client: (!wanted.offline).then(client),
             machine: self.surroundings.machine(),
             grants,
+            keeps_scenes: false,
             events,
             now: now(),
             cancel: stops.cancel.clone(),
@@ -108,8 +126,24 @@ impl Workshop {
         })
     }
 
-    pub(crate) fn sandbox(&self) -> Native {
-        Native::new(PathBuf::from("/proc/self/exe"))
+    /// Returns what runs commands.
+    pub(crate) fn sandbox(&self) -> Result<Arc<dyn Sandbox>, Report> {
+        let native = Native::new(PathBuf::from("/proc/self/exe"));
+        let Driver::Oci(name) = &self.driver else { return Ok(Arc::new(native)) };
+        let runtime = Runtime::find(name, &self.surroundings.program_directories());
+        let runtime = runtime.map_err(|error| {
+            Report::caused(Exit::Usage, format!("`--driver oci:{name}` cannot be used"), &error)
+                .hint("see which runtimes are installed: `wythe doctor`")
+        })?;
+        let holes = runtime.holes();
+        if holes.is_empty() || self.unsafe_driver {
+            return Ok(Arc::new(Oci::new(native, runtime)));
+        }
+        let what = format!("`--driver oci:{name}` cannot be used: holes of version {} are known", runtime.version);
+        let report = Report::new(Exit::World, what).note(holes.join(", "));
+        Err(report
+            .hint("use a later version, or wythe's own driver, `--driver native`")
+            .hint("where the distribution has closed them, or nothing here is a stranger's: `--unsafe-driver`"))
     }
 }
 

@@ -23,13 +23,15 @@ mod check;
 mod diagnostic;
 mod nearest;
 mod parse;
+mod size;
 mod step;
 mod toml_value;
 
-pub use ambient::{Ambient, SecretPlace, SecretUse};
+pub use ambient::{Ambient, Limits, SSH_SOCKET, SecretPlace, SecretUse};
 pub use builder_version::{BuilderVersion, UnknownBuilderVersion};
 pub use diagnostic::{Code, Diagnostic, SourceText, SpecErrors};
 pub use nearest::known_hint;
+pub use size::parse_size;
 pub use step::{BASE_STEP, ImageSpec, Spec, Step};
 pub(crate) use toml_value::child;
 pub use toml_value::{Place, Places};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::UserError;
+use crate::{Resource, Unlimited, UserError};
 
 /// Why a run has no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,23 @@ pub enum SetupError {
         target: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A limit cannot be kept, so nothing runs as if it could.
+    #[error("the limit of `{resource}` cannot be kept here")]
+    Limit {
+        /// The limit of what.
+        resource: Resource,
+        /// Why.
+        #[source]
+        why: Unlimited,
+    },
+    /// The runtime did not run the command.
+    #[error("`{}` did not run the command: {said}", runtime.display())]
+    Runtime {
+        /// Which.
+        runtime: PathBuf,
+        /// What it said.
+        said: String,
     },
     /// The machine refused something that every run needs.
     #[error("cannot {what}")]

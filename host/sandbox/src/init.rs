@@ -7,17 +7,20 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::ExitCode;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use rustix::thread::UnshareFlags;
 use wythe_sys::process::{self, Fork};
+use wythe_sys::root::Root;
 
-use crate::SetupError;
+use crate::cgroup::{self, Alarm, Group};
 use crate::wire::{self, Heard, Receiver, Report, Start};
+use crate::{Mount, MountSource, RunInputs, SetupError};
 
 mod command;
 mod confine;
@@ -26,7 +29,11 @@ mod input;
 mod mounts;
 mod program;
 mod secret;
+mod supervisor;
 mod system;
+
+pub(crate) use confine::CAPABILITIES;
+pub(crate) use system::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC};
 
 /// The first argument by which a binary knows that it is to call [`init_main`] and do nothing else.
 pub const INIT_ARGUMENT: &str = "sandbox-init";
@@ -80,8 +87,28 @@ fn take_socket() -> io::Result<OwnedFd> {
 struct Command {
     pid: Pid,
     life: OwnedFd,
-    /// Holds a byte if it became the command. Nobody is woken up for that.
+    /// What holds its processes together.
+    group: Option<Group>,
+    /// Holds a byte if it became the command, or how the command ended that a runtime ran. Nobody is woken up for that.
     ready: OwnedFd,
+    /// The name of the group that a runtime makes.
+    group_name: Option<String>,
+    /// What it has written that had secrets, for the case that nobody is left to keep it.
+    traces: Option<Root>,
+}
+
+/// Removes everything in a directory, as far as that goes: where the caller has died there is nobody to tell.
+fn remove_all(directory: &Root) {
+    for entry in directory.read_dir(Path::new("")).into_iter().flatten() {
+        drop(directory.remove_tree(Path::new(&entry.name)));
+    }
+}
+
+/// The directory into which a command writes that has secrets.
+fn place_of_traces(inputs: &RunInputs) -> Option<Root> {
+    let is_secret = |mount: &Mount| matches!(mount.source, MountSource::Secret { .. });
+    let has_secrets = !inputs.secret_env.is_empty() || inputs.mounts.iter().any(is_secret);
+    Root::open(inputs.root.upper.as_ref().filter(|_| has_secrets)?).ok()
 }
 
 /// Forks the command. In the command's process this does not return.
@@ -89,14 +116,19 @@ fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<C
     let keeper = pidfd(getpid()).map_err(SetupError::system("open a descriptor of a process"))?;
     let (ready, tell_ready) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
         .map_err(|error| SetupError::system("create a pipe")(error.into()))?;
+    let group = Group::create(&start.limits)?;
+    let traces = place_of_traces(&start.inputs);
+    let group_name = start.runtime.as_ref().map(|_| cgroup::unused_name());
     process::unshare(UnshareFlags::NEWPID).map_err(SetupError::system("create a process id namespace"))?;
     match process::fork().map_err(SetupError::system("create a process"))? {
         Fork::Child => {
-            command::become_command(command::Lines { socket, keeper: &keeper, ready: &tell_ready }, start, input)
+            let lines = command::Lines { socket, keeper: &keeper, ready: &tell_ready };
+            let groups = command::Groups { own: group.as_ref(), of_runtime: group_name.as_deref() };
+            command::become_command(lines, groups, start, input)
         }
         Fork::Parent(pid) => {
             let life = pidfd(pid).map_err(SetupError::system("open a descriptor of a process"))?;
-            Ok(Command { pid, life, ready })
+            Ok(Command { pid, life, group, ready, group_name, traces })
         }
     }
 }
@@ -106,26 +138,57 @@ fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
 }
 
 impl Command {
-    /// Waits for the end, or brings it about when the caller hangs up.
+    /// Waits for the end, or brings it about when the caller hangs up or a limit is met.
     fn watch(self, socket: &OwnedFd) -> io::Result<()> {
-        let interest = PollFlags::IN | PollFlags::RDHUP;
-        let mut fds = [PollFd::new(&self.life, PollFlags::IN), PollFd::new(socket, interest)];
-        while fds.iter().all(|fd| fd.revents().is_empty()) {
-            match poll(&mut fds, None) {
+        let alarms = self.group.as_ref().map_or(&[][..], Group::alarms);
+        let look = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let look = alarms.iter().any(Alarm::is_silent).then_some(&look);
+        let mut exceeded = None;
+        loop {
+            let mut fds = vec![PollFd::new(&self.life, PollFlags::IN)];
+            fds.push(PollFd::new(socket, PollFlags::IN | PollFlags::RDHUP));
+            fds.extend(alarms.iter().map(Alarm::poll));
+            match poll(&mut fds, look) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-        }
-        if fds[0].revents().is_empty() {
-            match pidfd_send_signal(&self.life, Signal::KILL) {
-                // Already dead is dead enough.
-                Ok(()) | Err(Errno::SRCH) => {}
-                Err(error) => return Err(error.into()),
+            let fired = |fd: &PollFd<'_>| !fd.revents().is_empty();
+            if look.is_some() || fds[2..].iter().any(fired) {
+                exceeded = self.group.as_ref().and_then(Group::exceeded);
+            }
+            if fired(&fds[0]) {
+                break;
+            }
+            if fired(&fds[1]) || exceeded.is_some() {
+                self.kill()?;
+                break;
             }
         }
         // The kernel delivers the end of process 1 when all other processes of its namespace are gone.
-        let ended = process::wait(self.pid)?;
-        let ready = retry_on_intr(|| rustix::io::read(&self.ready, &mut [0; 1])) == Ok(1);
-        wire::send(socket, &Report::ended(ended, ready), None)
+        let own = process::wait(self.pid)?;
+        let mut buffer = [0; 1024];
+        let length = retry_on_intr(|| rustix::io::read(&self.ready, &mut buffer)).unwrap_or(0);
+        let (ready, ended) = match &buffer[..length] {
+            [] => (false, own),
+            [_] => (true, own),
+            of_runtime => (true, wire::read_ended(of_runtime)?),
+        };
+        let exceeded = exceeded.or_else(|| self.group.as_ref().and_then(Group::exceeded));
+        // Nothing of the run is left when the caller hears of its end.
+        drop(self.group);
+        self.group_name.as_deref().map(cgroup::remove_everywhere);
+        let told = wire::send(socket, &Report::ended(ended, ready, exceeded), None);
+        if told.is_err() {
+            self.traces.iter().for_each(remove_all);
+        }
+        told
+    }
+
+    fn kill(&self) -> io::Result<()> {
+        match pidfd_send_signal(&self.life, Signal::KILL) {
+            // Already dead is dead enough.
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

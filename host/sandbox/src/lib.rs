@@ -22,6 +22,8 @@
 //!   bits do nothing unless the request asks for them, and the system calls are those of Docker's default.
 //! - It has three descriptors, no controlling terminal but one of its own, and no network unless it was given the host's, or one
 //!   that was made for it.
+//! - Its processes together use no more memory and are no more than the request allows; if they want to, all of them
+//!   end, and the outcome says so.
 //! - What the driver puts up is outside of the root's upper directory.
 //! - Secrets are in the memory of the run's processes and of a file system of its own, never on a disk, in a swap space or a
 //!   core dump, and gone with the run.
@@ -40,9 +42,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cgroup;
 mod error;
 mod init;
+mod limits;
 mod native;
+mod oci;
 mod outcome;
 mod request;
 mod secret;
@@ -51,8 +56,10 @@ mod wire;
 
 pub use error::{RunError, SetupError, SystemError};
 pub use init::{INIT_ARGUMENT, init_main};
+pub use limits::{Limits, Resource, Unlimited};
 pub use native::Native;
-pub use outcome::{Ending, RunOutcome, Sandbox, Stdio, Stream, Usage};
+pub use oci::{Flavor, Oci, RUNTIMES, Runtime, RuntimeError};
+pub use outcome::{Ending, Exceeded, RunOutcome, Sandbox, Stdio, Stream, Usage};
 pub use request::{Mount, MountSource, Network, RunInputs, RunRequest, RunTuning};
 pub use secret::Secret;
 pub use user::{User, UserError};

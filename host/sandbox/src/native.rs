@@ -7,15 +7,19 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio as Descriptor};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use wythe_sys::cancel::Cancel;
 use wythe_sys::mount::{self, Restrictions};
 
+use crate::oci::Runtime;
 use crate::wire::{self, Heard, Input, Receiver, Report, Start};
-use crate::{Ending, INIT_ARGUMENT, RunError, RunOutcome, RunRequest, Sandbox, SetupError, Stdio, Usage};
+use crate::{
+    Ending, INIT_ARGUMENT, Limits, Resource, RunError, RunOutcome, RunRequest, Sandbox, SetupError, Stdio, Usage,
+    cgroup,
+};
 
 mod captured;
 mod terminal;
@@ -25,6 +29,7 @@ mod terminal;
 pub struct Native {
     program: PathBuf,
     protected: OnceLock<Option<OwnedFd>>,
+    swept: Once,
 }
 
 impl Native {
@@ -32,7 +37,7 @@ impl Native {
     /// [`crate::init_main`]. Usually it is `/proc/self/exe`.
     #[must_use]
     pub const fn new(program: PathBuf) -> Self {
-        Self { program, protected: OnceLock::new() }
+        Self { program, protected: OnceLock::new(), swept: Once::new() }
     }
 
     /// The program by a name through which it cannot be changed: a command that is told to execute `/proc/self/exe`
@@ -67,30 +72,55 @@ impl Native {
     }
 }
 
-impl Sandbox for Native {
-    fn run(&self, request: &RunRequest, stdio: Stdio<'_>, cancel: &Cancel) -> Result<RunOutcome, RunError> {
+impl Native {
+    /// Runs the command, by a runtime if there is one.
+    pub(crate) fn run_by(
+        &self,
+        runtime: Option<Cow<'_, Runtime>>,
+        request: &RunRequest,
+        stdio: Stdio<'_>,
+        cancel: &Cancel,
+    ) -> Result<RunOutcome, RunError> {
         let began = Instant::now();
         if cancel.is_cancelled() {
             return Ok(RunOutcome { ending: Ending::Cancelled, usage: Usage::default() });
         }
+        self.swept.call_once(cgroup::sweep);
         // A timeout too long for the clock is none.
         let deadline = request.tuning.timeout.and_then(|timeout| began.checked_add(timeout));
-        let limits = Limits { deadline, cancel };
+        let bounds = Bounds { deadline, cancel };
+        let order = Order { request, runtime };
         let running = match stdio {
-            Stdio::Captured(sink) => captured::run(self, request, sink, &limits)?,
-            Stdio::Inherited => terminal::run(self, request, &limits)?,
+            Stdio::Captured(sink) => captured::run(self, &order, sink, &bounds)?,
+            Stdio::Inherited => terminal::run(self, &order, &bounds)?,
         };
-        running.outcome(began)
+        running.outcome(began, &request.tuning.limits)
+    }
+}
+
+/// What is to be run, and by whom.
+struct Order<'a> {
+    request: &'a RunRequest,
+    runtime: Option<Cow<'a, Runtime>>,
+}
+
+impl Sandbox for Native {
+    fn run(&self, request: &RunRequest, stdio: Stdio<'_>, cancel: &Cancel) -> Result<RunOutcome, RunError> {
+        self.run_by(None, request, stdio, cancel)
+    }
+
+    fn check(&self, limits: &Limits) -> Result<(), SetupError> {
+        cgroup::check(limits)
     }
 }
 
 /// What ends a run early.
-struct Limits<'a> {
+struct Bounds<'a> {
     deadline: Option<Instant>,
     cancel: &'a Cancel,
 }
 
-impl Limits<'_> {
+impl Bounds<'_> {
     /// Why the run must end now.
     fn reached(&self) -> Option<Ending> {
         if self.cancel.is_cancelled() {
@@ -122,13 +152,15 @@ struct Running {
 struct Reports {
     ready: bool,
     failed: Option<SetupError>,
+    exceeded: Option<Resource>,
     ended: Option<(Option<i32>, Option<i32>, Usage)>,
     terminal: Option<OwnedFd>,
 }
 
 impl Running {
-    fn send(&self, request: &RunRequest, input: Input, stdin: Option<BorrowedFd<'_>>) -> Result<(), RunError> {
-        let message = Start { inputs: Cow::Borrowed(&request.inputs), input };
+    fn send(&self, order: &Order<'_>, input: Input, stdin: Option<BorrowedFd<'_>>) -> Result<(), RunError> {
+        let (inputs, limits) = (Cow::Borrowed(&order.request.inputs), order.request.tuning.limits);
+        let message = Start { inputs, input, limits, runtime: order.runtime.clone() };
         wire::send(&self.socket, &message, stdin).map_err(start("send the request"))
     }
 
@@ -139,9 +171,10 @@ impl Running {
             match report {
                 Report::Terminal => self.heard.terminal = self.receiver.take_fd(),
                 Report::Failed(error) => self.heard.failed = Some(error),
-                Report::Ended { ready, code, signal, user, system, max_rss } => {
+                Report::Ended { ready, exceeded, code, signal, user, system, max_rss } => {
                     let usage = Usage { user, system, max_rss, wall: Duration::ZERO };
                     self.heard.ready = ready;
+                    self.heard.exceeded = exceeded;
                     self.heard.ended = Some((code, signal, usage));
                 }
             }
@@ -162,10 +195,14 @@ impl Running {
         Ok(())
     }
 
-    fn outcome(mut self, began: Instant) -> Result<RunOutcome, RunError> {
+    fn outcome(mut self, began: Instant, limits: &Limits) -> Result<RunOutcome, RunError> {
         self.keeper.wait().map_err(start("wait for the end"))?;
         let reports = std::mem::take(&mut self.heard);
         let usage = |usage: Usage| Usage { wall: began.elapsed(), ..usage };
+        // However the command took it: what it did after that is not what it does.
+        if let (Some(exceeded), Some(ended)) = (limits.exceeded(reports.exceeded), reports.ended) {
+            return Ok(RunOutcome { ending: Ending::Exceeded(exceeded), usage: usage(ended.2) });
+        }
         match (reports.ended, self.stopped, reports.failed) {
             // A command that ended by itself just before it was to be killed did end by itself.
             (Some((Some(code), _, used)), _, None) if reports.ready => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wythe_sys::cancel::Cancel;
 
-use crate::{RunError, RunRequest};
+use crate::{Limits, Resource, RunError, RunRequest, SetupError};
 
 /// Something that runs requests.
 pub trait Sandbox: Send + Sync {
@@ -15,6 +15,13 @@ pub trait Sandbox: Send + Sync {
     /// Whatever happens, no process of the run is alive when this returns. An error says that the command did not
     /// run, or that how it ended is unknown; that a command failed is not an error.
     fn run(&self, request: &RunRequest, stdio: Stdio<'_>, cancel: &Cancel) -> Result<RunOutcome, RunError>;
+
+    /// Says whether runs with these limits are possible here, without running anything.
+    ///
+    /// # Errors
+    ///
+    /// Returns the limit that cannot be kept, and why.
+    fn check(&self, limits: &Limits) -> Result<(), SetupError>;
 }
 
 /// Where the output of a run goes.
@@ -65,6 +72,17 @@ pub enum Ending {
     TimedOut,
     /// Killed because the caller asked for it, or not started for that reason.
     Cancelled,
+    /// Killed, with all its processes, because they wanted more of something than they may have together.
+    Exceeded(Exceeded),
+}
+
+/// A limit that was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Of what.
+    pub resource: Resource,
+    /// How much it is: bytes, or processes.
+    pub limit: u64,
 }
 
 /// What a run used.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wythe_sys::overlay::Overlay;
 
-use crate::Secret;
+use crate::{Limits, Secret};
 
 /// One run. What can change its result is apart from what can only change how it gets there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub struct RunInputs {
 pub struct RunTuning {
     /// How long it may take; `None` means as long as it wants.
     pub timeout: Option<Duration>,
+    /// How much of the machine its processes may use together.
+    pub limits: Limits,
 }
 
 /// Which network a run has.

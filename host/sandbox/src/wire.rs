@@ -15,13 +15,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wythe_sys::process::Ended;
 
-use crate::{RunInputs, SetupError};
+use crate::oci::Runtime;
+use crate::{Limits, Resource, RunInputs, SetupError};
 
 /// What the caller says first.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start<'a> {
     pub(crate) inputs: Cow<'a, RunInputs>,
     pub(crate) input: Input,
+    pub(crate) limits: Limits,
+    /// The runtime that is to run the command; without one, the keeper does.
+    pub(crate) runtime: Option<Cow<'a, Runtime>>,
 }
 
 /// Where the command's descriptors come from.
@@ -46,6 +50,8 @@ pub(crate) enum Report {
     Ended {
         /// Whether it had become the command, or was about to.
         ready: bool,
+        /// The limit that it met.
+        exceeded: Option<Resource>,
         code: Option<i32>,
         signal: Option<i32>,
         user: Duration,
@@ -55,10 +61,22 @@ pub(crate) enum Report {
 }
 
 impl Report {
-    pub(crate) fn ended(ended: Ended, ready: bool) -> Self {
+    pub(crate) fn ended(ended: Ended, ready: bool, exceeded: Option<Resource>) -> Self {
         let Ended { code, signal, user, system, max_rss } = ended;
-        Self::Ended { ready, code, signal, user, system, max_rss }
+        Self::Ended { ready, exceeded, code, signal, user, system, max_rss }
     }
+}
+
+/// Writes how a command ended that another process waited for.
+pub(crate) fn write_ended(ended: &Ended) -> Vec<u8> {
+    let Ended { code, signal, user, system, max_rss } = ended;
+    serde_json::to_vec(&(code, signal, user, system, max_rss)).expect("numbers are JSON")
+}
+
+/// Reads what [`write_ended`] wrote.
+pub(crate) fn read_ended(bytes: &[u8]) -> io::Result<Ended> {
+    let (code, signal, user, system, max_rss) = serde_json::from_slice(bytes).map_err(io::Error::other)?;
+    Ok(Ended { code, signal, user, system, max_rss })
 }
 
 /// The length that stands before a message.

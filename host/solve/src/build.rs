@@ -10,14 +10,14 @@ use wythe_image::{Image, Packed};
 use wythe_plan::spec::{ImageSpec, Step};
 use wythe_plan::{Lock, spec};
 
-use crate::chain::{Chain, Mode, Turn};
+use crate::chain::{Chain, Halt, Mode, Turn};
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::error::{BuildError, Cause};
 use crate::machine::Pretence;
 use crate::step::{LockUse, PlannedStep, Progress};
 use crate::why::Chronicle;
-use crate::{Account, Event, Forced, StepId};
+use crate::{Account, Event, Forced, Scene, StepId};
 
 /// Which results are made again even where they exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,9 +112,10 @@ async fn build_image(
         Ok(progress) => progress,
         Err(error) => return (Err(error), order.lock.clone()),
     };
+    steps.iter().for_each(|step| progress.chain.want(&step_id(&name, step), &step.ambient));
     let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
     for step in &steps {
-        let turn = Turn::new(step_id(&name, step), order.force.of(step), step.ambient.timeout);
+        let turn = Turn::new(step_id(&name, step), order.force.of(step), &step.ambient);
         if let Err(error) = progress.take(&turn, step, &mut chronicle).await {
             return (Err(error), progress.lock);
         }
@@ -168,10 +169,11 @@ async fn pin_image(
     steps.truncate(steps.iter().rposition(|step| progress.may_pin(step)).map_or(0, |last| last + 1));
     let ids = steps.iter().map(|step| step_id(&name, step)).collect();
     engine.tell(Event::ImageStarted { image: Arc::clone(&name), steps: ids });
+    steps.iter().for_each(|step| progress.chain.want(&step_id(&name, step), &step.ambient));
     // It is never finished: what a build made its images from is the last build's to say.
     let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
     for (index, step) in steps.iter().enumerate() {
-        let turn = Turn::new(step_id(&name, step), order.force.of(step), step.ambient.timeout);
+        let turn = Turn::new(step_id(&name, step), order.force.of(step), &step.ambient);
         let taken = match index + 1 == steps.len() {
             true => progress.plan_only(&turn, step).await,
             false => progress.take(&turn, step, &mut chronicle).await,
@@ -181,6 +183,36 @@ async fn pin_image(
         }
     }
     (Ok(()), progress.lock)
+}
+
+/// Builds what is below a step, and returns the place of its first command whose result is not known, or of its first
+/// if all are.
+///
+/// # Errors
+///
+/// As a build, and where the step runs no command.
+pub async fn scene(engine: &Arc<Engine>, order: &Order, wanted: &StepId) -> Result<Scene, BuildError> {
+    let is_it = |image: &&ImageSpec| image.name.as_deref().unwrap_or_default() == &*wanted.image;
+    let spec = order.images.iter().find(is_it).expect("the step is one of the order's");
+    for halt in [Halt::Missing, Halt::First] {
+        let mut progress = begin(engine, order, None, spec, Mode::Build)?;
+        for step in steps_of(spec) {
+            let id = step_id(&wanted.image, step);
+            let turn = match id == *wanted {
+                true => Turn::halting(id.clone(), &step.ambient, halt),
+                false => Turn::new(id.clone(), None, &step.ambient),
+            };
+            match progress.pass(&turn, step).await {
+                Ok(()) if id == *wanted => break,
+                Ok(()) => {}
+                Err(BuildError { cause, step }) => match *cause {
+                    Cause::Reached(scene) => return Ok(*scene),
+                    cause => return Err(BuildError { step, cause: Box::new(cause) }),
+                },
+            }
+        }
+    }
+    Err(BuildError { step: wanted.clone(), cause: Box::new(Cause::RunsNothing) })
 }
 
 /// Plans the images of an order as far as that goes without running anything.
@@ -195,7 +227,7 @@ pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<Planned
         let mut progress = begin(engine, order, context.as_ref(), spec, Mode::Look)?;
         let mut planned = Vec::new();
         for step in steps_of(spec) {
-            let turn = Turn::new(step_id(&name, step), None, step.ambient.timeout);
+            let turn = Turn::new(step_id(&name, step), None, &step.ambient);
             planned.push(progress.look(&turn, step).await?);
         }
         Ok(planned)
@@ -216,7 +248,7 @@ pub async fn foresee(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Account>
         let steps: Vec<&Step> = steps_of(spec).collect();
         let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
         for step in steps {
-            let turn = Turn::new(step_id(&name, step), order.force.of(step), step.ambient.timeout);
+            let turn = Turn::new(step_id(&name, step), order.force.of(step), &step.ambient);
             progress.foresee(&turn, step, &mut chronicle).await?;
         }
         Ok(chronicle.into_account())

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use tokio::sync::OnceCell;
 use wythe_image::{Config, Image, Reference};
+use wythe_plan::spec::Ambient;
 use wythe_plan::{ConfigEdit, Graph, Label, PlanError, Vertex, VertexId};
 
 use crate::context::Context;
@@ -17,7 +17,7 @@ use crate::error::Cause;
 use crate::machine::Pretence;
 use crate::operation::Operation;
 use crate::why::OpNow;
-use crate::{Forced, How, StepId};
+use crate::{Forced, How, StepId, granted};
 
 /// Whether missing results are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,26 @@ pub(crate) struct Chain {
     pub(crate) definition: String,
     graph: Mutex<Graph>,
     states: Mutex<BTreeMap<VertexId, Arc<OnceCell<Arc<Image>>>>>,
+    /// What steps that are not done need to be granted.
+    wants: Mutex<Vec<Want>>,
+}
+
+/// Something that a step cannot do without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Want {
+    pub(crate) step: StepId,
+    pub(crate) id: String,
+    /// Whether it is an ssh agent, and not a secret.
+    pub(crate) is_agent: bool,
+}
+
+/// A command before which a step is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// The first whose result is not known.
+    Missing,
+    /// The first.
+    First,
 }
 
 /// The step on whose behalf a vertex is solved.
@@ -48,8 +68,10 @@ pub(crate) struct Turn {
     pub(crate) step: StepId,
     /// Results of this step are made again even where they exist, because somebody asked for it.
     pub(crate) force: Option<Forced>,
-    /// How long each command of the step may run.
-    pub(crate) timeout: Option<Duration>,
+    /// What the definition says of the step's commands, whatever its kind.
+    pub(crate) ambient: Ambient,
+    /// Where it stops without an error of its own.
+    pub(crate) halt: Option<Halt>,
     ran: AtomicBool,
     hit: AtomicBool,
     size: AtomicU64,
@@ -58,10 +80,17 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(step: StepId, force: Option<Forced>, timeout: Option<Duration>) -> Arc<Self> {
+    pub(crate) fn new(step: StepId, force: Option<Forced>, ambient: &Ambient) -> Arc<Self> {
         let (ran, hit, size) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
         let (logs, operations) = (AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { step, force, timeout, ran, hit, size, logs, operations })
+        let ambient = ambient.clone();
+        Arc::new(Self { step, force, ambient, halt: None, ran, hit, size, logs, operations })
+    }
+
+    /// A turn that stops before a command.
+    pub(crate) fn halting(step: StepId, ambient: &Ambient, halt: Halt) -> Arc<Self> {
+        let turn = Self::new(step, None, ambient);
+        Arc::new(Self { halt: Some(halt), ..Arc::into_inner(turn).expect("nobody else has it yet") })
     }
 
     /// Writes down an operation that has its result, or is about to run.
@@ -123,7 +152,31 @@ impl Chain {
             definition,
             graph: Mutex::new(Graph::new()),
             states: Mutex::default(),
+            wants: Mutex::default(),
         })
+    }
+
+    /// Writes down what a step needs to be granted.
+    pub(crate) fn want(&self, step: &StepId, ambient: &Ambient) {
+        let secrets = ambient.secrets.iter().filter(|secret| secret.required).map(|secret| (&secret.id, false));
+        let all = secrets.chain(ambient.ssh.as_ref().map(|id| (id, true)));
+        let all = all.map(|(id, is_agent)| Want { step: step.clone(), id: id.clone(), is_agent });
+        self.wants.lock().expect("no look at the wants panics").extend(all);
+    }
+
+    /// Forgets what a step needed: it is done.
+    pub(crate) fn want_no_more(&self, step: &StepId) {
+        self.wants.lock().expect("no look at the wants panics").retain(|want| want.step != *step);
+    }
+
+    /// Makes sure, before something runs, that what this and later steps need is granted: an hour of work is no good
+    /// without it.
+    pub(crate) fn check_wants(&self) -> Result<(), Cause> {
+        let wants = self.wants.lock().expect("no look at the wants panics");
+        match wants.iter().find_map(|want| Some((want, granted::lacking(&self.engine, want)?))) {
+            None => Ok(()),
+            Some((want, cause)) => Err(Cause::OfStep { step: want.step.clone(), cause: Box::new(cause) }),
+        }
     }
 
     /// Changes the graph.

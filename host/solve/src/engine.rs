@@ -36,6 +36,8 @@ pub struct Parts {
     pub machine: Machine,
     /// What the person who builds has granted to steps.
     pub grants: Grants,
+    /// Whether the place where a command failed is kept, for whoever wants to look around there.
+    pub keeps_scenes: bool,
     /// Who is told.
     pub events: Arc<dyn EventSink>,
     /// What the time is, in seconds since 1970: for records, never for results.
@@ -71,6 +73,7 @@ pub struct Engine {
     pub(crate) plumbing: Plumbing,
     pub(crate) views: Views,
     pub(crate) grants: Grants,
+    pub(crate) keeps_scenes: bool,
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) now: i64,
     /// Names this build among the logs.
@@ -107,7 +110,7 @@ impl Engine {
     /// Puts an engine together.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, planner, sandbox, client, machine, grants, events, now, cancel, stop } = parts;
+        let Parts { store, planner, sandbox, client, machine, grants, keeps_scenes, events, now, cancel, stop } = parts;
         Arc::new(Self {
             fetcher: Fetcher::new(Arc::clone(&store), client),
             plumbing: Plumbing::new(&machine),
@@ -119,6 +122,7 @@ impl Engine {
             sandbox,
             machine,
             grants,
+            keeps_scenes,
             events,
             build_id: format!("{now}-{}", std::process::id()),
             now,

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use wythe_image::Digest;
 use wythe_plan::PlanError;
 use wythe_remote::{ClientError, FetchError};
-use wythe_sandbox::{Ending, RunError};
+use wythe_sandbox::{Ending, Exceeded, Resource, RunError};
 use wythe_store::QuotaError;
 
-use crate::StepId;
+use crate::{Scene, StepId};
 
 /// A build that did not reach its end.
 ///
@@ -22,6 +22,24 @@ pub struct BuildError {
     /// Why.
     #[source]
     pub cause: Box<Cause>,
+}
+
+impl BuildError {
+    /// An error of `step`, unless the cause says that it is of another one.
+    pub(crate) fn of(step: &StepId, cause: Cause) -> Self {
+        match cause {
+            Cause::OfStep { step, cause } => Self { step, cause },
+            cause => Self { step: step.clone(), cause: Box::new(cause) },
+        }
+    }
+
+    /// Takes the place where a command failed out of the error, if it was kept.
+    pub fn take_scene(&mut self) -> Option<Scene> {
+        match &mut *self.cause {
+            Cause::Command { scene, .. } => scene.take().map(|scene| *scene),
+            _ => None,
+        }
+    }
 }
 
 /// Why a step has no result.
@@ -41,7 +59,15 @@ pub enum Cause {
         tail: Vec<String>,
         /// Where all of its output is kept.
         log: PathBuf,
+        /// The place where it ran, if that is kept.
+        scene: Option<Box<Scene>>,
     },
+    /// The command that somebody wants to be in the place of is next.
+    #[error("the place of a command is reached")]
+    Reached(Box<Scene>),
+    /// Somebody wants to be in the place of a command where there is none.
+    #[error("it runs no command")]
+    RunsNothing,
     /// The lock is enforced and does not fit the definition.
     #[error("the lock has no valid entry for it: {reason}")]
     Locked {
@@ -153,6 +179,15 @@ pub enum Cause {
         #[source]
         source: std::io::Error,
     },
+    /// Another step than the one that is due cannot have a result.
+    #[error("step `{step}`")]
+    OfStep {
+        /// Which.
+        step: StepId,
+        /// Why.
+        #[source]
+        cause: Box<Self>,
+    },
     /// Somebody asked to stop.
     #[error("stopped")]
     Cancelled,
@@ -173,7 +208,24 @@ pub fn describe_ending(ending: Ending) -> String {
         Ending::Signaled(signal) => format!("was ended by signal {signal}"),
         Ending::TimedOut => "ran longer than its `timeout`".to_owned(),
         Ending::Cancelled => "was stopped".to_owned(),
+        Ending::Exceeded(exceeded) => format!("was ended: {}", describe_excess(exceeded)),
     }
+}
+
+fn describe_excess(Exceeded { resource, limit }: Exceeded) -> String {
+    match resource {
+        Resource::Cpu => format!("it used more than its `cpu` of {limit}"),
+        Resource::Memory => format!("it wanted more than its `memory` of {}", size(limit)),
+        Resource::Pids => format!("it wanted more processes and threads at once than its `pids` of {limit}"),
+        Resource::Disk => format!("it had written more than its `disk` of {}", size(limit)),
+    }
+}
+
+/// Writes a size as a definition does.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("GB", 1_000_000_000), ("MiB", 1 << 20), ("MB", 1_000_000), ("KiB", 1 << 10)];
+    let whole = units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
 fn describe_leaks(leaks: &[(String, String)]) -> String {
@@ -213,5 +265,19 @@ impl Cause {
     pub(crate) fn doing(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Machine { doing, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_said_as_they_are_written() {
+        let table =
+            [(1 << 30, "1GiB"), (512 << 20, "512MiB"), (2_000_000_000, "2GB"), (8_388_608, "8MiB"), (3, "3 bytes")];
+        for (bytes, expected) in table {
+            assert_eq!(size(bytes), expected);
+        }
     }
 }

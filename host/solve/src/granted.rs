@@ -6,14 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wythe_plan::Run;
-use wythe_sandbox::{Secret, User, UserError};
+use wythe_plan::spec::SSH_SOCKET;
+use wythe_sandbox::{Mount, MountSource, Secret, User, UserError};
+use wythe_store::Active;
 use wythe_sys::root::Root;
 
+use crate::chain::Want;
+use crate::engine::Engine;
 use crate::error::Cause;
 use crate::mounts::Laid;
 use crate::operation::Operation;
-use crate::secret::{Traces, as_variable};
+use crate::secret::{Agent, Secrets, Traces, as_variable};
 use crate::snapshot::Made;
+use crate::state::StateFiles;
 use crate::words::Effective;
 
 /// Returns the value of a secret; none for an optional one that is not granted.
@@ -44,6 +49,17 @@ pub(crate) async fn variables(
     Ok(variables)
 }
 
+/// Says what of a step's needs nobody has granted. No value is fetched for that.
+pub(crate) fn lacking(engine: &Engine, want: &Want) -> Option<Cause> {
+    let (secrets, id) = (&engine.grants.secrets, &want.id);
+    let (is_granted, what) = match want.is_agent {
+        true => (secrets.agent(id).is_some(), format!("the ssh agent `{id}`")),
+        false => (secrets.ids().any(|known| known == id), format!("the secret `{id}`")),
+    };
+    let why = "it is not given".to_owned();
+    (!is_granted).then(|| Cause::NotGranted { what, id: id.clone(), why })
+}
+
 /// Returns the socket of an ssh agent; none for an optional one that is not granted.
 pub(crate) fn agent(operation: &Operation<'_>, id: &str, required: bool) -> Result<Option<PathBuf>, Cause> {
     match operation.chain.engine.grants.secrets.agent(id) {
@@ -57,12 +73,46 @@ pub(crate) fn agent(operation: &Operation<'_>, id: &str, required: bool) -> Resu
     }
 }
 
+/// Returns what a program is given of all secrets and of the agent `default`, as mounts, and what has to live meanwhile.
+pub(crate) fn for_program(
+    secrets: &Secrets,
+    active: &Active,
+    owner: (u32, u32),
+) -> Result<(Vec<Mount>, Option<Agent>), Cause> {
+    let mut mounts = Vec::new();
+    for id in secrets.ids() {
+        let content = value(secrets, id)?;
+        let source = MountSource::Secret { content, mode: 0o400, owner };
+        mounts.push(Mount { target: format!("/run/secrets/{id}"), source });
+    }
+    let Some(real) = secrets.agent("default") else { return Ok((mounts, None)) };
+    let agent = Agent::listen(active.dir(), "ssh-agent", real, owner);
+    let agent = agent.map_err(Cause::doing("cannot reach the ssh agent"))?;
+    let source = MountSource::Bind { path: agent.path().to_owned(), subpath: String::new(), read_only: false };
+    mounts.push(Mount { target: SSH_SOCKET.to_owned(), source });
+    Ok((mounts, Some(agent)))
+}
+
+/// Returns variables with the values of secrets in place of their ids.
+pub(crate) fn values(secrets: &Secrets, ids: &BTreeMap<String, String>) -> Result<BTreeMap<String, Secret>, Cause> {
+    ids.iter().map(|(name, id)| Ok((name.clone(), as_variable(&value(secrets, id)?)))).collect()
+}
+
+fn value(secrets: &Secrets, id: &str) -> Result<Secret, Cause> {
+    let value = secrets.value(id).and_then(|value| value.ok_or_else(|| "it is not given".to_owned()));
+    value.map_err(|why| Cause::NotGranted { what: format!("the secret `{id}`"), id: id.to_owned(), why })
+}
+
 /// Returns the ids of who owns what is granted: as asked for, else the user of the command.
 pub(crate) fn owner(operation: &Operation<'_>, run: &Run, asked: &str) -> Result<(u32, u32), Cause> {
     let on = operation.input(run.on);
     let user = Effective::of(run, on, &operation.chain.pretence).user;
     let files = operation.chain.engine.views.files(on)?;
-    let wanted = if asked.is_empty() { &user } else { asked };
+    owner_of(if asked.is_empty() { &user } else { asked }, &files)
+}
+
+/// Returns the ids of a user of an image.
+pub(crate) fn owner_of(wanted: &str, files: &StateFiles) -> Result<(u32, u32), Cause> {
     let found = match files.root() {
         Some(root) => User::find(wanted, root),
         None if wanted.is_empty() => return Ok((0, 0)),

@@ -12,10 +12,11 @@ use wythe_plan::{Brush, Command, Files, KeyParts, Label, Run, Severity, Vertex, 
 use wythe_store::{LockError, ResultRecord};
 use wythe_sys::cancel::Cancel;
 
-use crate::chain::{Chain, Mode, Turn};
+use crate::chain::{Chain, Halt, Mode, Turn};
 use crate::context::Chosen;
 use crate::error::Cause;
 use crate::ration::Ration;
+use crate::scene::Scene;
 use crate::snapshot::Made;
 use crate::why::{OpNow, OpPast};
 use crate::{Event, How, files, run, why};
@@ -60,15 +61,18 @@ impl Operation<'_> {
         let (key, written) = parts.written();
         let key = key.0;
         let text = describe(self.vertex, self.label);
+        self.halt_at(Halt::First)?;
         if let Some(record) = self.known(&key)? {
             return Ok(self.hit(&text, (key, parts), record, begun));
         }
+        self.halt_at(Halt::Missing)?;
         if self.chain.mode == Mode::Foresee {
             let missing = self.chain.engine.store.why_missing(&key).map_err(Cause::store)?;
             let trees = self.trees().await?;
             self.note(|| OpNow { ran: true, missing, ..self.told(&text, (key, parts.clone()), trees, None) });
         }
         self.chain.check_may_run()?;
+        self.chain.check_wants()?;
         let engine = &self.chain.engine;
         let _flight = engine.flights.enter(key).await;
         let _lock = self.lock(key).await?;
@@ -94,6 +98,16 @@ impl Operation<'_> {
         let record = ResultRecord { log, trees, network, ..self.record(written, layer, &text) };
         made.keep(&engine.store, &key, &record)?;
         Ok(self.done(&text, How::Run, layer, begun))
+    }
+
+    /// Stops before a command where the turn says so.
+    fn halt_at(&self, place: Halt) -> Result<(), Cause> {
+        match self.vertex {
+            Vertex::Run(run) if self.turn.halt == Some(place) && !self.serves_another => {
+                Err(Cause::Reached(Scene::of(self, run, None)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes the result, within the quota of the store.

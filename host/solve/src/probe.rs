@@ -22,6 +22,8 @@ pub(crate) fn output(
 ) -> impl Future<Output = Result<Result<Vec<u8>, String>, Cause>> + use<> {
     let mut fragment = plan.clone();
     fragment.set_head(command);
+    // What resolves a step has what the step has: the index that needs a token is asked by both.
+    turn.ambient.apply(&mut fragment);
     let label = plan.labels()[command.0 as usize].clone();
     async move {
         let linked = chain.with_graph(|graph| graph.link_aside(base, &fragment));

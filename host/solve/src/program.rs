@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use wythe_image::Image;
 use wythe_plan::Network;
-use wythe_sandbox::{Mount, MountSource, RunInputs, RunRequest, RunTuning};
+use wythe_plan::spec::{Limits, SSH_SOCKET};
+use wythe_sandbox::{Mount, MountSource, RunInputs, RunRequest};
 use wythe_store::{Active, Store, VolumeMount};
 use wythe_sys::overlay::Overlay;
 
@@ -14,9 +15,11 @@ use crate::error::Cause;
 use crate::machine::Machine;
 use crate::network::{Access, View};
 use crate::plumbing::{Plumbing, Point};
-use crate::snapshot;
+use crate::run::tuning;
+use crate::secret::{Agent, Secrets};
 use crate::state::{StateFiles, layer_dirs};
 use crate::words::{HOSTNAME, SEARCH_PATH};
+use crate::{granted, snapshot};
 
 /// A program to run in an image. What is not set is as the image's configuration says.
 #[derive(Debug, Default)]
@@ -33,6 +36,30 @@ pub struct Program {
     pub network: Network,
     /// Directories that outlive it.
     pub volumes: Vec<ProgramVolume>,
+    /// How much of the machine it may use.
+    pub limits: Limits,
+    /// What nobody else is to have: each secret is a file below `/run/secrets`, and the agent `default` a socket.
+    pub secrets: Secrets,
+    /// Variables that have the value of a secret, by its id.
+    pub secret_env: BTreeMap<String, String>,
+}
+
+/// A program that is ready to run.
+#[derive(Debug)]
+pub struct ReadyProgram {
+    /// What the sandbox is asked for.
+    pub request: RunRequest,
+    access: Access,
+    /// It listens as long as the program is there.
+    _agent: Option<Agent>,
+}
+
+impl ReadyProgram {
+    /// Takes the network away and returns a line for each thing that was refused.
+    #[must_use]
+    pub fn close(self) -> Vec<String> {
+        self.access.close().1
+    }
 }
 
 /// A directory that a program finds at a path of its image.
@@ -66,18 +93,6 @@ impl ProgramVolume {
     }
 }
 
-/// The network of a program, which is there as long as this value lives.
-#[derive(Debug)]
-pub struct ProgramNetwork(Access);
-
-impl ProgramNetwork {
-    /// Takes the network away and returns a line for each thing that was refused.
-    #[must_use]
-    pub fn close(self) -> Vec<String> {
-        self.0.close().1
-    }
-}
-
 /// Returns what the sandbox is asked for, to be called within a runtime. What the program writes goes to `active`, which the caller throws away.
 ///
 /// # Errors
@@ -89,38 +104,46 @@ pub fn program_request(
     active: &Active,
     image: &Image,
     program: &Program,
-) -> Result<(RunRequest, ProgramNetwork), Cause> {
+) -> Result<ReadyProgram, Cause> {
     let config = image.config();
     let files = StateFiles::mount(store, image)?;
     let mut lowers = layer_dirs(store, image)?;
     let workdir = config.workdir_joined(program.workdir.as_deref().unwrap_or(""));
     snapshot::ensure_directory(active, &files, &workdir, 0)?;
-    let points: Vec<_> = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false }).collect();
+    let user = program.user.clone().unwrap_or_else(|| config.user.clone());
+    let owner = granted::owner_of(&user, &files)?;
+    let (mut granted, agent) = granted::for_program(&program.secrets, active, owner)?;
+    let secret_env = granted::values(&program.secrets, &program.secret_env)?;
+    let points = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false });
+    let points: Vec<_> = points.chain(granted.iter().map(|it| Point { target: &it.target, is_file: true })).collect();
     let lent = Plumbing::new(machine)
         .lay(&active.plumbing(), active.dir(), files.root(), &points, View::of(&program.network))
         .map_err(Cause::doing("cannot lay out the sandbox"))?;
     let access = Access::open(&program.network, machine)?;
     lowers.push(active.plumbing());
-    let user = program.user.clone().unwrap_or_else(|| config.user.clone());
     let mut env = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
     env.extend(config.env_map());
+    if agent.is_some() {
+        env.insert("SSH_AUTH_SOCK".to_owned(), SSH_SOCKET.to_owned());
+    }
     env.extend(program.env.clone());
     let env = lent.dress(env, &files, &user)?;
+    granted.extend(program.volumes.iter().map(ProgramVolume::mount));
     let request = RunRequest {
         inputs: RunInputs {
             root: Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) },
             argv: program.argv.clone(),
             env,
-            secret_env: BTreeMap::new(),
+            secret_env,
             workdir,
             user,
             stdin: Vec::new(),
-            mounts: lent.mounts.into_iter().chain(program.volumes.iter().map(ProgramVolume::mount)).collect(),
+            mounts: lent.mounts.into_iter().chain(granted).collect(),
             network: access.of_sandbox(),
             hostname: HOSTNAME.to_owned(),
             set_id_programs: false,
         },
-        tuning: RunTuning { timeout: None },
+        tuning: tuning(&program.limits),
     };
-    Ok((request, ProgramNetwork(access)))
+    Ok(ReadyProgram { request, access, _agent: agent })
 }

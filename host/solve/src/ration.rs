@@ -2,12 +2,12 @@
 //! What an operation may write while the store has a quota.
 //!
 //! What is known beforehand is asked for beforehand. What a command or an archive writes is not known, so the store is
-//! measured while it does: every [`TICK`] the free space of the disk, which costs a system call, and the store itself where
+//! measured while it does: every tick of a [`Lookout`] the free space of the disk, which costs a system call, and the store itself where
 //! so much less is free that the quota could be reached. Beyond the quota lies therefore at most what is written in one
 //! tick and one measurement of the running steps; nothing of it is kept.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -16,9 +16,7 @@ use wythe_sys::cancel::Cancel;
 
 use crate::engine::Engine;
 use crate::error::Cause;
-
-/// Time between two looks at the disk.
-const TICK: Duration = Duration::from_millis(20);
+use crate::lookout::Lookout;
 
 /// Longest time between two measurements: others may free space while the store grows.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -34,8 +32,7 @@ struct Watch {
     store: Arc<Store>,
     quota: u64,
     shared: Arc<Shared>,
-    /// Dropping the sender ends the thread.
-    thread: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
+    lookout: Lookout,
 }
 
 #[derive(Default)]
@@ -55,14 +52,19 @@ impl Ration {
         store.make_room(needed).map_err(Cause::Quota)?;
         let cancel = Cancel::new().map_err(Cause::doing("cannot watch the quota of the store"))?;
         let shared = Arc::new(Shared::default());
-        let (sender, ended) = mpsc::channel();
-        let (theirs, outer, inner) = (Arc::clone(store), engine.cancel.clone(), cancel.clone());
-        let told = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("quota".to_owned());
-        let thread = thread.spawn(move || watch(&theirs, quota, &outer, &inner, &told, &ended));
-        let thread = thread.map_err(Cause::doing("cannot watch the quota of the store"))?;
-        let thread = Mutex::new(Some((sender, thread)));
-        Ok(Self { cancel, watch: Some(Watch { store: Arc::clone(store), quota, shared, thread }) })
+        let mut patrol = Patrol {
+            store: Arc::clone(store),
+            quota,
+            outer: engine.cancel.clone(),
+            inner: cancel.clone(),
+            shared: Arc::clone(&shared),
+            free: store.disk_free(),
+            left: 0,
+            measured: None,
+        };
+        let lookout = Lookout::begin("quota", move || patrol.look());
+        let lookout = lookout.map_err(Cause::doing("cannot watch the quota of the store"))?;
+        Ok(Self { cancel, watch: Some(Watch { store: Arc::clone(store), quota, shared, lookout }) })
     }
 
     /// Waits until the quota is exceeded, for ever where there is none.
@@ -76,7 +78,7 @@ impl Ration {
     /// Ends the watch, and says whether what was written may be kept.
     pub(crate) fn end(&self) -> Result<(), Cause> {
         let Some(watch) = &self.watch else { return Ok(()) };
-        watch.stop();
+        watch.lookout.end();
         let excess = watch.shared.excess.lock().unwrap_or_else(PoisonError::into_inner).take();
         let occupied = excess.unwrap_or_else(|| watch.store.occupied());
         if total(&occupied) > watch.quota {
@@ -86,45 +88,43 @@ impl Ration {
     }
 }
 
-impl Watch {
-    fn stop(&self) {
-        let taken = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((sender, thread)) = taken {
-            drop(sender);
-            // It does not panic, and has nothing to say.
-            drop(thread.join());
-        }
-    }
+/// Who looks at the store from time to time.
+struct Patrol {
+    store: Arc<Store>,
+    quota: u64,
+    outer: Cancel,
+    inner: Cancel,
+    shared: Arc<Shared>,
+    /// Free bytes of the disk, and what was left of the quota, when the store was measured.
+    free: u64,
+    left: u64,
+    measured: Option<Instant>,
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn watch(store: &Store, quota: u64, outer: &Cancel, inner: &Cancel, shared: &Shared, ended: &mpsc::Receiver<()>) {
-    let (mut free, mut left, mut measured) = (store.disk_free(), 0, None::<Instant>);
-    while ended.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
-        if outer.is_cancelled() {
-            return inner.cancel();
+impl Patrol {
+    fn look(&mut self) -> ControlFlow<()> {
+        if self.outer.is_cancelled() {
+            self.inner.cancel();
+            return ControlFlow::Break(());
         }
-        let now = store.disk_free();
-        let is_recent = measured.is_some_and(|measured| measured.elapsed() < LONGEST);
-        if is_recent && free.saturating_sub(now) < left {
-            continue;
+        let now = self.store.disk_free();
+        let is_recent = self.measured.is_some_and(|measured| measured.elapsed() < LONGEST);
+        if is_recent && self.free.saturating_sub(now) < self.left {
+            return ControlFlow::Continue(());
         }
-        let mut occupied = store.occupied();
+        let mut occupied = self.store.occupied();
         // What may go goes before what runs is stopped.
-        if total(&occupied) > quota && store.make_room(0).is_ok() {
-            occupied = store.occupied();
+        if total(&occupied) > self.quota && self.store.make_room(0).is_ok() {
+            occupied = self.store.occupied();
         }
         let used = total(&occupied);
-        (free, left, measured) = (now, quota.saturating_sub(used), Some(Instant::now()));
-        if used > quota {
-            *shared.excess.lock().unwrap_or_else(PoisonError::into_inner) = Some(occupied);
-            shared.exceeded.notify_one();
-            return inner.cancel();
+        (self.free, self.left, self.measured) = (now, self.quota.saturating_sub(used), Some(Instant::now()));
+        if used <= self.quota {
+            return ControlFlow::Continue(());
         }
+        *self.shared.excess.lock().unwrap_or_else(PoisonError::into_inner) = Some(occupied);
+        self.shared.exceeded.notify_one();
+        self.inner.cancel();
+        ControlFlow::Break(())
     }
 }

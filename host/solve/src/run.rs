@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use wythe_image::Image;
+use wythe_plan::spec::Limits;
 use wythe_plan::{Brush, KeyParts, MountSource, Run};
 use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Secret, Stdio};
 use wythe_store::Traffic;
@@ -13,12 +14,14 @@ use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 
 use crate::chain::{Chain, Turn};
+use crate::disk::DiskWatch;
 use crate::error::Cause;
 use crate::mounts::{self, Laid};
 use crate::network::{Access, View};
 use crate::operation::Operation;
 use crate::output::Output;
 use crate::plumbing::Kept;
+use crate::scene::Scene;
 use crate::secret::Redactor;
 use crate::snapshot::Made;
 use crate::state::StateFiles;
@@ -67,7 +70,16 @@ pub(crate) async fn make(operation: &Operation<'_>, run: &Run, text: &str) -> Re
     let job = Job::prepare(operation, run, text).await?;
     let engine = &operation.chain.engine;
     let _slot = operation.slot().await;
-    engine.blocking(move || job.layer()).await
+    let made = engine.blocking(move || Ok(job.layer())).await?;
+    made.map_err(|failed| {
+        let Failed { cause, wreck } = *failed;
+        match cause {
+            Cause::Command { command, ending, tail, log, .. } if engine.keeps_scenes => {
+                Cause::Command { command, ending, tail, log, scene: Some(Scene::of(operation, run, wreck)) }
+            }
+            cause => cause,
+        }
+    })
 }
 
 /// Runs the command and returns its standard output; what it changed is thrown away.
@@ -80,8 +92,21 @@ pub(crate) async fn output(operation: &Operation<'_>, run: &Run, text: &str) -> 
     engine.blocking(move || job.output()).await
 }
 
+/// A run that has no layer.
+struct Failed {
+    cause: Cause,
+    /// What the command had changed.
+    wreck: Option<wythe_store::Active>,
+}
+
+impl From<Cause> for Box<Failed> {
+    fn from(cause: Cause) -> Self {
+        Self::new(Failed { cause, wreck: None })
+    }
+}
+
 /// A run with everything it needs at hand.
-struct Job {
+pub(crate) struct Job {
     chain: Arc<Chain>,
     turn: Arc<Turn>,
     on: Arc<Image>,
@@ -115,7 +140,7 @@ struct Ended {
 }
 
 impl Job {
-    async fn prepare(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Self, Cause> {
+    pub(crate) async fn prepare(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Self, Cause> {
         refuse_what_is_not_there_yet(run)?;
         if run.network.is_some() && operation.chain.engine.fetcher.is_offline() {
             return Err(Cause::NoNetwork { command: text.to_owned() });
@@ -137,10 +162,23 @@ impl Job {
         })
     }
 
-    fn layer(self) -> Result<Made, Cause> {
+    /// Returns the state that the command stands on.
+    pub(crate) fn on(&self) -> &Image {
+        &self.on
+    }
+
+    /// Puts another program in the place of the command, with further variables.
+    pub(crate) fn dress(&mut self, argv: Vec<String>, variables: [(&str, Option<&str>); 2]) {
+        self.effective.argv = argv;
+        let set = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        self.effective.env.extend(set);
+    }
+
+    fn layer(self) -> Result<Made, Box<Failed>> {
         let ended = self.execute(None)?;
         if ended.outcome.ending != Ending::Exited(0) {
-            return Err(self.failure(ended));
+            let (cause, wreck) = self.failure(ended);
+            return Err(Box::new(Failed { cause, wreck: Some(wreck) }));
         }
         let epoch = self.chain.pretence.source_date_epoch;
         let mut made = Made::of(ended.active, &ended.below, Some(&ended.plumbing.dir()), epoch)?;
@@ -164,16 +202,18 @@ impl Job {
                 let how = crate::error::describe_ending(ended.outcome.ending);
                 Ok(Err(format!("{how}\n{}", ended.tail.join("\n"))))
             }
-            _ => Err(self.failure(ended)),
+            _ => Err(self.failure(ended).0),
         }
     }
 
-    fn failure(&self, ended: Ended) -> Cause {
-        if ended.outcome.ending == Ending::Cancelled {
-            return Cause::Cancelled;
-        }
-        let Ended { outcome, tail, log, .. } = ended;
-        Cause::Command { command: self.text.clone(), ending: outcome.ending, tail, log }
+    /// Returns what went wrong, and what the command had changed.
+    fn failure(&self, ended: Ended) -> (Cause, wythe_store::Active) {
+        let Ended { active, outcome, tail, log, .. } = ended;
+        let cause = match outcome.ending {
+            Ending::Cancelled => Cause::Cancelled,
+            ending => Cause::Command { command: self.text.clone(), ending, tail, log, scene: None },
+        };
+        (cause, active)
     }
 
     /// Runs the command. With `capture` its standard output is kept, up to that many bytes, and not shown.
@@ -181,7 +221,7 @@ impl Job {
         let engine = &self.chain.engine;
         let below = engine.views.files(&self.on)?;
         let active = snapshot::begin(&engine.store, &below)?;
-        let (request, around) = self.request(&active, &below)?;
+        let (request, around) = self.request(&active, &below, None)?;
         let began = began(&active).map_err(Cause::doing("cannot look at the step's directory"))?;
         let log = engine.store.log_path(&engine.build_id, &self.turn.next_log()).map_err(Cause::store)?;
         let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
@@ -203,7 +243,9 @@ impl Job {
             let stream = if stream == wythe_sandbox::Stream::Stdout { Stream::Stdout } else { Stream::Stderr };
             redactors[stream as usize].take(bytes, &mut |bytes| write(stream, bytes));
         };
-        let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), &self.cancel);
+        let disk = DiskWatch::begin(self.turn.ambient.limits.disk, &active, &engine.store, &self.cancel);
+        let disk = disk.map_err(Cause::doing("cannot watch what the step writes"))?;
+        let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), disk.cancel());
         let (network, refused) = around.access.close();
         for line in refused {
             take(wythe_sandbox::Stream::Stderr, format!("{line}\n").as_bytes());
@@ -212,6 +254,7 @@ impl Job {
             redactor.finish(&mut |bytes| write(stream, bytes));
         }
         let outcome = outcome.map_err(|source| Cause::Sandbox { command: self.text.clone(), source })?;
+        let outcome = RunOutcome { ending: disk.verdict(outcome.ending), ..outcome };
         let ended = output.into_inner().expect("no writer of the log panics").finish();
         let doing = || Cause::doing(format!("cannot write the log `{}`", log.display()));
         let tail = ended.map_err(doing())?;
@@ -219,7 +262,13 @@ impl Job {
         Ok(Ended { active, below, began, plumbing: around.plumbing, network, outcome, tail, stdout, log })
     }
 
-    fn request(&self, active: &wythe_store::Active, below: &StateFiles) -> Result<(RunRequest, Around), Cause> {
+    /// Returns what the sandbox is asked for, on the files of `below` and what is `above` them; what is written goes to `active`.
+    pub(crate) fn request(
+        &self,
+        active: &wythe_store::Active,
+        below: &StateFiles,
+        above: Option<std::path::PathBuf>,
+    ) -> Result<(RunRequest, Around), Cause> {
         let engine = &self.chain.engine;
         let doing = || Cause::doing("cannot lay out the sandbox");
         let points: Vec<_> = self.laid.iter().map(Laid::point).collect();
@@ -230,6 +279,7 @@ impl Job {
         let epoch = self.chain.pretence.source_date_epoch;
         snapshot::ensure_directory(active, below, &self.effective.workdir, epoch)?;
         let mut lowers = engine.views.lowers(&self.on)?;
+        lowers.extend(above);
         lowers.push(plumbing.dir());
         let env = lent.dress(self.effective.env.clone(), below, &self.effective.user)?;
         let own = self.laid.iter().map(|laid| laid.mount(active)).collect::<Result<Vec<_>, _>>().map_err(doing())?;
@@ -248,10 +298,16 @@ impl Job {
                 hostname: HOSTNAME.to_owned(),
                 set_id_programs: false,
             },
-            tuning: RunTuning { timeout: self.turn.timeout },
+            tuning: tuning(&self.turn.ambient.limits),
         };
         Ok((request, Around { plumbing, access }))
     }
+}
+
+/// Returns what the sandbox is told of limits. That of the disk is [`DiskWatch`]'s.
+pub(crate) fn tuning(limits: &Limits) -> RunTuning {
+    let &Limits { timeout, cpu, memory, pids, disk: _ } = limits;
+    RunTuning { timeout, limits: wythe_sandbox::Limits { cpu, memory, pids } }
 }
 
 /// The last change of the directory that was laid out for a command is the latest time before it runs.

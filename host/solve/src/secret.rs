@@ -62,6 +62,11 @@ impl Secrets {
         value.clone().map(Some)
     }
 
+    /// Returns the ids of all secrets.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &String> {
+        self.sources.keys()
+    }
+
     /// Returns the socket of an agent.
     pub(crate) fn agent(&self, id: &str) -> Option<&PathBuf> {
         self.agents.get(id)

@@ -68,7 +68,7 @@ impl Progress {
         chronicle: &mut Chronicle,
     ) -> Result<(), BuildError> {
         let begun = Instant::now();
-        let fail = |cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) };
+        let fail = |cause| BuildError::of(&turn.step, cause);
         let engine = Arc::clone(&self.chain.engine);
         engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
         let below = self.head.as_ref().and_then(|(_, state)| state.clone());
@@ -82,11 +82,25 @@ impl Progress {
                 return Err(fail(cause));
             }
         };
+        self.chain.want_no_more(&turn.step);
         let below = below.as_ref().map_or(&[][..], |image| image.layers());
         let told = chronicle.done(turn, planned, (below, &state), &self.lock);
         if let Some(account) = told.map_err(|error| fail(Cause::store(error)))? {
             engine.tell(Event::Explained { step: turn.step.clone(), account });
         }
+        let (how, size) = (turn.how(), turn.size());
+        engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
+        Ok(())
+    }
+
+    /// As [`Self::take`], without a word in the memory of builds.
+    pub(crate) async fn pass(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<(), BuildError> {
+        let begun = Instant::now();
+        let engine = Arc::clone(&self.chain.engine);
+        engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
+        let solved = self.solve(turn, step, &mut Planned::default()).await;
+        solved.map_err(|cause| BuildError::of(&turn.step, cause))?;
+        self.chain.want_no_more(&turn.step);
         let (how, size) = (turn.how(), turn.size());
         engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
         Ok(())

@@ -138,6 +138,7 @@ impl Bench {
                 parallel: 1,
             },
             grants: Grants::default(),
+            keeps_scenes: false,
             events: Arc::new(Silent),
             now: 0,
             cancel: Cancel::new().unwrap(),

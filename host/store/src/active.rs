@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::Store;
 use crate::claim::{self, Claim};
+use crate::usage::tree_bytes;
 
 /// The directories of one running step. Dropping it has them removed, at the latest before the store's handle ends; so
 /// does the next opening of the store where the process ended before it could.
@@ -82,6 +83,12 @@ impl Active {
         self.path.join("plumbing")
     }
 
+    /// Returns what measures how much the step has written.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        Meter([self.upper(), self.work()])
+    }
+
     /// Removes the directories and says how that went; dropping does the same in silence.
     ///
     /// # Errors
@@ -89,6 +96,18 @@ impl Active {
     /// Fails where something is mounted in them, or the file system refuses. What is left goes with the next sweep.
     pub fn remove(mut self) -> io::Result<()> {
         Ok(self.claim.remove_now()?)
+    }
+}
+
+/// Measures how much a step has written, while it runs.
+#[derive(Debug)]
+pub struct Meter([PathBuf; 2]);
+
+impl Meter {
+    /// Returns the bytes that the changes take on the disk now. A file that has no name any more counts for nothing.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().map(|dir| tree_bytes(dir)).sum()
     }
 }
 

@@ -74,7 +74,7 @@ mod usage;
 mod verify;
 mod volume;
 
-pub use active::{Active, BeginError};
+pub use active::{Active, BeginError, Meter};
 pub use blob::{BlobError, BlobReader, BlobWriter, WriteBlobError};
 pub use cache::{CacheError, CacheMount, CacheSharing};
 pub use gc::{GcError, GcPolicy, GcReport};

@@ -45,6 +45,11 @@ pub fn restrict(tree: impl AsFd, restrictions: Restrictions) -> io::Result<()> {
     set_attributes(tree, restrictions, 0, libc::AT_RECURSIVE)
 }
 
+/// [`restrict`] for the one mount that `top` is on, which must be its root.
+pub fn restrict_alone(top: impl AsFd, restrictions: Restrictions) -> io::Result<()> {
+    set_attributes(top, restrictions, 0, 0)
+}
+
 /// Cuts `tree` and every mount below it off from what is mounted elsewhere, in both directions.
 pub fn make_private(tree: impl AsFd) -> io::Result<()> {
     set_attributes(tree, Restrictions::default(), libc::MS_PRIVATE, libc::AT_RECURSIVE)

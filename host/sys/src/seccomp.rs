@@ -13,8 +13,11 @@ use std::io;
 
 mod calls;
 mod compile;
+mod rules;
 #[cfg(test)]
 mod tests;
+
+pub use rules::{Condition, Rule, rules_of_steps};
 
 /// A compiled filter.
 #[derive(Clone, Debug)]

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `wythe build`.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
 use wythe_plan::StepPlanner as _;
 use wythe_plan::spec::known_hint;
-use wythe_solve::{BuildError, Built, Force, Forced, LockUse, Outcome};
+use wythe_solve::{BuildError, Built, Engine, Force, Forced, LockUse, Outcome, Parts};
 use wythe_store::Store;
 
 use crate::arguments::{Build, Progress};
-use crate::commands::block_on;
+use crate::commands::{block_on, shell};
 use crate::definition::Definition;
 use crate::diagnostic::{Report, explain};
 use crate::exit::Exit;
@@ -20,11 +21,15 @@ use crate::render::{Tally, bytes, plural, sink, time};
 use crate::workshop::{Stops, Workshop, full_name, store_failed};
 
 /// Builds the images of a definition.
-pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
+pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
+    shell::check_terminal(build)?;
     let begun = Instant::now();
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let definition = Definition::read_remembering(workshop, &build.definition, plugins.kinds(), &store)?;
+    let mut definition = Definition::read_remembering(workshop, &build.definition, plugins.kinds(), &store)?;
+    if build.no_limits {
+        definition.forget_limits();
+    }
     check_names(build, &definition)?;
     let lock_use = if build.locked { LockUse::Enforce } else { LockUse::Use };
     let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
@@ -35,18 +40,27 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
     let order = definition.order(workshop, lock_use, force)?;
     let grants = crate::grants::read(&build.grants, &workshop.surroundings)?;
     let tally = Tally::over(sink(build.progress, workshop.is_terminal));
-    let outcome: Outcome = block_on(async {
+    let mut outcome: Outcome = block_on(async {
         let stops = Stops::listen()?;
         let events = Arc::<Tally>::clone(&tally);
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &build.definition);
+        let parts = workshop.parts(&store, plugins, grants, events, &stops, &build.definition)?;
+        let engine = Engine::new(Parts { keeps_scenes: build.on_failure.is_some(), ..parts });
         Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
     })?;
+    let scene = outcome.images.iter_mut().find_map(|image| image.as_mut().err()?.take_scene());
     // What was resolved before a failure is worth keeping: the next build starts from the same versions.
     if !build.locked {
         let all_done = outcome.images.iter().all(Result::is_ok);
         definition.write_lock(&definition.lock_after(&outcome.lock, all_done))?;
     }
-    let built = all_built(outcome.images, &definition)?;
+    let built = match (all_built(outcome.images, &definition), scene) {
+        (Err(report), Some(scene)) => {
+            print::to_stderr(&report.render(workshop.color));
+            shell::enter(workshop, &scene, &definition.spec)?;
+            return Ok(report.exit.into());
+        }
+        (built, _) => built?,
+    };
     for image in &built {
         keep(&store, image, &build.tags)?;
     }
@@ -55,7 +69,7 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<(), Report> {
     if build.progress != Progress::Quiet && build.progress != Progress::Json {
         print::to_stderr(&summary(&tally, &built, &build.tags, begun));
     }
-    Ok(())
+    Ok(Exit::Done.into())
 }
 
 fn check_names(build: &Build, definition: &Definition) -> Result<(), Report> {

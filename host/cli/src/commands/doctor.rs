@@ -4,7 +4,10 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use wythe_sandbox::{Network, RunError, RunInputs, RunRequest, RunTuning, Sandbox as _, SetupError, Stdio};
+use wythe_sandbox::{
+    Limits, Native, Network, RUNTIMES, RunError, RunInputs, RunRequest, RunTuning, Runtime, Sandbox as _, SetupError,
+    Stdio,
+};
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 use wythe_sys::userns::{Standing, SubordinateIds, mapping_tools, obstacle, standing};
@@ -42,7 +45,9 @@ pub(crate) fn run(workshop: &Workshop, doctor: &Doctor) -> Result<ExitCode, Repo
     if may_build {
         findings.push(store(workshop));
         findings.extend(sandbox(workshop));
+        findings.push(limits());
     }
+    findings.push(runtimes(workshop));
     findings.push(authorities(workshop));
     findings.extend(proxies(workshop));
     if doctor.json {
@@ -141,8 +146,12 @@ fn sandbox(workshop: &Workshop) -> Vec<Finding> {
         hostname: "wythe".to_owned(),
         set_id_programs: false,
     };
-    let request = RunRequest { inputs, tuning: RunTuning { timeout: None } };
-    let tried = Cancel::new().map(|cancel| workshop.sandbox().run(&request, Stdio::Captured(&mut |_, _| ()), &cancel));
+    let request = RunRequest { inputs, tuning: RunTuning::default() };
+    let sandbox = match workshop.sandbox() {
+        Ok(sandbox) => sandbox,
+        Err(report) => return vec![mounted, Finding::bad(SANDBOX, report.render(false), "see docs/sandbox.md")],
+    };
+    let tried = Cancel::new().map(|cancel| sandbox.run(&request, Stdio::Captured(&mut |_, _| ()), &cancel));
     // An empty root has no program: that this is what fails shows that everything before it works.
     let finding = match tried {
         Ok(Err(RunError::Setup(SetupError::NoProgram { .. }))) => {
@@ -156,6 +165,43 @@ fn sandbox(workshop: &Workshop) -> Vec<Finding> {
         Err(error) => Finding::bad(SANDBOX, error.to_string(), "check the limits of this process: `ulimit -a`"),
     };
     vec![mounted, finding]
+}
+
+/// Which limits of steps can be kept. That one cannot is no fault: few steps have any.
+fn limits() -> Finding {
+    // Every driver keeps them the same way.
+    let sandbox = Native::new("/proc/self/exe".into());
+    let none = Limits::default();
+    let all = [
+        Limits { cpu: Some(1000), ..none },
+        Limits { memory: Some(1 << 30), ..none },
+        Limits { pids: Some(1000), ..none },
+    ];
+    let names = ["cpu", "memory", "pids"];
+    let tried: Vec<_> = names.into_iter().zip(all.iter().map(|limits| sandbox.check(limits))).collect();
+    let mut kept: Vec<&str> = tried.iter().filter(|(_, tried)| tried.is_ok()).map(|(name, _)| *name).collect();
+    kept.extend(["disk", "timeout"]);
+    let refused = tried.iter().filter_map(|(name, tried)| Some((name, tried.as_ref().err()?)));
+    let refused = refused.map(|(name, error)| {
+        let why = std::error::Error::source(error).map_or_else(String::new, |why| format!(": {why}"));
+        format!("{name} cannot be{why}")
+    });
+    let found: Vec<String> =
+        std::iter::once(format!("{} of a step are kept", kept.join(", "))).chain(refused).collect();
+    Finding::good("limits", found.join("; "))
+}
+
+/// Which OCI runtimes there are. None is needed.
+fn runtimes(workshop: &Workshop) -> Finding {
+    let directories = workshop.surroundings.program_directories();
+    let found = RUNTIMES.iter().filter_map(|name| Some((name, Runtime::find(name, &directories).ok()?)));
+    let one = |(name, runtime): (&&str, Runtime)| match runtime.holes().as_slice() {
+        [] => format!("{name} {}", runtime.version),
+        holes => format!("{name} {} (with known holes: {})", runtime.version, holes.join(", ")),
+    };
+    let found: Vec<String> = found.map(one).collect();
+    let found = if found.is_empty() { "none; none is needed".to_owned() } else { found.join("; ") };
+    Finding::good("OCI runtimes", found)
 }
 
 fn authorities(workshop: &Workshop) -> Finding {

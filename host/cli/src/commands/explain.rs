@@ -59,7 +59,7 @@ fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Resul
     let order = definition.order(workshop, LockUse::Use, Force { all: by_variable, steps: Vec::new() })?;
     block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(store, plugins, Grants::default(), Arc::new(Silent), &stops, &named);
+        let engine = workshop.engine(store, plugins, Grants::default(), Arc::new(Silent), &stops, &named)?;
         foresee(&engine, &order).await.map_err(|error| explain_error(&error, &definition.spec))
     })
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
     let events = sink(lock.progress, workshop.is_terminal);
     let (images, found) = block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &lock.definition);
+        let engine = workshop.engine(&store, plugins, grants, events, &stops, &lock.definition)?;
         Ok::<_, Report>(pin(&engine, &order).await)
     })?;
     let found = definition.lock_after(&found, images.iter().all(Result::is_ok));

@@ -24,7 +24,7 @@ pub(crate) fn run(workshop: &Workshop, plan: &Plan) -> Result<(), Report> {
     let images = block_on(async {
         let stops = Stops::listen()?;
         let (grants, events) = (Grants::default(), Arc::new(Silent));
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &plan.definition);
+        let engine = workshop.engine(&store, plugins, grants, events, &stops, &plan.definition)?;
         look(&engine, &order).await.map_err(|error| explain(&error, &definition.spec))
     })?;
     let names = order.images.iter().map(|image| image.name.as_deref());

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use wythe_plan::spec::{BASE_STEP, ImageSpec, Spec, Step};
 use wythe_plan::{PlanError, Problem};
-use wythe_sandbox::{Ending, RunError, SetupError, UserError};
+use wythe_sandbox::{Ending, Exceeded, RunError, SetupError, Unlimited, UserError};
 use wythe_solve::{BuildError, Cause, StepId, describe_ending};
 use wythe_store::{QuotaError, total};
 use wythe_sys::userns::{Standing, standing};
@@ -47,7 +47,7 @@ pub(crate) fn explain(error: &BuildError, spec: &Spec) -> Report {
     let report = match &*error.cause {
         Cause::Plan(PlanError::Declined(problems)) => return declined(error, problems, spec, step),
         Cause::Plan(plan) => of_plan(error, plan),
-        Cause::Command { command, ending, tail, log } => of_command(error, command, *ending, tail, log),
+        Cause::Command { command, ending, tail, log, .. } => of_command(error, command, *ending, tail, log, step),
         Cause::Quota(quota) => of_quota(error, quota),
         Cause::Cancelled => return Report::new(Exit::Interrupted, "stopped; what was done is kept"),
         cause => of_cause(error, cause),
@@ -110,7 +110,14 @@ fn of_plan(error: &BuildError, plan: &PlanError) -> Report {
     }
 }
 
-fn of_command(error: &BuildError, command: &str, ending: Ending, tail: &[String], log: &std::path::Path) -> Report {
+fn of_command(
+    error: &BuildError,
+    command: &str,
+    ending: Ending,
+    tail: &[String],
+    log: &std::path::Path,
+    step: Option<&Step>,
+) -> Report {
     let what = format!("step `{}`: `{command}` {}", error.step, describe_ending(ending));
     let mut report = Report::new(Exit::Step, what);
     if !tail.is_empty() {
@@ -119,11 +126,22 @@ fn of_command(error: &BuildError, command: &str, ending: Ending, tail: &[String]
     }
     let report = report.note(kept(&error.step));
     let report = report.hint(format!("all of its output: `wythe logs {}`, or {}", error.step.step, log.display()));
+    let report = report.hint(match step {
+        Some(_) => format!("open a shell in its place: `wythe shell --step {}`", in_words(&error.step)),
+        None => "open a shell where it fails: build with `--on-failure=shell`".to_owned(),
+    });
     match ending {
         Ending::TimedOut => report.hint("give the step a longer `timeout`"),
+        Ending::Exceeded(Exceeded { resource, .. }) => report
+            .hint(format!("if it needs that much, give the step a larger `{resource}`; the cache key stays the same")),
         Ending::Exited(_) if standing() == Standing::SingleId => report.hint(SINGLE_ID_HINT),
         _ => report,
     }
+}
+
+/// A step as options name it.
+fn in_words(id: &StepId) -> String {
+    if id.image.is_empty() { id.step.to_string() } else { format!("{} --image {}", id.step, id.image) }
 }
 
 /// Whether what was asked for cannot be had in the image, whatever the machine.
@@ -179,6 +197,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         | Cause::PinnedImageGone { .. }
         | Cause::Unsupported { .. }
         | Cause::Context { .. }
+        | Cause::RunsNothing
         | Cause::NotGranted { .. } => Exit::Spec,
         Cause::Leak { .. } => Exit::Step,
         Cause::Bug(_) => Exit::Bug,
@@ -194,9 +213,12 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
     };
     let report = match cause {
         Cause::Bug(_) => report.note(OURS),
-        Cause::Locked { .. } | Cause::NoImage { .. } | Cause::Unsupported { .. } | Cause::Context { .. } => {
-            report.note(not_begun(&error.step))
-        }
+        Cause::Locked { .. }
+        | Cause::NoImage { .. }
+        | Cause::Unsupported { .. }
+        | Cause::Context { .. }
+        | Cause::NotGranted { .. }
+        | Cause::RunsNothing => report.note(not_begun(&error.step)),
         Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
         _ => report.note(kept(&error.step)),
     };
@@ -214,6 +236,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
             .note("its result is not in the store")
             .hint("build it once without `--offline`; a step that needs no network says `network = \"none\"`"),
         Cause::NotFetched { missing } => not_fetched(report, missing),
+        Cause::RunsNothing => report.hint("see the image instead: build it, then `wythe shell IMAGE`"),
         Cause::NoImage { .. } => report.hint("see which images there are: `wythe images`"),
         Cause::Fetch(source) if source.is_transient() => report.hint(NETWORK_HINT),
         Cause::Fetch(_) => report
@@ -228,6 +251,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
             .note("if it is in a cache, the file was removed there")
             .hint("have the command remove the file, or write it to a directory in memory such as /dev/shm"),
         Cause::Files(_) if standing() == Standing::SingleId => report.hint(SINGLE_ID_HINT),
+        Cause::Sandbox { source: RunError::Setup(SetupError::Limit { why, .. }), .. } => of_limit(report, why),
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
         Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),
@@ -240,6 +264,17 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         )),
         _ => report,
     }
+}
+
+/// Says what to do where a limit cannot be kept.
+pub(crate) fn of_limit(report: Report, why: &Unlimited) -> Report {
+    let report = match why {
+        Unlimited::NotOurs(_) => {
+            report.hint("give wythe a control group of its own: `systemd-run --user --scope -p Delegate=yes wythe …`")
+        }
+        _ => report,
+    };
+    report.hint("or go without limits of processors, memory and processes: `--no-limits`; results are the same")
 }
 
 /// Most files that are named.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The options that every step has, whatever its kind: they belong to the sandbox around it and not to the tool in it.
 
+mod limits;
 mod read;
 mod secret;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -14,14 +14,16 @@ pub(super) use read::{NAME_HINT, is_name};
 
 use super::{Code, Diagnostic, Places};
 use crate::{Fragment, Mount, MountSource, Network, Run};
+pub use limits::Limits;
 pub use secret::{SecretPlace, SecretUse};
 
 /// The options of every step that this version honours.
-pub(super) const NAMES: [&str; 9] = ["env", "force", "name", "network", "secrets", "ssh", "timeout", "user", "volumes"];
+pub(super) const NAMES: [&str; 13] = [
+    "cpu", "disk", "env", "force", "memory", "name", "network", "pids", "secrets", "ssh", "timeout", "user", "volumes",
+];
 
-/// The options of every step that later versions bring. They are refused: an ignored limit is a surprise, and
-/// an ignored device a wrong image.
-const LATER: [&str; 3] = ["cpu", "gpu", "memory"];
+/// The options of every step that later versions bring. They are refused: an ignored device makes a wrong image.
+const LATER: [&str; 1] = ["gpu"];
 
 /// Whether a name is an option of every step, now or later. A plugin's option of that name is never reached.
 pub(super) fn is_taken(name: &str) -> bool {
@@ -41,8 +43,8 @@ pub struct Ambient {
     pub user: Option<String>,
     /// Whether the step runs although its result is known.
     pub force: bool,
-    /// How long one command of the step may take.
-    pub timeout: Option<Duration>,
+    /// How much of the machine one command of the step may use.
+    pub limits: Limits,
     /// The secrets of the step's commands.
     pub secrets: Vec<SecretUse>,
     /// The ssh agent that the step's commands reach, by id.
@@ -52,12 +54,12 @@ pub struct Ambient {
 }
 
 /// Where commands find the socket of the ssh agent.
-const SSH_SOCKET: &str = "/run/wythe/ssh-agent";
+pub const SSH_SOCKET: &str = "/run/wythe/ssh-agent";
 
 impl Ambient {
     /// Lays the options over a plan: they win over what the plan says of its commands.
     ///
-    /// `force` and `timeout` are no part of a plan; who runs it reads them here.
+    /// `force` and the limits are no part of a plan; who runs it reads them here.
     pub fn apply(&self, fragment: &mut Fragment) {
         for run in fragment.runs_mut() {
             run.env.extend(self.env.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -113,7 +115,7 @@ impl Ambient {
             "network" => self.network = Some(read::network(value)?),
             "user" => self.user = Some(read::user(value)?),
             "force" => self.force = read::truth("force", value)?,
-            "timeout" => self.timeout = Some(read::timeout(value)?),
+            "cpu" | "disk" | "memory" | "pids" | "timeout" => self.limits.set(name, value)?,
             "secrets" => self.secrets = secret::secrets(value)?,
             "ssh" => self.ssh = secret::ssh(value)?,
             "volumes" => self.volumes = read::volumes(value)?,

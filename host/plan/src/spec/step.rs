@@ -131,7 +131,7 @@ impl Step {
     /// what surrounds the commands that a resolver runs.
     #[must_use]
     pub fn options_digest(&self) -> Digest {
-        let Ambient { name: _, env, network, user, force: _, timeout: _, secrets: _, ssh: _, volumes: _ } =
+        let Ambient { name: _, env, network, user, force: _, limits: _, secrets: _, ssh: _, volumes: _ } =
             &self.ambient;
         Digest::of(&to_canonical_json(&Asked { kind: &self.kind, options: &self.options, env, network, user }))
     }

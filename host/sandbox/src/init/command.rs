@@ -16,7 +16,9 @@ use wythe_sys::process;
 use wythe_sys::root::Root;
 
 use super::input::Descriptors;
+use super::supervisor::{self, Order};
 use super::{confine, mounts, program};
+use crate::cgroup::Group;
 use crate::wire::{self, Input, Report, Start};
 use crate::{Network, RunInputs, SetupError, SystemError, User};
 
@@ -34,15 +36,42 @@ pub(super) struct Lines<'a> {
     pub(super) ready: &'a OwnedFd,
 }
 
-/// Becomes the command, or says why not and ends.
-pub(super) fn become_command(lines: Lines<'_>, start: Start<'_>, input: Option<OwnedFd>) -> ! {
-    let attempt = catch_unwind(AssertUnwindSafe(|| attempt(lines, &start.inputs, start.input, input)));
+/// What is around the command beside namespaces.
+#[derive(Clone, Copy)]
+pub(super) struct Groups<'a> {
+    /// The group with its limits.
+    pub(super) own: Option<&'a Group>,
+    /// The name of the one that a runtime makes.
+    pub(super) of_runtime: Option<&'a str>,
+}
+
+/// Becomes the command, or has a runtime run it and ends with it, or says why not and ends.
+pub(super) fn become_command(lines: Lines<'_>, groups: Groups<'_>, start: Start<'_>, input: Option<OwnedFd>) -> ! {
+    let Start { inputs, input: kind, limits: _, runtime } = start;
+    let attempt = catch_unwind(AssertUnwindSafe(|| match (runtime, groups.of_runtime) {
+        (Some(runtime), Some(group_name)) => {
+            let (inputs, runtime) = (&*inputs, &*runtime);
+            let order = Order { inputs, runtime, input: kind, stdin: input, group: groups.own, group_name };
+            let ended = supervisor::supervise(lines, order)?;
+            tell(lines.ready, &wire::write_ended(&ended))
+        }
+        _ => {
+            // Before there is a namespace of groups, which is then the group itself.
+            groups.own.map_or(Ok(()), Group::enter).map_err(SetupError::system("enter the control group"))?;
+            attempt(lines, &inputs, kind, input).map(|never| match never {})
+        }
+    }));
     if let Ok(Err(error)) = attempt {
         // If nobody listens, nobody needs to know.
         drop(wire::send(lines.socket, &Report::Failed(error), None));
     }
     // After a panic the caller hears of an end before anything was ready.
     process::exit_now(NOT_THE_COMMAND)
+}
+
+fn tell(keeper: &OwnedFd, what: &[u8]) -> Result<(), SetupError> {
+    let told = retry_on_intr(|| rustix::io::write(keeper, what));
+    told.map(drop).map_err(|error| SetupError::system("report to the keeper")(error.into()))
 }
 
 fn attempt(
@@ -65,13 +94,12 @@ fn attempt(
     // A change of user takes the order back.
     die_with(lines.keeper)?;
     program::execute(&inputs.argv[0], &argv, &env, inputs.env.get("PATH").map(String::as_str), || {
-        let told = retry_on_intr(|| rustix::io::write(lines.ready, &[1]));
-        told.map(drop).map_err(|error| SetupError::system("report to the keeper")(error.into()))
+        tell(lines.ready, &[1])
     })
 }
 
 /// The arguments and the environment as the kernel takes them.
-fn strings(inputs: &RunInputs) -> Result<(Vec<CString>, Vec<CString>), SetupError> {
+pub(super) fn strings(inputs: &RunInputs) -> Result<(Vec<CString>, Vec<CString>), SetupError> {
     if inputs.argv.first().is_none_or(String::is_empty) {
         return Err(SetupError::NoCommand);
     }
@@ -90,7 +118,7 @@ fn strings(inputs: &RunInputs) -> Result<(Vec<CString>, Vec<CString>), SetupErro
 }
 
 /// Asks the kernel to kill this process when the keeper dies, and makes sure that it has not died before.
-fn die_with(keeper: &OwnedFd) -> Result<(), SetupError> {
+pub(super) fn die_with(keeper: &OwnedFd) -> Result<(), SetupError> {
     let system = || SetupError::system("follow the caller in death");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| system()(error.into()))?;
     let mut fds = [PollFd::new(keeper, PollFlags::IN)];

@@ -26,13 +26,21 @@ pub(super) struct Descriptors<'a> {
 impl Descriptors<'_> {
     /// Puts them in place, and leaves the caller's session and terminal.
     pub(super) fn arrange(self, socket: &OwnedFd, root: &Root) -> Result<(), SetupError> {
-        rustix::process::setsid().map_err(|error| SetupError::system("begin a session")(error.into()))?;
         match self.input {
-            Input::Request => self.take_request().map_err(SetupError::system("prepare the command's input")),
-            Input::Descriptor => self.take_descriptor().map_err(SetupError::system("pass the input on")),
             Input::Terminal { rows, columns } => {
+                begin_session()?;
                 self.take_terminal(socket, root, rows, columns).map_err(SetupError::system("make a terminal"))
             }
+            Input::Request | Input::Descriptor => self.arrange_streams(),
+        }
+    }
+
+    /// The same without a terminal.
+    pub(super) fn arrange_streams(self) -> Result<(), SetupError> {
+        begin_session()?;
+        match self.input {
+            Input::Request => self.take_request().map_err(SetupError::system("prepare the command's input")),
+            _ => self.take_descriptor().map_err(SetupError::system("pass the input on")),
         }
     }
 
@@ -72,6 +80,10 @@ impl Descriptors<'_> {
         }
         wire::send(socket, &Report::Terminal, Some(master.as_fd()))
     }
+}
+
+fn begin_session() -> Result<(), SetupError> {
+    rustix::process::setsid().map(drop).map_err(|error| SetupError::system("begin a session")(error.into()))
 }
 
 /// Makes the user the owner of a descriptor of ours. Where that cannot be done, it works but cannot be opened again.

@@ -24,9 +24,25 @@ pub(super) const OF_REQUESTS: Restrictions =
 
 /// Builds the tree, makes it the root directory of this process, and returns it.
 pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
+    let root = assemble(inputs, top)?;
+    pivot(&root).map_err(|error| SetupError::system("change the root directory")(error.into()))?;
+    Ok(root)
+}
+
+/// The root directory of the machine.
+fn top() -> Result<OwnedFd, SetupError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let machine = retry_on_intr(|| rustix::fs::open("/", flags, Mode::empty()))
-        .map_err(|error| SetupError::system("open the root directory")(error.into()))?;
+    retry_on_intr(|| rustix::fs::open("/", flags, Mode::empty()))
+        .map_err(|error| SetupError::system("open the root directory")(error.into()))
+}
+
+/// Builds the tree over the directory that `place` returns, and returns it. `place` is asked when everything that the
+/// machine has to show is open.
+pub(super) fn assemble(
+    inputs: &RunInputs,
+    place: impl FnOnce() -> Result<OwnedFd, SetupError>,
+) -> Result<Root, SetupError> {
+    let machine = top()?;
     mount::make_private(&machine).map_err(SetupError::system("make mounts private"))?;
     let mut sources = Vec::with_capacity(inputs.mounts.len());
     for request in &inputs.mounts {
@@ -36,7 +52,7 @@ pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
     sources.sort_by_key(|(request, _)| Path::new(&request.target).components().count());
 
     let tree = overlay(&inputs.root)?;
-    mount::attach(&tree, &machine).map_err(SetupError::system("attach the root file system"))?;
+    mount::attach(&tree, place()?).map_err(SetupError::system("attach the root file system"))?;
     let root = Root::from_fd(tree);
     let mut nothing = system::Nothing::default();
     system::mount_proc(&root, &mut nothing)?;
@@ -48,7 +64,6 @@ pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
             _ => attach(&root, request, &tree, &devices)?,
         }
     }
-    pivot(&root).map_err(|error| SetupError::system("change the root directory")(error.into()))?;
     Ok(root)
 }
 

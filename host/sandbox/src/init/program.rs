@@ -2,14 +2,20 @@
 //! From the name of a program to the program.
 
 use std::convert::Infallible;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, FileType};
+use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags};
 use rustix::io::Errno;
 use wythe_sys::fault::is_of_machine;
+use wythe_sys::root::Root;
 
-use crate::SetupError;
+use crate::{RunInputs, SetupError, User};
 
 /// Where programs are if the environment does not say: Docker's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -60,6 +66,82 @@ fn find(name: &str, path: &str) -> Result<CString, SetupError> {
     } else {
         SetupError::NoProgram { program: name.into(), path: Some(path.into()) }
     })
+}
+
+/// Makes sure that a program is there for `user` in a tree that is not the root directory yet, as far as can be told
+/// without executing it.
+pub(super) fn check_in(root: &Root, inputs: &RunInputs, user: &User) -> Result<(), SetupError> {
+    let name = inputs.argv[0].as_str();
+    // What the kernel shows there is not there yet.
+    if name.starts_with("/proc/") {
+        return Ok(());
+    }
+    let tree = Tree { root, workdir: Path::new(&inputs.workdir), user };
+    let path = inputs.env.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+    let program = name.to_owned();
+    if name.contains('/') {
+        return match tree.executable(Path::new(name)) {
+            Ok(file) => check_format(root, &file, name),
+            Err(Errno::ACCESS) => Err(SetupError::ProgramDenied { program }),
+            Err(Errno::NOENT | Errno::NOTDIR) => Err(SetupError::NoProgram { program, path: None }),
+            Err(error) => Err(SetupError::Execute { program, source: error.into() }),
+        };
+    }
+    let mut denied = false;
+    for directory in path.split(':') {
+        match tree.executable(&Path::new(directory).join(name)) {
+            Ok(file) => return check_format(root, &file, name),
+            Err(error) => denied |= error == Errno::ACCESS,
+        }
+    }
+    Err(match denied {
+        true => SetupError::ProgramDenied { program },
+        false => SetupError::NoProgram { program, path: Some(path.into()) },
+    })
+}
+
+/// A root file system as a user in a directory of it sees it.
+struct Tree<'a> {
+    root: &'a Root,
+    workdir: &'a Path,
+    user: &'a User,
+}
+
+impl Tree<'_> {
+    fn executable(&self, file: &Path) -> Result<OwnedFd, Errno> {
+        let opened = self.root.resolve(&self.workdir.join(file), OFlags::PATH);
+        let opened = opened.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT))?;
+        let status = rustix::fs::fstat(&opened)?;
+        let User { uid, groups, .. } = self.user;
+        let bits = match () {
+            () if *uid == 0 => 0o111,
+            () if status.st_uid == *uid => 0o100,
+            () if groups.contains(&status.st_gid) => 0o010,
+            () => 0o001,
+        };
+        let is_file = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
+        if is_file && status.st_mode & bits != 0 { Ok(opened) } else { Err(Errno::ACCESS) }
+    }
+}
+
+/// Looks at the first bytes: a program of the kernel's format, or a script whose interpreter is there.
+fn check_format(root: &Root, file: &OwnedFd, name: &str) -> Result<(), SetupError> {
+    let mut first = [0; 256];
+    let read = File::open(wythe_sys::mount::name_of(file)).and_then(|file| file.read_at(&mut first, 0));
+    // Executable and not readable: the kernel will say.
+    let Ok(length) = read else { return Ok(()) };
+    let program = name.to_owned();
+    match &first[..length] {
+        [0x7f, b'E', b'L', b'F', ..] => Ok(()),
+        [b'#', b'!', rest @ ..] => {
+            let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+            let interpreter = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+            let interpreter = Path::new(OsStr::from_bytes(interpreter));
+            let is_there = interpreter.starts_with("/proc") || root.resolve(interpreter, OFlags::PATH).is_ok();
+            if is_there { Ok(()) } else { Err(SetupError::NoInterpreter { program }) }
+        }
+        _ => Err(SetupError::NotAProgram { program }),
+    }
 }
 
 fn executable(file: &str) -> Result<(), Errno> {

@@ -13,7 +13,7 @@ use wythe_sys::root::Root;
 use crate::SetupError;
 
 /// What reads as empty: Docker's list. Memory, keys, timers, interrupts and hardware of the machine.
-const MASKED_IN_PROC: &[&str] = &[
+pub(crate) const MASKED_IN_PROC: &[&str] = &[
     "acpi",
     "asound",
     "interrupts",
@@ -27,11 +27,11 @@ const MASKED_IN_PROC: &[&str] = &[
 ];
 
 /// What can be read and not be changed: Docker's list.
-const READ_ONLY_IN_PROC: &[&str] = &["bus", "fs", "irq", "sys", "sysrq-trigger"];
+pub(crate) const READ_ONLY_IN_PROC: &[&str] = &["bus", "fs", "irq", "sys", "sysrq-trigger"];
 
 /// What reads as empty. The second tells by the power that is used what is computed (CVE-2020-8694); the third is not
 /// there but where the machine's own `/sys` has to serve.
-const MASKED_IN_SYS: &[&str] = &["firmware", "devices/virtual/powercap", "fs/cgroup"];
+pub(crate) const MASKED_IN_SYS: &[&str] = &["firmware", "devices/virtual/powercap", "fs/cgroup"];
 
 const READ_ONLY: Restrictions = Restrictions { read_only: true, ..Restrictions::INERT };
 

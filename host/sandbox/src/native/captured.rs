@@ -8,9 +8,9 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{Limits, Native, Running, pause, start};
+use super::{Bounds, Native, Order, Running, pause, start};
 use crate::wire::Input;
-use crate::{RunError, RunRequest, Stream};
+use crate::{RunError, Stream};
 
 type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 
@@ -26,15 +26,15 @@ struct Output {
 /// Runs to the end.
 pub(super) fn run(
     native: &Native,
-    request: &RunRequest,
+    order: &Order<'_>,
     sink: Sink<'_>,
-    limits: &Limits<'_>,
+    bounds: &Bounds<'_>,
 ) -> Result<Running, RunError> {
     let (stdout, stdout_writer) = output(Stream::Stdout)?;
     let (stderr, stderr_writer) = output(Stream::Stderr)?;
     let mut running = native.spawn([stdout_writer.into(), stderr_writer.into()])?;
-    running.send(request, Input::Request, None)?;
-    pump(&mut running, [stdout, stderr], sink, limits)?;
+    running.send(order, Input::Request, None)?;
+    pump(&mut running, [stdout, stderr], sink, bounds)?;
     Ok(running)
 }
 
@@ -47,12 +47,12 @@ fn output(stream: Stream) -> Result<(Output, OwnedFd), RunError> {
 
 /// Passes output on until the sandbox has said all. By then no process of it is alive, so what the pipes hold is the
 /// rest; that somebody elsewhere could hold on to one is no reason to wait.
-fn pump(running: &mut Running, mut outputs: [Output; 2], sink: Sink<'_>, limits: &Limits<'_>) -> Result<(), RunError> {
+fn pump(running: &mut Running, mut outputs: [Output; 2], sink: Sink<'_>, bounds: &Bounds<'_>) -> Result<(), RunError> {
     let mut buffer = vec![0; CHUNK];
     let mut alive = true;
     while alive {
-        let ready = wait(running, &outputs, limits)?;
-        if let Some(why) = limits.reached() {
+        let ready = wait(running, &outputs, bounds)?;
+        if let Some(why) = bounds.reached() {
             running.stop(why)?;
         }
         for (output, ready) in outputs.iter_mut().zip(ready.outputs) {
@@ -76,15 +76,15 @@ struct Ready {
     outputs: [bool; 2],
 }
 
-fn wait(running: &Running, outputs: &[Output; 2], limits: &Limits<'_>) -> Result<Ready, RunError> {
+fn wait(running: &Running, outputs: &[Output; 2], bounds: &Bounds<'_>) -> Result<Ready, RunError> {
     let mut fds = vec![PollFd::new(&running.socket, PollFlags::IN)];
     let open = outputs.each_ref().map(|output| output.pipe.as_ref());
     fds.extend(open.iter().flatten().map(|pipe| PollFd::new(*pipe, PollFlags::IN)));
     let mut timeout = None;
     // Once it is being stopped there is nothing left that could stop it.
     if running.stopped.is_none() {
-        fds.push(PollFd::from_borrowed_fd(limits.cancel.as_fd(), PollFlags::IN));
-        timeout = pause(limits.remaining());
+        fds.push(PollFd::from_borrowed_fd(bounds.cancel.as_fd(), PollFlags::IN));
+        timeout = pause(bounds.remaining());
     }
     match poll(&mut fds, timeout.as_ref()) {
         Ok(_) | Err(Errno::INTR) => {}

@@ -13,40 +13,40 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
-use super::{Limits, Native, Running, pause, start};
+use super::{Bounds, Native, Order, Running, pause, start};
+use crate::RunError;
 use crate::wire::Input;
-use crate::{RunError, RunRequest};
 
 /// How often the size of the terminal is looked at: we have no business with the signals of our process.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Runs to the end.
-pub(super) fn run(native: &Native, request: &RunRequest, limits: &Limits<'_>) -> Result<Running, RunError> {
+pub(super) fn run(native: &Native, order: &Order<'_>, bounds: &Bounds<'_>) -> Result<Running, RunError> {
     let (stdin, stdout) = (io::stdin(), io::stdout());
     if isatty(&stdin) && isatty(&stdout) {
         let size = tcgetwinsize(&stdin).map_err(|error| start("ask for the size of the terminal")(error.into()))?;
         let mut running = native.spawn([Descriptor::null(), Descriptor::null()])?;
-        running.send(request, Input::Terminal { rows: size.ws_row, columns: size.ws_col }, None)?;
-        Relay::new(stdin.as_fd(), stdout.as_fd())?.run(&mut running, limits)?;
+        running.send(order, Input::Terminal { rows: size.ws_row, columns: size.ws_col }, None)?;
+        Relay::new(stdin.as_fd(), stdout.as_fd())?.run(&mut running, bounds)?;
         return Ok(running);
     }
     let mut running = native.spawn([Descriptor::inherit(), Descriptor::inherit()])?;
-    running.send(request, Input::Descriptor, Some(stdin.as_fd()))?;
-    while watch(&mut running, limits)? {}
+    running.send(order, Input::Descriptor, Some(stdin.as_fd()))?;
+    while watch(&mut running, bounds)? {}
     Ok(running)
 }
 
 /// Waits for the sandbox to say something. False when it has said all.
-fn watch(running: &mut Running, limits: &Limits<'_>) -> Result<bool, RunError> {
+fn watch(running: &mut Running, bounds: &Bounds<'_>) -> Result<bool, RunError> {
     let stopping = running.stopped.is_some();
     let mut fds = vec![PollFd::new(&running.socket, PollFlags::IN)];
     if !stopping {
-        fds.push(PollFd::from_borrowed_fd(limits.cancel.as_fd(), PollFlags::IN));
+        fds.push(PollFd::from_borrowed_fd(bounds.cancel.as_fd(), PollFlags::IN));
     }
-    let timeout = if stopping { None } else { pause(limits.remaining()) };
+    let timeout = if stopping { None } else { pause(bounds.remaining()) };
     wait(&mut fds, timeout.as_ref())?;
     let heard = !fds[0].revents().is_empty();
-    if let Some(why) = limits.reached() {
+    if let Some(why) = bounds.reached() {
         running.stop(why)?;
     }
     if heard { running.hear() } else { Ok(true) }
@@ -83,10 +83,10 @@ impl<'a> Relay<'a> {
         Ok(Self { stdin, stdout, before, typed: vec![], input_open: true, hung_up: false })
     }
 
-    fn run(&mut self, running: &mut Running, limits: &Limits<'_>) -> Result<(), RunError> {
+    fn run(&mut self, running: &mut Running, bounds: &Bounds<'_>) -> Result<(), RunError> {
         let mut alive = true;
         while alive {
-            alive = self.turn(running, limits)?;
+            alive = self.turn(running, bounds)?;
         }
         // What the command wrote last is still in its terminal.
         if let Some(terminal) = &running.heard.terminal {
@@ -98,9 +98,9 @@ impl<'a> Relay<'a> {
     }
 
     /// One round. False when the sandbox has said all.
-    fn turn(&mut self, running: &mut Running, limits: &Limits<'_>) -> Result<bool, RunError> {
+    fn turn(&mut self, running: &mut Running, bounds: &Bounds<'_>) -> Result<bool, RunError> {
         let mut fds = vec![PollFd::new(&running.socket, PollFlags::IN)];
-        fds.push(PollFd::from_borrowed_fd(limits.cancel.as_fd(), PollFlags::IN));
+        fds.push(PollFd::from_borrowed_fd(bounds.cancel.as_fd(), PollFlags::IN));
         if running.stopped.is_some() {
             fds.truncate(1);
         }
@@ -115,12 +115,12 @@ impl<'a> Relay<'a> {
                 fds.push(PollFd::from_borrowed_fd(self.stdin, PollFlags::IN));
             }
         }
-        let timeout = limits.remaining().map_or(LOOK, |remaining| remaining.min(LOOK));
+        let timeout = bounds.remaining().map_or(LOOK, |remaining| remaining.min(LOOK));
         wait(&mut fds, pause(Some(timeout)).as_ref())?;
         let fired: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         // A terminal that nobody has open reports just that, without end: look again when the pause is over.
         self.hung_up = fired.get(first) == Some(&PollFlags::HUP);
-        if let (None, Some(why)) = (running.stopped, limits.reached()) {
+        if let (None, Some(why)) = (running.stopped, bounds.reached()) {
             running.stop(why)?;
         }
         if let Some(terminal) = &running.heard.terminal {

@@ -71,6 +71,18 @@ pub(crate) fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         Some("fault") => {
             std::process::abort();
         }
+        Some("hog") => {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(vec![1_u8; 1 << 20]);
+                std::hint::black_box(&hoard);
+            }
+        }
+        Some("threads") => {
+            for _ in 0..200 {
+                drop(std::thread::Builder::new().spawn(std::thread::park));
+            }
+        }
         Some("ids") => println!("{} {}", rustix::process::getuid(), rustix::process::geteuid()),
         Some("abstract") => {
             let address = SocketAddr::from_abstract_name(arguments.next().unwrap()).unwrap();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The suite of the native driver. It runs as whoever runs it, and once more as an ordinary user if that is root.
+//! The suite of all drivers. It runs with the native one as whoever runs it, once more as an ordinary user if that is root, and
+//! both again with each OCI runtime that is installed.
 //!
 //! This binary is three things: the suite, the program that the driver executes again, and (copied into the root file
 //! system of a run) the program that looks around from inside.
@@ -21,8 +22,10 @@ mod confinement;
 mod files;
 mod inside;
 mod life;
+mod limits;
 mod output;
 mod rootless;
+mod runtimes;
 mod secrets;
 mod support;
 mod terminal;
@@ -60,13 +63,23 @@ fn trials() -> Vec<Trial> {
         eprintln!("skipped as an ordinary user: set {ENTER}=1 to run the suite in a user namespace");
         return trials;
     }
-    let suites =
-        [output::TESTS, life::TESTS, users::TESTS, confinement::TESTS, files::TESTS, secrets::TESTS, terminal::TESTS];
+    let suites = [
+        output::TESTS,
+        life::TESTS,
+        users::TESTS,
+        confinement::TESTS,
+        files::TESTS,
+        limits::TESTS,
+        secrets::TESTS,
+        terminal::TESTS,
+    ];
     for suite in suites {
         suite.iter().copied().for_each(&mut add);
     }
     if standing() == Standing::Root {
-        rootless::TESTS.iter().copied().for_each(&mut add);
+        let again = [rootless::TESTS, runtimes::TESTS];
+        // Once more is enough.
+        again.into_iter().filter(|_| support::runtime().is_none()).flatten().copied().for_each(&mut add);
     }
     trials
 }

@@ -16,8 +16,12 @@ pub(crate) fn others_exist() -> bool {
     standing() != Standing::SingleId
 }
 
-/// The suite as a user of this machine that has subordinate ids, if there is one.
 fn with_many_ids() {
+    suite_as_somebody(None);
+}
+
+/// The suite, with the native driver or with a runtime, as a user of this machine that has subordinate ids.
+pub(crate) fn suite_as_somebody(runtime: Option<&str>) {
     let list = std::fs::read_to_string("/etc/subuid").unwrap_or_default();
     let names: Vec<&str> = list.lines().filter_map(|line| line.split(':').next()).collect();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
@@ -26,16 +30,16 @@ fn with_many_ids() {
         (names.contains(&fields[0]) && fields[2] != "0").then(|| fields[2].parse::<u32>().ok())?
     });
     match user {
-        Some(uid) => suite_as(uid),
+        Some(uid) => suite_as(uid, runtime),
         None => println!("skipped: no user of this machine has subordinate ids"),
     }
 }
 
 fn with_a_single_id() {
-    suite_as(NOBODY_IN_PARTICULAR);
+    suite_as(NOBODY_IN_PARTICULAR, None);
 }
 
-fn suite_as(uid: u32) {
+fn suite_as(uid: u32, runtime: Option<&str>) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     // Where we were built may not be readable for others.
@@ -45,6 +49,7 @@ fn suite_as(uid: u32) {
         .args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into(), "--".into()])
         .arg(program)
         .env(crate::ENTER, "1")
+        .envs(runtime.map(|name| (crate::support::RUNTIME, name)))
         .output()
         .unwrap();
     let text = [output.stdout, output.stderr].concat();

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 use wythe_sandbox::{
-    Ending, Mount, MountSource, Native, Network, RunError, RunInputs, RunOutcome, RunRequest, RunTuning, Sandbox,
-    Stdio, Stream,
+    Ending, Limits, Mount, MountSource, Native, Network, Oci, RunError, RunInputs, RunOutcome, RunRequest, RunTuning,
+    Runtime, Sandbox, Stdio, Stream,
 };
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
@@ -114,6 +114,11 @@ impl Sand {
         self
     }
 
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+        self.request.tuning.limits = limits;
+        self
+    }
+
     pub(crate) fn user(self, user: &str) -> Self {
         self.with(|inputs| inputs.user = user.into())
     }
@@ -154,7 +159,7 @@ impl Sand {
             }
             watch(stream, bytes);
         };
-        let outcome = native().run(&self.request, Stdio::Captured(&mut sink), cancel)?;
+        let outcome = driver().run(&self.request, Stdio::Captured(&mut sink), cancel)?;
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ok(Ran { ending: outcome.ending, stdout: text(stdout), stderr: text(stderr), outcome })
     }
@@ -174,9 +179,33 @@ impl Sand {
     }
 }
 
-pub(crate) fn native() -> &'static Native {
-    static NATIVE: OnceLock<Native> = OnceLock::new();
-    NATIVE.get_or_init(|| Native::new("/proc/self/exe".into()))
+/// Names the runtime of the suite, if it is not that of the native driver.
+pub(crate) const RUNTIME: &str = "WYTHE_TEST_RUNTIME";
+
+/// The driver of the suite.
+pub(crate) fn driver() -> &'static dyn Sandbox {
+    static DRIVER: OnceLock<Box<dyn Sandbox>> = OnceLock::new();
+    DRIVER.get_or_init(new_driver).as_ref()
+}
+
+/// Another one of the same kind.
+pub(crate) fn new_driver() -> Box<dyn Sandbox> {
+    let native = Native::new("/proc/self/exe".into());
+    match runtime() {
+        Some(runtime) => Box::new(Oci::new(native, runtime)),
+        None => Box::new(native),
+    }
+}
+
+/// The runtime of the suite; none for the native driver.
+pub(crate) fn runtime() -> Option<Runtime> {
+    let name = std::env::var(RUNTIME).ok()?;
+    Some(installed(&name).expect("the runtime is installed"))
+}
+
+/// A runtime of this machine.
+pub(crate) fn installed(name: &str) -> Option<Runtime> {
+    Runtime::find(name, &["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(PathBuf::from)).ok()
 }
 
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

@@ -8,10 +8,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
-use wythe_sandbox::{Ending, Sandbox};
+use wythe_sandbox::Ending;
 use wythe_sys::cancel::Cancel;
 
-use crate::support::{Sand, native};
+use crate::support::{Sand, driver};
 
 crate::tests![
     pipes_pass_through,
@@ -25,7 +25,7 @@ pub(crate) const ARGUMENT: &str = "inherit";
 /// Runs a script in place of this process.
 pub(crate) fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let sand = Sand::sh(&arguments.next().unwrap());
-    let outcome = native().run(&sand.request, wythe_sandbox::Stdio::Inherited, &Cancel::new().unwrap()).unwrap();
+    let outcome = driver().run(&sand.request, wythe_sandbox::Stdio::Inherited, &Cancel::new().unwrap()).unwrap();
     match outcome.ending {
         Ending::Exited(code) => ExitCode::from(u8::try_from(code).unwrap()),
         ending => panic!("{ending:?}"),

@@ -50,18 +50,19 @@ const NEWEST: u32 = 466;
 const PRIVATE_TO_ARM: u32 = 0x000f_0000;
 
 /// `CLONE_NEWNS`, `NEWCGROUP`, `NEWUTS`, `NEWIPC`, `NEWUSER`, `NEWPID` and `NEWNET`.
-const NAMESPACES: u32 = 0x7e02_0000;
+pub(super) const NAMESPACES: u32 = 0x7e02_0000;
 /// Address families, first and last of each run. Not here: families without an implementation in current kernels,
 /// the kernel's cryptography (38, a source of holes) and virtual machine sockets (40, which no namespace contains).
-const FAMILIES: &[(u32, u32)] = &[(0, 11), (13, 18), (21, 22), (24, 24), (26, 33), (35, 36), (39, 39), (41, 45)];
+pub(super) const FAMILIES: &[(u32, u32)] =
+    &[(0, 11), (13, 18), (21, 22), (24, 24), (26, 33), (35, 36), (39, 39), (41, 45)];
 /// The family of the kernel's own protocols, and the one of them that speaks to the audit. It is refused as by a kernel without one,
 /// which is what programs that change users take for an answer.
-const NETLINK: u32 = 16;
-const AUDIT: u32 = 9;
+pub(super) const NETLINK: u32 = 16;
+pub(super) const AUDIT: u32 = 9;
 /// `PER_LINUX`, `PER_LINUX32`, each also with `UNAME26`, and the question for the current one.
-const PERSONALITIES: &[u32] = &[0, 8, 0x0002_0000, 0x0002_0008, u32::MAX];
+pub(super) const PERSONALITIES: &[u32] = &[0, 8, 0x0002_0000, 0x0002_0008, u32::MAX];
 /// `TIOCSTI` and `TIOCLINUX`.
-const TYPING: &[u32] = &[0x5412, 0x541c];
+pub(super) const TYPING: &[u32] = &[0x5412, 0x541c];
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
@@ -115,7 +116,7 @@ pub(super) fn ranges(column: usize) -> Vec<(u32, Verdict)> {
     ranges
 }
 
-fn verdict(name: &str) -> Verdict {
+pub(super) fn verdict(name: &str) -> Verdict {
     match name {
         "clone" => Verdict::Clone,
         "clone3" => Verdict::Unknown,

@@ -39,6 +39,7 @@ fn causes() -> Vec<(&'static str, u8, Cause)> {
         ending,
         tail: vec!["fetching https://me:secret@host/x".to_owned(), "killed".to_owned()],
         log: PathBuf::from("/store/logs/1-2/deps.1.log"),
+        scene: None,
     };
     vec![
         ("plugin-trapped", 4, broken("trapped while planning: unreachable", &["plan at src/lib.rs:7"])),

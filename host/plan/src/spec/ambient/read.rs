@@ -161,21 +161,8 @@ pub(super) fn user(value: &Value) -> Result<String, Diagnostic> {
     Ok(user.to_owned())
 }
 
-pub(super) fn timeout(value: &Value) -> Result<Duration, Diagnostic> {
-    let duration = match value {
-        Value::Number(seconds) => seconds.as_u64().map(Duration::from_secs),
-        Value::String(text) => duration(text),
-        other => return Err(wrong_type("timeout", "a string such as \"10m\"", other)),
-    };
-    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
-        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        Diagnostic::error(Code::Invalid, format!("`timeout` cannot be `{shown}`"))
-            .hint("write seconds as a number, or hours, minutes and seconds as in \"90s\", \"10m\" or \"1h30m\"")
-    })
-}
-
 /// Reads `1h30m`, `90s`, `500ms`.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;
     while !rest.is_empty() {

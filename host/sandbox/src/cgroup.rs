@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Control groups: the kernel's limits for all processes of a run together.
+//!
+//! The group of a run lies inside the one that this process is in, so that no limit above it is escaped, in each
+//! hierarchy that has a controller it needs:
+//!
+//! ```text
+//! OWN/                      where this process was started
+//! ├── wythe.main/           the second interface only: a group with limits for others has no processes itself
+//! └── wythe.run-PID-N/      one run; locked as long as its keeper lives
+//! ```
+//!
+//! The keeper removes the group. If it is killed, the next run that finds the group unlocked does.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{Access, AtFlags, CWD};
+use rustix::process::Pid;
+
+use crate::{Limits, Resource, SetupError, Unlimited};
+pub(crate) use alarm::Alarm;
+use place::{Place, Version};
+
+mod alarm;
+mod files;
+mod place;
+
+/// What the names of groups of runs begin with.
+const RUN: &str = "wythe.run-";
+
+/// Where the processes are that were in the group before there were others in it.
+const MAIN: &str = "wythe.main";
+
+/// The group of one run. Dropping it removes it; its processes must have ended.
+#[derive(Debug)]
+pub(crate) struct Group {
+    members: Vec<Member>,
+    alarms: Vec<Alarm>,
+}
+
+/// The group in one hierarchy.
+#[derive(Debug)]
+struct Member {
+    dir: PathBuf,
+    /// Locked; and a way to the group, whatever is mounted over it.
+    open: File,
+}
+
+/// Whether the limits of a run could be kept here. Nothing is changed.
+pub(crate) fn check(limits: &Limits) -> Result<(), SetupError> {
+    let tables = Tables::read();
+    limits.resources().try_for_each(|resource| tables.place(resource).map(drop).map_err(of(resource)))
+}
+
+/// Removes groups of a name, wherever a runtime has made them; they must be empty.
+pub(crate) fn remove_everywhere(name: &str) {
+    for parent in Tables::read().all() {
+        // What cannot be removed now goes with the next sweep.
+        drop(files::remove(&parent.join(name)));
+    }
+}
+
+/// Removes groups of runs whose keepers were killed.
+pub(crate) fn sweep() {
+    for parent in Tables::read().all() {
+        let entries = fs::read_dir(&parent).into_iter().flatten().filter_map(Result::ok);
+        for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(RUN.as_bytes())) {
+            if let Ok(Some(_lock)) = files::claim(&entry.path()) {
+                // Whoever is still in it is nobody's; then it stays.
+                drop(fs::remove_dir(entry.path()));
+            }
+        }
+    }
+}
+
+fn of(resource: Resource) -> impl FnOnce(Unlimited) -> SetupError {
+    move |why| SetupError::Limit { resource, why }
+}
+
+fn refused(path: &Path) -> impl FnOnce(io::Error) -> Unlimited {
+    let path = path.display().to_string();
+    move |source| match source.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Unlimited::NotOurs(path),
+        _ => Unlimited::Refused { path, source: source.into() },
+    }
+}
+
+impl Group {
+    /// Makes a group with these limits; none where nothing is limited.
+    pub(crate) fn create(limits: &Limits) -> Result<Option<Self>, SetupError> {
+        let resources: Vec<Resource> = limits.resources().collect();
+        if resources.is_empty() {
+            return Ok(None);
+        }
+        let tables = Tables::read();
+        let places = resources.iter().map(|resource| tables.place(*resource).map_err(of(*resource)));
+        let places: Vec<Place> = places.collect::<Result<_, _>>()?;
+        let mut group = Self { members: Vec::new(), alarms: Vec::new() };
+        let name = unused_name();
+        for (resource, place) in resources.iter().zip(&places) {
+            group.limit(*resource, place, &name, limits).map_err(of(*resource))?;
+        }
+        Ok(Some(group))
+    }
+
+    fn limit(&mut self, resource: Resource, place: &Place, name: &str, limits: &Limits) -> Result<(), Unlimited> {
+        if place.version == Version::V2 {
+            delegate(&place.dir, resource)?;
+        }
+        let dir = place.dir.join(name);
+        // Controllers of one hierarchy share the group.
+        if self.members.iter().all(|member| member.dir != dir) {
+            self.members.push(Member::create(&dir).map_err(refused(&dir))?);
+        }
+        let settings = settings(resource, place.version, limits);
+        for (file, value, is_everywhere) in settings {
+            let set = if is_everywhere { files::set } else { files::set_if_there };
+            set(&dir, file, &value).map_err(refused(&dir.join(file)))?;
+        }
+        let alarm = Alarm::of(resource, place.version, &dir).map_err(refused(&dir))?;
+        self.alarms.extend(alarm);
+        Ok(())
+    }
+
+    /// Puts the calling process, which must have one thread, into the group; its children are born there.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        self.members.iter().try_for_each(|member| member.take("0"))
+    }
+
+    /// Takes another process, which must have one thread, into the group.
+    pub(crate) fn take(&self, process: Pid) -> io::Result<()> {
+        let number = process.as_raw_nonzero().to_string();
+        self.members.iter().try_for_each(|member| member.take(&number))
+    }
+
+    /// What becomes readable, or has an exceptional condition, when a limit was met.
+    pub(crate) fn alarms(&self) -> &[Alarm] {
+        &self.alarms
+    }
+
+    /// What the run wanted more of than it may have.
+    pub(crate) fn exceeded(&self) -> Option<Resource> {
+        self.alarms.iter().find(|alarm| alarm.has_gone_off()).map(Alarm::resource)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for member in &self.members {
+            // What cannot be removed now goes with the next sweep.
+            drop(files::remove(&member.dir));
+        }
+    }
+}
+
+impl Member {
+    fn take(&self, process: &str) -> io::Result<()> {
+        files::set(Path::new(&wythe_sys::mount::name_of(&self.open)), "cgroup.procs", process)
+    }
+
+    fn create(dir: &Path) -> io::Result<Self> {
+        fs::create_dir(dir)?;
+        match files::claim(dir) {
+            Ok(Some(lock)) => Ok(Self { dir: dir.to_owned(), open: lock }),
+            // A sweep took it for a leftover in the moment before: it is gone, or about to be.
+            Ok(None) => Err(io::Error::from(ErrorKind::NotFound)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A name that no group of a living keeper has.
+pub(crate) fn unused_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let process = rustix::process::getpid().as_raw_nonzero();
+    format!("{RUN}{process}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// File, value, and whether every kernel has the file.
+fn settings(resource: Resource, version: Version, limits: &Limits) -> Vec<(&'static str, String, bool)> {
+    const PERIOD: u64 = 100_000;
+    let memory = limits.memory.unwrap_or_default().to_string();
+    let quota = u64::from(limits.cpu.unwrap_or_default()) * PERIOD / 1000;
+    match (resource, version) {
+        (Resource::Cpu, Version::V1) => {
+            vec![("cpu.cfs_period_us", PERIOD.to_string(), true), ("cpu.cfs_quota_us", quota.to_string(), true)]
+        }
+        (Resource::Cpu, Version::V2) => vec![("cpu.max", format!("{quota} {PERIOD}"), true)],
+        // Swap counts: else a limit of memory is one of speed.
+        (Resource::Memory, Version::V1) => {
+            vec![("memory.limit_in_bytes", memory.clone(), true), ("memory.memsw.limit_in_bytes", memory, false)]
+        }
+        (Resource::Memory, Version::V2) => vec![
+            ("memory.max", memory, true),
+            ("memory.swap.max", "0".to_owned(), false),
+            ("memory.oom.group", "1".to_owned(), false),
+        ],
+        (Resource::Pids, _) => vec![("pids.max", limits.pids.unwrap_or_default().to_string(), true)],
+        (Resource::Disk, _) => vec![],
+    }
+}
+
+/// Lets groups inside `dir` limit a resource. A group that does that has no processes (cgroups(7), "no internal
+/// processes"), so those that it has move one level down.
+fn delegate(dir: &Path, resource: Resource) -> Result<(), Unlimited> {
+    const CONTROL: &str = "cgroup.subtree_control";
+    let enabled = fs::read_to_string(dir.join(CONTROL)).unwrap_or_default();
+    if enabled.split_whitespace().any(|name| name == resource.name()) {
+        return Ok(());
+    }
+    let enable = || files::set(dir, CONTROL, &format!("+{resource}"));
+    let mut enabled = enable();
+    // Processes may be born while others are moved.
+    for _ in 0..16 {
+        match &enabled {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                move_down(dir).map_err(refused(&dir.join(MAIN)))?;
+                enabled = enable();
+            }
+            _ => break,
+        }
+    }
+    enabled.map_err(refused(&dir.join(CONTROL)))
+}
+
+fn move_down(dir: &Path) -> io::Result<()> {
+    let main = dir.join(MAIN);
+    match fs::create_dir(&main) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    for process in fs::read_to_string(dir.join("cgroup.procs"))?.lines() {
+        match files::set(&main, "cgroup.procs", process) {
+            // It has ended.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel says of the groups of this process.
+struct Tables {
+    groups: String,
+    mounts: String,
+}
+
+impl Tables {
+    /// Without the tables there are no groups.
+    fn read() -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        Self { groups: read("/proc/self/cgroup"), mounts: read("/proc/self/mountinfo") }
+    }
+
+    /// Where groups for a resource can be made.
+    fn place(&self, resource: Resource) -> Result<Place, Unlimited> {
+        let first = place::first(resource.name(), &self.groups, &self.mounts);
+        let second = || {
+            let second = self.second()?;
+            let offered = fs::read_to_string(second.dir.join("cgroup.controllers")).unwrap_or_default();
+            offered.split_whitespace().any(|name| name == resource.name()).then_some(second)
+        };
+        let place = first.or_else(second).ok_or(Unlimited::NoController(resource))?;
+        match rustix::fs::accessat(CWD, &place.dir, Access::WRITE_OK, AtFlags::EACCESS) {
+            Ok(()) => Ok(place),
+            Err(_) => Err(Unlimited::NotOurs(place.dir.display().to_string())),
+        }
+    }
+
+    /// The groups that this process is in, wherever that is to be seen.
+    fn all(&self) -> Vec<PathBuf> {
+        let first = place::controllers(&self.groups).filter_map(|name| place::first(name, &self.groups, &self.mounts));
+        let mut dirs: Vec<PathBuf> = first.chain(self.second()).map(|place| place.dir).collect();
+        dirs.sort();
+        dirs.dedup();
+        dirs
+    }
+
+    /// The group in the hierarchy of the second interface, or the one above if we were moved down.
+    fn second(&self) -> Option<Place> {
+        let mut place = place::second(&self.groups, &self.mounts)?;
+        if place.dir.file_name().is_some_and(|name| name == MAIN) {
+            place.dir.pop();
+        }
+        Some(place)
+    }
+}

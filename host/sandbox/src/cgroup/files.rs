@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The files of a control group.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+
+/// How often it is tried to remove a group whose last process is still being put away by the kernel.
+const TRIES: u32 = 2000;
+
+/// Writes a setting. The kernel takes each write as a whole.
+pub(super) fn set(dir: &Path, name: &str, value: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(dir.join(name))?.write_all(value.as_bytes())
+}
+
+/// Writes a setting that not every kernel has.
+pub(super) fn set_if_there(dir: &Path, name: &str, value: &str) -> io::Result<()> {
+    match set(dir, name, value) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound) => Ok(()),
+        result => result,
+    }
+}
+
+/// The number behind a word in a file of such lines; zero where there is none.
+pub(super) fn count(file: &File, word: &str) -> io::Result<u64> {
+    let mut buffer = [0; 4096];
+    let length = file.read_at(&mut buffer, 0)?;
+    let text = String::from_utf8_lossy(&buffer[..length]);
+    let numbers = text.lines().filter_map(|line| line.split_once(' ')).filter(|(key, _)| *key == word);
+    Ok(numbers.filter_map(|(_, number)| number.trim().parse::<u64>().ok()).sum())
+}
+
+/// Takes a group as one's own, as long as the descriptor is open. `None` if it is somebody's.
+pub(super) fn claim(dir: &Path) -> io::Result<Option<File>> {
+    let open = File::open(dir)?;
+    match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(open)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes a group whose processes have ended.
+pub(super) fn remove(dir: &Path) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        match fs::remove_dir(dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // The process is reaped, and the kernel has not taken it off the group's list yet.
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+}

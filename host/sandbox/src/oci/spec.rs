@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a request to what an OCI runtime reads (runtime-spec 1.0.2, `config.md` and `config-linux.md`).
+//!
+//! A pure function. What has to be found by descriptor inside an untrusted tree is not in it: the root file system comes
+//! with all mounts of the request in it, and with a `/dev` (`init/runtime.rs`). What the runtime is asked for is what only it
+//! can do: namespaces, `/proc` and `/sys` in them, the user, capabilities, the filter of system calls.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wythe_sys::seccomp::{Condition, Rule, rules_of_steps};
+
+use crate::init::{CAPABILITIES, MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC};
+use crate::{Network, RunInputs, User};
+
+/// What the request does not say.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// Where the root file system is, with everything mounted in it.
+    pub(crate) root: &'a Path,
+    /// Who the command is.
+    pub(crate) user: &'a User,
+    /// Whether the command gets a terminal of its own.
+    pub(crate) has_terminal: bool,
+    /// The path of a control group that the runtime makes, relative to its own; none if it makes none.
+    pub(crate) group: Option<&'a str>,
+}
+
+/// Returns the content of `config.json`.
+pub(crate) fn runtime_spec(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
+    let hostname = if inputs.hostname.is_empty() { "localhost" } else { &inputs.hostname };
+    json!({
+        "ociVersion": "1.0.2",
+        "hostname": hostname,
+        "process": process(inputs, around),
+        "root": {"path": around.root},
+        "mounts": mounts(inputs, around.root),
+        "linux": linux(inputs, around.group),
+    })
+}
+
+fn process(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
+    let User { uid, gid, groups, home: _ } = around.user;
+    // Who is not root has none, and can get those of the bounding set only by a set-id program.
+    let held: &[&str] = if *uid == 0 { &CAPABILITIES } else { &[] };
+    json!({
+        "terminal": around.has_terminal,
+        "user": {"uid": uid, "gid": gid, "additionalGids": groups, "umask": 0o022},
+        "args": inputs.argv,
+        "env": environment(inputs),
+        "cwd": if inputs.workdir.is_empty() { "/" } else { &inputs.workdir },
+        "capabilities": {
+            "bounding": CAPABILITIES, "effective": held, "permitted": held, "inheritable": [], "ambient": [],
+        },
+        "noNewPrivileges": !inputs.set_id_programs,
+        // One and not zero: a program that takes dumps gets them at zero too (core(5)).
+        "rlimits": [{"type": "RLIMIT_CORE", "hard": 1, "soft": 1}],
+    })
+}
+
+/// The variables as the runtime takes them, those that are secret in place of plain ones of the same name.
+fn environment(inputs: &RunInputs) -> Vec<String> {
+    let open = inputs.env.iter().filter(|(name, _)| !inputs.secret_env.contains_key(*name));
+    let open = open.map(|(name, value)| format!("{name}={value}"));
+    let secret = inputs.secret_env.iter();
+    let secret = secret.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value.bytes())));
+    open.chain(secret).collect()
+}
+
+fn mounts(inputs: &RunInputs, root: &Path) -> Vec<Value> {
+    let inert = ["nosuid", "noexec", "nodev"];
+    let mut mounts = vec![
+        json!({"destination": "/proc", "type": "proc", "source": "proc", "options": inert}),
+        // A mount on `/dev` that is there keeps the runtime from making one with nodes that work.
+        json!({"destination": "/dev", "type": "bind", "source": root.join("dev"), "options": ["rbind", "rprivate", "nosuid", "noexec", "nodev"]}),
+    ];
+    // That of another network, which the runtime is called in, is in the root already.
+    if inputs.network == Network::None {
+        let options = ["nosuid", "noexec", "nodev", "ro"];
+        mounts.push(json!({"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": options}));
+    }
+    mounts
+}
+
+fn linux(inputs: &RunInputs, group: Option<&str>) -> Value {
+    // That of IPC is made before the runtime is called: the message queues below `/dev` are of it.
+    let mut kinds = vec!["pid", "mount", "uts", "cgroup"];
+    if inputs.network == Network::None {
+        kinds.push("network");
+    }
+    let namespaces: Vec<Value> = kinds.into_iter().map(|kind| json!({"type": kind})).collect();
+    let paths = |top: &str, names: &[&str]| names.iter().map(|name| format!("{top}/{name}")).collect::<Vec<_>>();
+    let masked = [paths("/proc", MASKED_IN_PROC), paths("/sys", MASKED_IN_SYS)].concat();
+    let read_only = paths("/proc", READ_ONLY_IN_PROC);
+    let mut linux = json!({
+        "namespaces": namespaces,
+        "maskedPaths": masked,
+        "readonlyPaths": read_only,
+        "seccomp": seccomp(),
+    });
+    if let Some(group) = group {
+        linux["cgroupsPath"] = json!(group);
+        // No file system lets the command open a node that it makes; those that are there are there on purpose.
+        linux["resources"] = json!({"devices": [{"allow": true, "access": "rwm"}]});
+    }
+    linux
+}
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURES: [&str; 2] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"];
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURES: [&str; 2] = ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"];
+
+fn seccomp() -> Value {
+    let rules: Vec<Value> = rules_of_steps().iter().map(rule).collect();
+    json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": 1,
+        "architectures": ARCHITECTURES,
+        "syscalls": rules,
+    })
+}
+
+fn rule(rule: &Rule) -> Value {
+    let mut written = json!({"names": rule.names, "action": "SCMP_ACT_ALLOW"});
+    if let Some(errno) = rule.errno {
+        written["action"] = json!("SCMP_ACT_ERRNO");
+        written["errnoRet"] = json!(errno);
+    }
+    if !rule.conditions.is_empty() {
+        let one = |condition: &Condition| {
+            json!({
+                "index": condition.argument,
+                "value": condition.mask,
+                "valueTwo": condition.equal,
+                "op": "SCMP_CMP_MASKED_EQ",
+            })
+        };
+        written["args"] = rule.conditions.iter().map(one).collect();
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests;
