@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Print what a build would do, without running anything
     Plan(Plan),
+    /// Say what is wrong with a definition or a claimed file, or could be better, without building it
+    Check(Check),
     /// Say why the steps of the last build ran, or what would run now
     Explain(Explain),
     /// Print all output of the steps of the last build, whether it ended well or not
@@ -133,7 +135,7 @@ pub(crate) enum Command {
 }
 
 /// Where a definition is.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Definition {
     /// A directory with a wythe.toml, or with a file that a plugin claims; or such a file
     #[arg(default_value = ".", value_name = "DIR|FILE")]
@@ -144,12 +146,15 @@ pub(crate) struct Definition {
     /// Build this stage of a claimed file, in place of the last one
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,
-    /// Build arguments that plugins may ask for
-    #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME=VALUE")]
+    /// Build arguments that plugins may ask for; without a value, that of the variable of this name where it is set
+    #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME[=VALUE]")]
     pub(crate) args: Vec<String>,
-    /// Images that take the place of names in a claimed file
-    #[arg(long = "build-context", value_name = "NAME=docker-image://REFERENCE")]
+    /// What takes the place of a name in a claimed file: a directory, or `docker-image://REFERENCE`
+    #[arg(long = "build-context", value_name = "NAME=DIR|docker-image://REFERENCE")]
     pub(crate) build_contexts: Vec<String>,
+    /// The platform of the image; that of this machine is the only one so far
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<String>,
     /// Labels that are added to the image of a claimed file
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
@@ -178,7 +183,9 @@ Examples:
   wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
   wythe build --locked --offline     from what is in the store, without any network
   wythe build --rebuild run          run that step again even where its result is known
-  wythe build --on-failure=shell     look around where a step failed")]
+  wythe build --on-failure=shell     look around where a step failed
+  wythe build -o type=local,dest=out the files of the image, in a directory
+  wythe build --call outline         what a claimed file lets you choose")]
 pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) definition: Definition,
@@ -202,6 +209,23 @@ pub(crate) struct Build {
     /// Open a shell in the place of the command that failed, with the files as it left them
     #[arg(long, value_name = "WHAT")]
     pub(crate) on_failure: Option<OnFailure>,
+    /// Run what belongs to these parts of a claimed file again (stages), even where results are known
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    pub(crate) no_cache_filter: Vec<String>,
+    /// Look for newer images under the names that a claimed file builds on. They are looked up by every build that no lock
+    /// holds, so this asks for nothing more
+    #[arg(long)]
+    pub(crate) pull: bool,
+    /// Also write the image: `type=oci|docker|tar|local,dest=PATH`; `tar` and `local` are its files; a PATH alone is `local`,
+    /// and `-` is a `tar` on standard output
+    #[arg(short, long = "output", value_name = "TYPE")]
+    pub(crate) outputs: Vec<String>,
+    /// Do something else with it than building
+    #[arg(long, value_name = "WHAT", default_value = "build")]
+    pub(crate) call: Call,
+    /// The same as --call check
+    #[arg(long, conflicts_with = "call")]
+    pub(crate) check: bool,
     /// How progress is shown
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: Progress,
@@ -214,6 +238,37 @@ pub(crate) struct Build {
     /// Write what `--json` prints to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata_file: Option<PathBuf>,
+}
+
+/// What is done with a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Call {
+    /// It is built.
+    Build,
+    /// It is looked through, as by `wythe check`.
+    Check,
+    /// What it lets a person choose is listed: arguments, secrets, agents.
+    Outline,
+    /// What can be built of it is listed.
+    Targets,
+}
+
+/// Arguments of `wythe check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Steps are planned and nothing is run; a step that cannot be planned before the image below it is built is left out,
+and said so. The exit status is 0 where nothing was found, 1 where something was.
+
+Examples:
+  wythe check                    ./wythe.toml, or the file that a plugin claims
+  wythe check services/web --target runtime
+  wythe check --json | jq -r '.[].rule'")]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) definition: Definition,
+    /// Print JSON: an array of what was found
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What the person who builds grants to steps.

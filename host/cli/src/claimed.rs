@@ -9,9 +9,10 @@ use wythe_plan::spec::BuilderVersion;
 use wythe_plan::{Kind, Network};
 
 use crate::arguments;
-use crate::definition::{read_text, split_assignment};
+use crate::definition::{arguments_given, read_text, split_assignment};
 use crate::diagnostic::Report;
 use crate::exit::Exit;
+use crate::workshop::Workshop;
 
 /// A definition that nobody wrote: one base, of the kind that claims a file.
 #[derive(Debug)]
@@ -26,29 +27,48 @@ pub(crate) struct Claimed {
 
 impl Claimed {
     /// Finds a claimed file: the one that `--file` names, or one of a directory. None where it is for a definition to say.
-    pub(crate) fn find(wanted: &arguments::Definition, kinds: &[Kind]) -> Result<Option<Self>, Report> {
+    pub(crate) fn find(
+        workshop: &Workshop,
+        wanted: &arguments::Definition,
+        kinds: &[Kind],
+    ) -> Result<Option<Self>, Report> {
+        let Some((kind, dir, file)) = Self::place(wanted, kinds)? else { return Ok(None) };
+        Self::of(workshop, wanted, kind, &dir, &file).map(Some)
+    }
+
+    /// Returns the kind that is meant, the build context, and the file.
+    fn place<'k>(
+        wanted: &arguments::Definition,
+        kinds: &'k [Kind],
+    ) -> Result<Option<(&'k Kind, PathBuf, PathBuf)>, Report> {
         if let Some(file) = &wanted.file {
             let kind = kind_of(file, kinds)?;
-            return Self::of(wanted, kind, &wanted.path, file).map(Some);
+            return Ok(Some((kind, wanted.path.clone(), file.clone())));
         }
         if wanted.path.is_file() {
             let name = wanted.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(kind) = claiming(&name, kinds) else { return Ok(None) };
             let dir = wanted.path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-            return Self::of(wanted, kind, dir, &wanted.path).map(Some);
+            return Ok(Some((kind, dir.to_owned(), wanted.path.clone())));
         }
         for kind in kinds {
             for name in &kind.files {
                 let file = wanted.path.join(name);
                 if file.is_file() {
-                    return Self::of(wanted, kind, &wanted.path, &file).map(Some);
+                    return Ok(Some((kind, wanted.path.clone(), file)));
                 }
             }
         }
         Ok(None)
     }
 
-    fn of(wanted: &arguments::Definition, kind: &Kind, dir: &Path, file: &Path) -> Result<Self, Report> {
+    fn of(
+        workshop: &Workshop,
+        wanted: &arguments::Definition,
+        kind: &Kind,
+        dir: &Path,
+        file: &Path,
+    ) -> Result<Self, Report> {
         let mut options = Map::new();
         match path_below(dir, file) {
             Some(path) => drop(options.insert("path".to_owned(), path.into())),
@@ -70,14 +90,16 @@ impl Claimed {
         if let Some(target) = &wanted.target {
             ask("target", "--target", target.clone().into())?;
         }
-        for (name, option, texts) in [
-            ("args", "--arg", &wanted.args),
-            ("contexts", "--build-context", &wanted.build_contexts),
-            ("labels", "--label", &wanted.labels),
-        ] {
+        for (name, option, texts) in
+            [("contexts", "--build-context", &wanted.build_contexts), ("labels", "--label", &wanted.labels)]
+        {
             if !texts.is_empty() {
                 ask(name, option, pairs(texts, option)?.into())?;
             }
+        }
+        if !wanted.args.is_empty() {
+            let given = arguments_given(workshop, wanted)?.into_iter();
+            ask("args", "--arg", given.map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into())?;
         }
         options.insert("kind".to_owned(), kind.name.clone().into());
         if let Some(network) = &wanted.network {

@@ -2,12 +2,15 @@
 //! What each word of the command line does.
 
 pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod images;
 pub(crate) mod lock;
 pub(crate) mod logs;
+pub(crate) mod outline;
+pub(crate) mod output;
 pub(crate) mod packages;
 pub(crate) mod plan;
 pub(crate) mod plugin;

@@ -6,14 +6,15 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use wythe_image::Platform;
 use wythe_plan::spec::{Limits, Spec, SpecErrors, known_hint};
 use wythe_plan::{Kind, Lock, ParseLockError};
-use wythe_solve::{Force, LockUse, Order, Pretence};
+use wythe_solve::{BuildError, Force, LockUse, Order, Pretence};
 use wythe_store::Store;
 
 use crate::arguments;
 use crate::claimed::Claimed;
-use crate::diagnostic::{Report, warnings};
+use crate::diagnostic::{Report, Texts, explain, warnings};
 use crate::environment::now;
 use crate::exit::Exit;
 use crate::workshop::{Workshop, absolute};
@@ -37,6 +38,10 @@ pub(crate) struct Definition {
     /// None where what floats is looked up anew by every build.
     lock_path: Option<PathBuf>,
     lock_text: String,
+    /// Whether a build writes the lock: that of a claimed file is made by who asks for it.
+    keeps_lock: bool,
+    /// What messages call a text that nobody wrote into a definition.
+    claimed: Option<String>,
     dir: PathBuf,
     /// Names the definition in the store's memory of earlier builds.
     file: PathBuf,
@@ -68,15 +73,28 @@ impl Definition {
         })
     }
 
+    /// Does the same as [`Definition::read`], and hands over all that is wrong with the text where that is why it fails.
+    pub(crate) fn read_telling(
+        workshop: &Workshop,
+        wanted: &arguments::Definition,
+        kinds: &[Kind],
+        errors: &mut Option<SpecErrors>,
+    ) -> Result<Self, Report> {
+        Self::read_with(workshop, wanted, kinds, |name, text| {
+            Spec::parse(name, text, kinds).inspect_err(|found| *errors = Some(found.clone()))
+        })
+    }
+
     fn read_with(
         workshop: &Workshop,
         wanted: &arguments::Definition,
         kinds: &[Kind],
         parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
     ) -> Result<Self, Report> {
+        check_platform(workshop, wanted)?;
         let is_definition = wanted.file.is_none() && wanted.path.join(DEFINITION).is_file();
-        if !is_definition && let Some(claimed) = Claimed::find(wanted, kinds)? {
-            return Self::of_claimed(claimed, wanted, parse);
+        if !is_definition && let Some(claimed) = Claimed::find(workshop, wanted, kinds)? {
+            return Self::of_claimed(workshop, claimed, wanted, parse);
         }
         refuse_what_is_for_claimed(wanted)?;
         let path = find(&wanted.path, kinds)?;
@@ -91,22 +109,35 @@ impl Definition {
         let lock_path = path.with_extension("lock");
         let lock_text = if lock_path.exists() { read_text(&lock_path)? } else { String::new() };
         let lock = if lock_text.is_empty() { Lock::default() } else { parse_lock(&lock_path, &lock_text)? };
-        let args = wanted.args.iter().map(|arg| split_assignment(arg, "--arg")).collect::<Result<_, _>>()?;
+        let args = arguments_given(workshop, wanted)?;
         let file = dir.join(path.file_name().unwrap_or_default());
-        Ok(Self { spec, lock, images, lock_path: Some(lock_path), lock_text, dir, file, args })
+        let lock_path = Some(lock_path);
+        Ok(Self { spec, lock, images, lock_path, lock_text, keeps_lock: true, claimed: None, dir, file, args })
     }
 
     /// Makes a definition of a file that a kind claims. Its text has no name: nobody wrote it, so nobody is shown it.
     fn of_claimed(
+        workshop: &Workshop,
         claimed: Claimed,
         wanted: &arguments::Definition,
         parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
     ) -> Result<Self, Report> {
         let spec = parse("", &claimed.text)?;
         let images = spec.images.iter().map(|image| image.name.clone()).collect();
-        let args = wanted.args.iter().map(|arg| split_assignment(arg, "--arg")).collect::<Result<_, _>>()?;
+        let args = arguments_given(workshop, wanted)?;
         let (dir, file) = (absolute(&claimed.dir)?, absolute(&claimed.file)?);
-        Ok(Self { spec, lock: Lock::default(), images, lock_path: None, lock_text: String::new(), dir, file, args })
+        // Beside the file and called after it, since a directory may have several.
+        let lock_path = (claimed.file != Path::new("-")).then(|| claimed.file.with_added_extension("lock"));
+        let lock_text = match &lock_path {
+            Some(path) if path.is_file() => read_text(path)?,
+            _ => String::new(),
+        };
+        let lock = match &lock_path {
+            Some(path) if !lock_text.is_empty() => parse_lock(path, &lock_text)?,
+            _ => Lock::default(),
+        };
+        let (keeps_lock, name) = (!lock_text.is_empty(), Some(name_of(&claimed.file)));
+        Ok(Self { spec, lock, images, lock_path, lock_text, keeps_lock, claimed: name, dir, file, args })
     }
 
     /// Forgets the limits that a machine may be unable to keep.
@@ -172,6 +203,27 @@ impl Definition {
         self.lock_path.is_some() && *lock != self.lock && lock.to_text() != self.lock_text
     }
 
+    /// Explains why a build stopped, with the place in the definition or in the text that a step is made of.
+    pub(crate) fn explain(&self, error: &BuildError) -> Report {
+        explain(error, &self.spec, &self.texts())
+    }
+
+    /// Returns the texts that steps are made of.
+    pub(crate) fn texts(&self) -> Texts<'_> {
+        Texts { spec: &self.spec, dir: &self.dir, claimed: self.claimed.as_deref() }
+    }
+
+    /// Returns the name of the lock's file.
+    pub(crate) fn lock_name(&self) -> String {
+        let name = self.lock_path.as_deref().and_then(Path::file_name).unwrap_or("the lock".as_ref());
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Writes the lock beside the definition, where a build may and it has changed.
+    pub(crate) fn keep_lock(&self, lock: &Lock) -> Result<(), Report> {
+        if self.keeps_lock { self.write_lock(lock) } else { Ok(()) }
+    }
+
     /// Writes the lock beside the definition, where it has changed.
     pub(crate) fn write_lock(&self, lock: &Lock) -> Result<(), Report> {
         let Some(path) = self.lock_path.as_ref().filter(|_| self.lock_differs(lock)) else { return Ok(()) };
@@ -185,6 +237,38 @@ pub(crate) fn rfc3339(epoch: u64) -> Result<String, Report> {
     let stamp = i64::try_from(epoch).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let stamp = stamp.ok_or_else(|| Report::new(Exit::Spec, format!("{epoch} seconds is not a time")))?;
     Ok(stamp.to_string())
+}
+
+/// Refuses another platform than this machine's.
+fn check_platform(workshop: &Workshop, wanted: &arguments::Definition) -> Result<(), Report> {
+    let Some(text) = &wanted.platform else { return Ok(()) };
+    let here = workshop.surroundings.machine().platform;
+    let failed = |error: &dyn std::fmt::Display| {
+        Report::new(Exit::Usage, format!("`--platform {text}` is not a platform")).note(error.to_string())
+    };
+    let platform: Platform = text.parse().map_err(|error| failed(&error))?;
+    if platform == here {
+        return Ok(());
+    }
+    let report = Report::new(Exit::Spec, format!("an image for {platform} cannot be built here"));
+    Err(report.note(format!("this machine is {here}, and programs of another one cannot be run on it")))
+}
+
+/// Returns the build arguments; one without a value has that of the variable of its name, and is none where there is none.
+pub(crate) fn arguments_given(
+    workshop: &Workshop,
+    wanted: &arguments::Definition,
+) -> Result<Vec<(String, String)>, Report> {
+    let given = wanted.args.iter().filter_map(|text| match text.split_once('=') {
+        None if !text.is_empty() => {
+            let value = String::from_utf8(workshop.surroundings.bytes(text)?).map_err(|_| {
+                Report::new(Exit::Usage, format!("`--arg {text}`: the variable of this name is not UTF-8"))
+            });
+            Some(value.map(|value| (text.clone(), value)))
+        }
+        _ => Some(split_assignment(text, "--arg")),
+    });
+    given.collect()
 }
 
 /// Refuses options that a definition says in its own words.

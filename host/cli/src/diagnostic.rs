@@ -2,6 +2,7 @@
 //! The only place where an error becomes prose for a person: what, where, why, what state things are in, what next.
 
 mod build;
+mod texts;
 
 use std::ops::Range;
 
@@ -13,6 +14,7 @@ use wythe_solve::redacted;
 use crate::exit::Exit;
 
 pub(crate) use build::{explain, is_the_commands_fault, of_limit};
+pub(crate) use texts::Texts;
 
 /// A failure on its way to the person who caused it or can mend it.
 #[derive(Debug)]
@@ -90,9 +92,21 @@ impl Report {
         self
     }
 
+    /// Says how grave it is, where it is no failure.
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        let entry = self.last();
+        (entry.severity, entry.heading) = (severity, None);
+        self
+    }
+
     /// Says several things at once.
     pub(crate) fn join(self, other: Self) -> Self {
         Self { exit: self.exit.max(other.exit), entries: self.entries.into_iter().chain(other.entries).collect() }
+    }
+
+    /// Returns what could not be done, in a line.
+    pub(crate) fn what(&self) -> String {
+        redacted(&self.entries.iter().map(|entry| entry.what.as_str()).collect::<Vec<_>>().join("; "))
     }
 
     /// Returns the whole message, ready to print. Credentials in addresses are not repeated, whoever said them.

@@ -8,6 +8,7 @@
 mod arguments;
 mod claimed;
 mod commands;
+mod contexts;
 mod definition;
 mod diagnostic;
 mod environment;
@@ -88,6 +89,7 @@ fn run(workshop: &Workshop, command: &Command) -> Result<ExitCode, diagnostic::R
     match command {
         Command::Build(build) => commands::build::run(workshop, build),
         Command::Plan(plan) => commands::plan::run(workshop, plan).map(done),
+        Command::Check(check) => commands::check::run(workshop, &check.definition, check.json),
         Command::Explain(explain) => commands::explain::run(workshop, explain).map(done),
         Command::Logs(logs) => commands::logs::run(workshop, logs).map(done),
         Command::Lock(lock) => commands::lock::run(workshop, lock).map(done),

@@ -90,7 +90,7 @@ fn find_zero_bytes(value: &Value, pointer: &str, faults: &mut Vec<(Code, Problem
 }
 
 fn problem(path: &str, message: impl Into<String>) -> Problem {
-    Problem { severity: Severity::Error, path: path.to_owned(), message: message.into(), hint: None }
+    Problem { severity: Severity::Error, path: path.to_owned(), message: message.into(), hint: None, place: None }
 }
 
 fn hinted(path: &str, message: impl Into<String>, hint: &str) -> Problem {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, to_canonical_json};
 
-use crate::{Action, ConfigEdit, Files, Mount, MountSource, Run, Source};
+use crate::{Action, ConfigEdit, Files, Mount, Run, Source};
 
 /// The place of a vertex in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl Vertex {
         match self {
             Self::Base | Self::Scratch | Self::Image { .. } | Self::Configure { .. } => on.collect(),
             Self::Files(files) => on.chain(files.actions.iter().filter_map(copied_state)).collect(),
-            Self::Run(run) => on.chain(run.mounts.iter().filter_map(mounted_state)).collect(),
+            Self::Run(run) => on.chain(run.mounts.iter().flat_map(Mount::states)).collect(),
         }
     }
 
@@ -93,11 +93,7 @@ impl Vertex {
             }
             Self::Run(run) => {
                 visit(&mut run.on);
-                for mount in &mut run.mounts {
-                    if let MountSource::State { vertex, .. } = &mut mount.source {
-                        visit(vertex);
-                    }
-                }
+                run.mounts.iter_mut().flat_map(Mount::states_mut).for_each(visit);
             }
         }
     }
@@ -106,13 +102,6 @@ impl Vertex {
 fn copied_state(action: &Action) -> Option<VertexId> {
     match action {
         Action::Copy { source: Source::State { vertex, .. } | Source::Matching { vertex, .. }, .. } => Some(*vertex),
-        _ => None,
-    }
-}
-
-fn mounted_state(mount: &Mount) -> Option<VertexId> {
-    match mount.source {
-        MountSource::State { vertex, .. } => Some(vertex),
         _ => None,
     }
 }
@@ -126,6 +115,17 @@ pub struct Label {
     /// Line and column in the step's own source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<(u32, u32)>,
+    /// The part of the step's own source that it belongs to.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
+}
+
+impl Label {
+    /// Returns a label that says what is done.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
 }
 
 /// The plan of one step, relative to the state it is planned on.
@@ -327,7 +327,7 @@ mod tests {
     fn an_equal_operation_is_kept_once() {
         let mut fragment = Fragment::new();
         let first = fragment.add(run(VertexId::BASE, "true"), Label::default());
-        let again = fragment.add(run(VertexId::BASE, "true"), Label { text: "other words".into(), at: None });
+        let again = fragment.add(run(VertexId::BASE, "true"), Label::new("other words"));
         assert_eq!(first, again);
         assert_eq!(fragment.vertices().len(), 2);
     }
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn labels_are_no_part_of_the_digest() {
         let mut one = Fragment::new();
-        one.add(run(VertexId::BASE, "true"), Label { text: "one".into(), at: Some((1, 2)) });
+        one.add(run(VertexId::BASE, "true"), Label { at: Some((1, 2)), ..Label::new("one") });
         let mut two = Fragment::new();
         two.add(run(VertexId::BASE, "true"), Label::default());
         assert_eq!(one.digest(), two.digest());

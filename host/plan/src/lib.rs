@@ -29,4 +29,7 @@ pub use op::{
     Action, Archive, Artifact, Brush, Command, ConfigEdit, Files, Mount, MountSource, Network, Run, Sharing, Source,
 };
 pub use package::{Inventory, Package};
-pub use planner::{Fact, FactAnswer, Kind, PlanError, Problem, Severity, StepCall, StepPlanner, Trace, World};
+pub use planner::{
+    Fact, FactAnswer, Finding, Kind, Offer, Offering, PlanError, Problem, Severity, StepCall, StepPlanner, TextPlace,
+    Trace, World,
+};

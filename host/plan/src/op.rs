@@ -88,6 +88,9 @@ pub struct Brush {
     /// Mode bits; none for those of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
+    /// Changes of the mode bits, as chmod(1) writes them; empty for none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mode_edit: String,
     /// Patterns of source paths that are left out, relative to the directory (or file) that is copied. A pattern that
     /// matches a directory matches everything in it; the last one that matches decides; one that begins with `!`
     /// brings back.
@@ -137,9 +140,9 @@ pub enum Action {
     },
     /// Makes a directory and its parents.
     Mkdir {
-        /// Absolute path.
+        /// Absolute path. A directory that is there stays as it is.
         path: String,
-        /// Owner and mode (default `0755`).
+        /// Owner and mode (default `0755`) of what is made.
         #[serde(default)]
         brush: Brush,
     },
@@ -259,6 +262,45 @@ pub struct Mount {
     pub target: String,
     /// What is there.
     pub source: MountSource,
+    /// Whose a socket or a new cache is; empty for whose it is without.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// Mode bits of a socket or a new cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// Whether a cache, or what is bound, can be written to; none for the usual way: a cache can. What is written to what
+    /// is bound is thrown away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_writable: Option<bool>,
+    /// The state and the directory in it that a new cache begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins_as: Option<(VertexId, String)>,
+}
+
+impl Mount {
+    /// Returns a mount in the usual way.
+    #[must_use]
+    pub fn new(target: impl Into<String>, source: MountSource) -> Self {
+        Self { target: target.into(), source, owner: String::new(), mode: None, is_writable: None, begins_as: None }
+    }
+
+    /// Returns the states that it shows.
+    pub(crate) fn states(&self) -> impl Iterator<Item = VertexId> {
+        let source = match &self.source {
+            MountSource::State { vertex, .. } => Some(*vertex),
+            _ => None,
+        };
+        source.into_iter().chain(self.begins_as.iter().map(|(vertex, _)| *vertex))
+    }
+
+    /// Returns the same, to be changed.
+    pub(crate) fn states_mut(&mut self) -> impl Iterator<Item = &mut VertexId> {
+        let source = match &mut self.source {
+            MountSource::State { vertex, .. } => Some(vertex),
+            _ => None,
+        };
+        source.into_iter().chain(self.begins_as.iter_mut().map(|(vertex, _)| vertex))
+    }
 }
 
 /// The network of a run.

@@ -72,6 +72,64 @@ pub struct Problem {
     pub message: String,
     /// What can be done.
     pub hint: Option<String>,
+    /// The place in a text of the plugin's own language; then `path` is of no interest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<TextPlace>,
+}
+
+/// A place in a text that a step is made of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TextPlace {
+    /// The text: the path of a file of the build context, or, with a `/` in front, the pointer of an option that holds it.
+    pub source: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1, in characters.
+    pub column: u32,
+    /// How many characters it covers; 0 where that is not known.
+    pub length: u32,
+}
+
+/// One thing in a step that a person should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The name of the rule that found it; empty for what no rule found.
+    pub rule: String,
+    /// What is wrong, and where.
+    #[serde(flatten)]
+    pub problem: Problem,
+}
+
+/// What a text lets a person choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Offering {
+    /// What is built.
+    Target,
+    /// A value.
+    Argument,
+    /// A secret that a command asks for.
+    Secret,
+    /// An ssh agent that a command asks for.
+    Ssh,
+}
+
+/// One thing that a text lets a person choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// What it is.
+    pub kind: Offering,
+    /// Its name.
+    pub name: String,
+    /// What the text says about it.
+    pub description: String,
+    /// What it is where nobody chooses.
+    pub value: Option<String>,
+    /// Whether it must be given, or, of a target, whether it is the one that is built where nobody chooses.
+    pub required: bool,
+    /// Where it stands.
+    pub place: Option<TextPlace>,
 }
 
 /// Why a step has no plan. The four are never confused: they have different owners.
@@ -206,6 +264,12 @@ pub trait World: Sync {
 
     /// Passes a line to the person who waits.
     fn log(&self, severity: Severity, message: &str);
+
+    /// Takes something that should be looked at. Errors among them come back as the problems of [`PlanError::Declined`].
+    fn found(&self, finding: &Finding);
+
+    /// Takes something that the step's text lets a person choose.
+    fn offers(&self, offer: &Offer);
 
     /// Says how far long work has come.
     fn progress(&self, label: &str, done: u64, total: u64);

@@ -8,7 +8,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, StepPlanner as _, VertexId, World};
+use wythe_plan::{
+    Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, StepCall, StepPlanner as _, VertexId, World,
+};
 use wythe_plugin::{PluginOptions, Plugins};
 
 struct Empty;
@@ -35,6 +37,10 @@ impl World for Empty {
     }
 
     fn log(&self, _severity: Severity, _message: &str) {}
+
+    fn found(&self, _finding: &Finding) {}
+
+    fn offers(&self, _offer: &Offer) {}
 
     fn progress(&self, _label: &str, _done: u64, _total: u64) {}
 }

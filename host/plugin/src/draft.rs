@@ -5,7 +5,9 @@
 //! handle, and nothing is freed. Batches and commands change until they are closed; they live in a table.
 
 use wasmtime::component::ResourceTable;
-use wythe_plan::{Action, Artifact, Brush, Command, Files, Fragment, Label, Run, VertexId};
+use wythe_plan::{
+    Action, Artifact, Brush, Command, Files, Finding, Fragment, Label, Mount, MountSource, Run, VertexId,
+};
 
 /// What a `state` handle stands for: its number is a [`VertexId`].
 #[derive(Debug)]
@@ -32,6 +34,16 @@ pub struct Batch {
 pub struct OpenCommand {
     pub run: Run,
     pub label: Label,
+    pub brush: MountBrush,
+}
+
+/// How the mounts look that are added to a command.
+#[derive(Debug, Default)]
+#[allow(unreachable_pub, reason = "a field of what the bindings re-export")]
+pub struct MountBrush {
+    pub owner: String,
+    pub mode: Option<u32>,
+    pub is_writable: Option<bool>,
 }
 
 impl Batch {
@@ -46,13 +58,29 @@ impl Batch {
     /// Bytes that every further action costs because it carries the brush.
     pub(crate) fn brush_bytes(&self) -> usize {
         let patterns = self.brush.exclude.iter().chain(&self.brush.ignore);
-        self.brush.owner.len() + patterns.map(String::len).sum::<usize>()
+        self.brush.owner.len() + self.brush.mode_edit.len() + patterns.map(String::len).sum::<usize>()
     }
 }
 
 impl OpenCommand {
     pub(crate) fn new(on: VertexId, command: Command) -> Self {
-        Self { run: Run::new(on, command), label: Label::default() }
+        Self { run: Run::new(on, command), label: Label::default(), brush: MountBrush::default() }
+    }
+
+    /// Adds a mount with the present brush.
+    pub(crate) fn mount(&mut self, target: String, source: MountSource, begins_as: Option<(VertexId, String)>) {
+        let MountBrush { owner, mode, is_writable } = &self.brush;
+        let mut mount = Mount { begins_as, ..Mount::new(target, source) };
+        match &mut mount.source {
+            MountSource::SecretFile { owner: of_secret, .. } => owner.clone_into(of_secret),
+            MountSource::Cache { .. } => {
+                (mount.owner, mount.mode, mount.is_writable) = (owner.clone(), *mode, *is_writable);
+            }
+            MountSource::Ssh { .. } => (mount.owner, mount.mode) = (owner.clone(), *mode),
+            MountSource::Context { .. } | MountSource::State { .. } => mount.is_writable = *is_writable,
+            _ => {}
+        }
+        self.run.mounts.push(mount);
     }
 }
 
@@ -60,6 +88,8 @@ impl OpenCommand {
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub fragment: Fragment,
+    /// Errors that were reported with their places.
+    pub errors: Vec<Finding>,
     artifacts: Vec<Artifact>,
     pub open: ResourceTable,
 }

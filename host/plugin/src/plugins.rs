@@ -257,7 +257,7 @@ impl Plugins {
         drop(ticking);
         match answer {
             Ok(Ok(value)) => Ok((value, store.into_data())),
-            Ok(Err(failure)) => Err(error_of(failure)),
+            Ok(Err(failure)) => Err(error_of(failure, &store.data().draft.errors)),
             Err(error) => Err(explain(store.data_mut(), &error)),
         }
     }
@@ -319,6 +319,7 @@ fn check_options(kind: &Kind, options: &serde_json::Value) -> Result<(), PlanErr
         path: error.instance_path().as_str().to_owned(),
         message: error.to_string(),
         hint: None,
+        place: None,
     };
     let problems: Vec<Problem> = validator.iter_errors(options).map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(PlanError::Declined(problems)) }

@@ -27,6 +27,11 @@ pub(crate) fn line(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// Text for a person: its lines, each harmless.
+pub(crate) fn lines(text: &str) -> String {
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A label: one harmless line, cut where it would fill a screen.
 pub(crate) fn label(text: &str) -> String {
     line(text).chars().take(MOST_LABEL_CHARS).collect()
@@ -116,6 +121,15 @@ pub(crate) fn user(what: &str, value: &str) -> Checked {
 pub(crate) fn mode(value: u32) -> Checked {
     if value > 0o7777 {
         return Err(format!("the mode {value:#o}, which has more than permission bits"));
+    }
+    Ok(())
+}
+
+/// Changes of mode bits, as chmod(1) writes them. What they mean is for who makes them.
+pub(crate) fn mode_edit(value: &str) -> Checked {
+    text("change of modes", value)?;
+    if !value.bytes().all(|byte| b"ugoarwxXst+-=,".contains(&byte)) {
+        return Err(format!("the change of modes {}, which is not of the form u=rwX,go=rX", quote(value)));
     }
     Ok(())
 }

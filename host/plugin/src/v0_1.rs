@@ -3,7 +3,7 @@
 
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, InstancePre, Linker, Resource};
-use wythe_plan::{PlanError, Problem, Severity, VertexId};
+use wythe_plan::{Finding, PlanError, Problem, Severity, VertexId};
 
 use crate::draft::State;
 use crate::guest::Guest;
@@ -113,23 +113,37 @@ fn base() -> Resource<State> {
 }
 
 /// Turns a plugin's refusal into the planner's.
-pub(crate) fn error_of(failure: Failure) -> PlanError {
+///
+/// Errors that were reported say the same with their places.
+pub(crate) fn error_of(failure: Failure, reported: &[Finding]) -> PlanError {
     match failure {
+        Failure::Options(_) if !reported.is_empty() => {
+            let problem = |finding: &Finding| match finding.rule.as_str() {
+                "" => finding.problem.clone(),
+                rule => Problem { message: format!("{rule}: {}", finding.problem.message), ..finding.problem.clone() },
+            };
+            PlanError::Declined(reported.iter().map(problem).collect())
+        }
         Failure::Options(problems) => PlanError::Declined(problems.into_iter().map(problem).collect()),
-        Failure::Failed(why) => PlanError::Failed(lines(&why)),
+        Failure::Failed(why) => PlanError::Failed(untrusted::lines(&why)),
+    }
+}
+
+pub(crate) fn severity(severity: types::Severity) -> Severity {
+    match severity {
+        types::Severity::Error => Severity::Error,
+        types::Severity::Warning => Severity::Warning,
+        types::Severity::Note => Severity::Note,
     }
 }
 
 fn problem(problem: types::Problem) -> Problem {
     Problem {
-        severity: match problem.severity {
-            types::Severity::Error => Severity::Error,
-            types::Severity::Warning => Severity::Warning,
-            types::Severity::Note => Severity::Note,
-        },
+        severity: severity(problem.severity),
         path: untrusted::line(&problem.path),
-        message: lines(&problem.message),
-        hint: problem.hint.as_deref().map(lines),
+        message: untrusted::lines(&problem.message),
+        hint: problem.hint.as_deref().map(untrusted::lines),
+        place: None,
     }
 }
 
@@ -154,9 +168,4 @@ pub(crate) fn failure_of(error: PlanError) -> Result<Failure, PlanError> {
         )),
         other => Err(other),
     }
-}
-
-/// Text of a plugin for a person: its lines, each harmless.
-fn lines(text: &str) -> String {
-    text.lines().map(untrusted::line).collect::<Vec<_>>().join("\n")
 }

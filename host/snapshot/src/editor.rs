@@ -14,11 +14,13 @@ use crate::normalise::{NormaliseError, open_below, prepare};
 use crate::union::{Found, Missing, PARENT_MODE, Place, Union};
 
 mod copy;
+mod mode;
 mod owner;
 mod unpack;
 mod write;
 
 pub use copy::CopyError;
+pub use mode::{ModeEdit, ModeError};
 pub use owner::OwnerError;
 pub use unpack::{Unpack, UnpackError, Unpacked};
 
@@ -27,7 +29,7 @@ use write::Looks;
 /// Edits a merged tree. What it writes is in the upper directory when the editor is dropped; nothing has to be closed.
 ///
 /// Paths are absolute names in the tree; links in it are followed inside it and never out of it. Directories that a
-/// path needs are made, mode 0755, owner 0:0. What has no time of its own has the build's, and nothing a later one.
+/// path needs are made, mode 0755, with the owner that what is put into them is given, 0:0 where it is given none. What has no time of its own has the build's, and nothing a later one.
 #[derive(Debug)]
 pub struct Editor {
     tree: Union,
@@ -48,6 +50,8 @@ pub struct Attributes {
     pub owner: Option<(u32, u32)>,
     /// Mode bits.
     pub mode: Option<u32>,
+    /// Changes of the mode bits that something has otherwise.
+    pub mode_edit: Option<ModeEdit>,
     /// Modification time in seconds since 1970.
     pub time: Option<u64>,
 }
@@ -72,6 +76,14 @@ pub enum EditError {
         /// In the tree.
         path: PathBuf,
     },
+}
+
+impl Attributes {
+    /// Returns the mode bits of something that has `mode` otherwise.
+    pub(crate) fn mode_of(&self, mode: u32, is_directory: bool) -> u32 {
+        let mode = self.mode.unwrap_or(mode);
+        self.mode_edit.map_or(mode, |edit| edit.apply(mode, is_directory))
+    }
 }
 
 impl Editor {
@@ -113,6 +125,7 @@ impl Editor {
     /// When it cannot be written, for example because a directory is in its place.
     pub fn put(&mut self, path: &Path, bytes: &[u8], attributes: &Attributes) -> Result<(), EditError> {
         let looks = self.looks(attributes, 0o644);
+        self.own_parents(attributes);
         self.edit(path, Missing::Make, |editor, place, name| {
             editor.write_file(place, name, &mut &bytes[..], bytes.len() as u64, &looks)
         })
@@ -131,13 +144,14 @@ impl Editor {
         attributes: &Attributes,
     ) -> Result<(), EditError> {
         let looks = self.looks(attributes, 0o644);
+        self.own_parents(attributes);
         self.edit(path, Missing::Make, |editor, place, name| {
             let size = content.metadata()?.len();
             editor.write_copy(place, name, content, size, &looks)
         })
     }
 
-    /// Makes a directory and those it lies in. One that is there keeps its attributes but for those that `attributes` has.
+    /// Makes a directory and those it lies in. One that is there stays as it is.
     ///
     /// # Errors
     ///
@@ -151,9 +165,9 @@ impl Editor {
             Err(error) => return Err(failed(error)),
         };
         if is_there {
-            let place = self.tree.directory(bytes, Missing::Fail).map_err(failed)?;
-            return write::adjust(&place, attributes).map_err(failed);
+            return Ok(());
         }
+        self.own_parents(attributes);
         let place = self.tree.directory(bytes, Missing::Make).map_err(failed)?;
         let looks = self.looks(attributes, PARENT_MODE);
         self.dress(&place, &looks).map_err(failed)?;
@@ -167,6 +181,7 @@ impl Editor {
     /// When it cannot be made, for example because a directory is in its place.
     pub fn symlink(&mut self, target: &Path, path: &Path) -> Result<(), EditError> {
         let looks = self.looks(&Attributes::default(), 0o777);
+        self.own_parents(&Attributes::default());
         self.edit(path, Missing::Make, |editor, place, name| {
             editor.write_link(place, name, target.as_os_str().as_bytes(), &looks)
         })
@@ -225,6 +240,11 @@ impl Editor {
         }
     }
 
+    /// Says whose directories are that the next edit has to make.
+    fn own_parents(&mut self, attributes: &Attributes) {
+        self.tree.set_owner(attributes.owner.unwrap_or((0, 0)));
+    }
+
     fn edit(
         &mut self,
         path: &Path,
@@ -261,7 +281,7 @@ impl Editor {
     fn looks(&self, attributes: &Attributes, mode: u32) -> Looks {
         Looks {
             owner: attributes.owner.unwrap_or((0, 0)),
-            mode: attributes.mode.unwrap_or(mode),
+            mode: attributes.mode_of(mode, false),
             time: self.clamp(attributes.time.map_or(self.epoch, |time| i64::try_from(time).unwrap_or(i64::MAX))),
             xattrs: Vec::new(),
         }

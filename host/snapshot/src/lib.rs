@@ -45,7 +45,9 @@ mod xattrs;
 
 pub use archive::{Archive, ArchiveError, DebError, ListError, NameError, TarError, ZipError, archive_names, is_tar};
 pub use compare::{Appearance, Aspect, CompareError, Comparison, Difference, Shape, Side, StackedLayer};
-pub use editor::{Attributes, CopyError, EditError, Editor, OwnerError, Unpack, UnpackError, Unpacked};
+pub use editor::{
+    Attributes, CopyError, EditError, Editor, ModeEdit, ModeError, OwnerError, Unpack, UnpackError, Unpacked,
+};
 pub use layer::{Applied, ApplyError, WriteTarError, apply_layer, layer_digest, write_tar};
 pub use normalise::{LeftOut, NormaliseError, Normalised, normalise, prepare};
 pub use tree::{

@@ -34,6 +34,8 @@ pub(crate) struct Union {
     root: Place,
     /// Directories that were made only because something was put into them.
     made: Vec<Vec<u8>>,
+    /// Whose they are.
+    owner: (u32, u32),
     /// Where the last look went. Most names come from the directory of the name before.
     last: Option<Last>,
 }
@@ -84,7 +86,7 @@ pub(crate) enum Missing {
 impl Union {
     pub(crate) fn new(upper: OwnedFd, below: Option<OwnedFd>) -> Self {
         let root = Level { name: Vec::new(), upper: OnceLock::from(upper), below };
-        Self { root: Place(vec![Arc::new(root)]), made: Vec::new(), last: None }
+        Self { root: Place(vec![Arc::new(root)]), made: Vec::new(), owner: (0, 0), last: None }
     }
 
     pub(crate) fn root(&self) -> &Place {
@@ -94,6 +96,11 @@ impl Union {
     /// Returns the directories that were made since the last call only because something was put into them.
     pub(crate) fn take_made(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.made)
+    }
+
+    /// Says whose directories are that have to be made from now on.
+    pub(crate) fn set_owner(&mut self, owner: (u32, u32)) {
+        self.owner = owner;
     }
 
     /// Forgets where names led, because a directory or link has gone.
@@ -107,7 +114,7 @@ impl Union {
             return Ok(last.place.clone());
         }
         let (start, rest) = self.known_beginning(path);
-        let mut walk = Walk { place: start, todo: components(rest), links: 0, made: &mut self.made };
+        let mut walk = Walk { place: start, todo: components(rest), links: 0, made: &mut self.made, owner: self.owner };
         while let Some(name) = walk.todo.pop_front() {
             walk.step(&self.root, &name, missing)?;
         }
@@ -156,7 +163,7 @@ impl Union {
                 return Ok((place, name, found));
             }
             let target = disk::read_link(place.side(*is_upper)?, &name)?;
-            let mut walk = Walk { place, todo: components(&target), links: 0, made: &mut self.made };
+            let mut walk = Walk { place, todo: components(&target), links: 0, made: &mut self.made, owner: self.owner };
             if target.starts_with(b"/") {
                 walk.place = self.root.clone();
             }
@@ -178,6 +185,7 @@ struct Walk<'a> {
     todo: VecDeque<Vec<u8>>,
     links: u32,
     made: &'a mut Vec<Vec<u8>>,
+    owner: (u32, u32),
 }
 
 impl Walk<'_> {
@@ -192,6 +200,9 @@ impl Walk<'_> {
             Found::Directory(inner) => self.place = inner,
             Found::Nothing if missing == Missing::Make => {
                 self.place = self.place.make_directory(name, PARENT_MODE)?;
+                if self.owner != (0, 0) {
+                    disk::set_owner(self.place.upper()?, self.owner)?;
+                }
                 self.made.push(self.place.path());
             }
             Found::Nothing => return Err(Errno::NOENT.into()),

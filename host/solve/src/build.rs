@@ -26,6 +26,8 @@ pub struct Force {
     pub all: Option<Forced>,
     /// Those of these steps, by id.
     pub steps: Vec<String>,
+    /// Those of these parts of steps, as the steps' own texts call them.
+    pub parts: Vec<String>,
 }
 
 impl Force {
@@ -235,6 +237,39 @@ pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<Planned
     try_join_all(order.images.iter().map(one)).await
 }
 
+/// Plans the images of an order anew, as far as that goes without running anything, so that planners say what they find.
+pub async fn check(engine: &Arc<Engine>, order: &Order) -> Checked {
+    let context = shared_context(engine, order);
+    let one = async |spec: &ImageSpec| {
+        let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
+        let mut progress = begin(engine, order, context.as_ref(), spec, Mode::Check)?;
+        let mut unplanned = Vec::new();
+        for step in steps_of(spec) {
+            let turn = Turn::new(step_id(&name, step), None, &step.ambient);
+            let planned = progress.look(&turn, step).await?;
+            unplanned.extend(planned.fragment.is_none().then_some(planned.step));
+        }
+        Ok(unplanned)
+    };
+    let mut checked = Checked::default();
+    for image in futures_util::future::join_all(order.images.iter().map(one)).await {
+        match image {
+            Ok(unplanned) => checked.unplanned.extend(unplanned),
+            Err(error) => checked.errors.push(error),
+        }
+    }
+    checked
+}
+
+/// What came of planning the images of an order without building them.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Why planning stopped, an image at a time.
+    pub errors: Vec<BuildError>,
+    /// Steps that can be planned only when the image below them is built.
+    pub unplanned: Vec<StepId>,
+}
+
 /// Foresees how the steps of an order would come to their results, and why, without running or keeping anything.
 ///
 /// # Errors
@@ -271,7 +306,7 @@ fn begin(
     };
     let mut pretence = order.pretence.clone();
     pretence.args.extend(spec.args.clone());
-    let chain = Chain::new(Arc::clone(engine), context, pretence, mode, order.definition.clone());
+    let chain = Chain::new(Arc::clone(engine), context, pretence, mode, order);
     Ok(Progress {
         chain,
         image: spec.name.clone(),

@@ -17,7 +17,7 @@ use crate::error::Cause;
 use crate::machine::Pretence;
 use crate::operation::Operation;
 use crate::why::OpNow;
-use crate::{Forced, How, StepId, granted};
+use crate::{Forced, How, Order, StepId, granted};
 
 /// Whether missing results are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) enum Mode {
     Look,
     /// The same, and what is missing is explained.
     Foresee,
+    /// What is missing stays unknown, and every plan is made anew: what planners say is what is wanted.
+    Check,
 }
 
 /// What every vertex of one image shares.
@@ -38,6 +40,8 @@ pub(crate) struct Chain {
     pub(crate) mode: Mode,
     /// Names the definition in the store's memory of earlier builds.
     pub(crate) definition: String,
+    /// Parts of steps, as their own texts call them, whose results are made again even where they exist.
+    pub(crate) forced_parts: Vec<String>,
     graph: Mutex<Graph>,
     states: Mutex<BTreeMap<VertexId, Arc<OnceCell<Arc<Image>>>>>,
     /// What steps that are not done need to be granted.
@@ -142,14 +146,15 @@ impl Chain {
         context: Arc<Context>,
         pretence: Pretence,
         mode: Mode,
-        definition: String,
+        order: &Order,
     ) -> Arc<Self> {
         Arc::new(Self {
             engine,
             context,
             pretence,
             mode,
-            definition,
+            definition: order.definition.clone(),
+            forced_parts: order.force.parts.clone(),
             graph: Mutex::new(Graph::new()),
             states: Mutex::default(),
             wants: Mutex::default(),
@@ -238,7 +243,7 @@ impl Chain {
     pub(crate) fn check_may_run(&self) -> Result<(), Cause> {
         match self.mode {
             Mode::Build => Ok(()),
-            Mode::Look | Mode::Foresee => Err(Cause::Plan(PlanError::NotYet)),
+            Mode::Look | Mode::Foresee | Mode::Check => Err(Cause::Plan(PlanError::NotYet)),
         }
     }
 }

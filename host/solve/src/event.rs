@@ -123,6 +123,20 @@ pub enum Event {
         /// The line.
         text: String,
     },
+    /// Something in a step's own text that should be looked at.
+    Found {
+        /// The step.
+        step: StepId,
+        /// What.
+        finding: wythe_plan::Finding,
+    },
+    /// Something that a step's own text lets a person choose.
+    Offered {
+        /// The step.
+        step: StepId,
+        /// What.
+        offer: wythe_plan::Offer,
+    },
     /// A step that ran is explained.
     Explained {
         /// The step.

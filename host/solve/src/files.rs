@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
-use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, Patterns, Unpack};
+use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, ModeEdit, Patterns, Unpack};
 use wythe_sys::cancel::Cancel;
 
 use crate::chain::Chain;
@@ -305,5 +305,9 @@ fn file_name_for(dest: &str, url: &str) -> PathBuf {
 fn attributes(editor: &mut Editor, brush: &Brush) -> Result<Attributes, Cause> {
     let owner =
         if brush.owner.is_empty() { None } else { Some(editor.resolve_owner(&brush.owner).map_err(Cause::files)?) };
-    Ok(Attributes { owner, mode: brush.mode, time: None })
+    let mode_edit = match brush.mode_edit.as_str() {
+        "" => None,
+        text => Some(ModeEdit::parse(text).map_err(Cause::files)?),
+    };
+    Ok(Attributes { owner, mode: brush.mode, mode_edit, time: None })
 }

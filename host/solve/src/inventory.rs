@@ -5,7 +5,9 @@ use std::sync::{Mutex, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, Image, to_canonical_json};
-use wythe_plan::{Fact, FactAnswer, Fragment, Inventory, Package, PlanError, Severity, StepPlanner, VertexId, World};
+use wythe_plan::{
+    Fact, FactAnswer, Finding, Fragment, Inventory, Offer, Package, PlanError, Severity, StepPlanner, VertexId, World,
+};
 use wythe_store::Store;
 
 use crate::error::Cause;
@@ -107,6 +109,10 @@ impl World for ImageWorld<'_> {
             self.notes.lock().expect("no note panics").push(message.to_owned());
         }
     }
+
+    fn found(&self, _finding: &Finding) {}
+
+    fn offers(&self, _offer: &Offer) {}
 
     fn progress(&self, _label: &str, _done: u64, _total: u64) {}
 }

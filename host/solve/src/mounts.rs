@@ -2,6 +2,7 @@
 //! The mounts of a command: from what the plan says to what the sandbox is given.
 
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use wythe_plan::{
 };
 use wythe_remote::Listener;
 use wythe_sandbox::{Mount, Secret};
+use wythe_snapshot::{Attributes, Editor};
 use wythe_store::{Active, CacheError, CacheMount, CacheSharing, LockError, VolumeMount};
 use wythe_sys::fault::is_of_machine;
 use wythe_sys::overlay::Overlay;
@@ -34,13 +36,41 @@ pub(crate) struct Laid {
 }
 
 enum LaidSource {
-    Path { path: PathBuf, read_only: bool },
-    State { lowers: Vec<PathBuf>, path: String },
-    Tmpfs { size: Option<u64> },
-    Cache(CacheMount),
+    Path {
+        path: PathBuf,
+        read_only: bool,
+    },
+    State {
+        lowers: Vec<PathBuf>,
+        path: String,
+    },
+    /// A view of the same that can be written to: what is written is thrown away with the step's directories.
+    Scratch {
+        lowers: Vec<PathBuf>,
+        path: String,
+        number: usize,
+    },
+    Tmpfs {
+        size: Option<u64>,
+    },
+    Cache {
+        mount: CacheMount,
+        read_only: bool,
+    },
     Volume(VolumeMount),
-    Secret { id: String, content: Secret, mode: u32, owner: (u32, u32) },
-    Ssh { id: String, real: PathBuf, owner: (u32, u32), agent: OnceLock<Agent> },
+    Secret {
+        id: String,
+        content: Secret,
+        mode: u32,
+        owner: (u32, u32),
+    },
+    Ssh {
+        id: String,
+        real: PathBuf,
+        owner: (u32, u32),
+        mode: Option<u32>,
+        agent: OnceLock<Agent>,
+    },
 }
 
 impl Laid {
@@ -59,7 +89,7 @@ impl Laid {
     /// Returns the directory of a cache.
     pub(crate) fn cache(&self) -> Option<&Path> {
         match &self.source {
-            LaidSource::Cache(cache) => Some(cache.dir()),
+            LaidSource::Cache { mount, .. } => Some(mount.dir()),
             _ => None,
         }
     }
@@ -67,14 +97,29 @@ impl Laid {
     pub(crate) fn mount(&self, active: &Active) -> std::io::Result<Mount> {
         let source = match &self.source {
             LaidSource::Path { path, read_only } => bind(path, *read_only),
-            LaidSource::Cache(cache) => bind(cache.dir(), false),
+            LaidSource::Cache { mount, read_only } => bind(mount.dir(), *read_only),
             LaidSource::Volume(volume) => bind(volume.dir(), false),
             LaidSource::Secret { content, mode, owner, .. } => {
                 wythe_sandbox::MountSource::Secret { content: content.clone(), mode: *mode, owner: *owner }
             }
-            LaidSource::Ssh { id, real, owner, agent } => {
+            LaidSource::Ssh { id, real, owner, mode, agent } => {
                 let made = Agent::listen(active.dir(), &format!("ssh-agent-{id}"), real, *owner)?;
+                if let Some(mode) = mode {
+                    std::fs::set_permissions(made.path(), std::fs::Permissions::from_mode(*mode))?;
+                }
                 bind(agent.get_or_init(|| made).path(), false)
+            }
+            LaidSource::Scratch { lowers, path, number } => {
+                let mut lowers = lowers.clone();
+                if lowers.is_empty() {
+                    lowers.push(crate::snapshot::empty_directory(active)?);
+                }
+                let (upper, work) = scratch(active, *number)?;
+                wythe_sandbox::MountSource::Overlay {
+                    overlay: Overlay { lowers, upper: Some(upper), work: Some(work) },
+                    subpath: path.clone(),
+                    read_only: false,
+                }
             }
             LaidSource::Tmpfs { size } => wythe_sandbox::MountSource::Tmpfs { size: *size, mode: 0o1777 },
             LaidSource::State { lowers, path } if lowers.is_empty() => {
@@ -93,6 +138,18 @@ impl Laid {
     }
 }
 
+/// Makes the directories of a view that can be written to. The root of it is its upper directory, so its mode must not be
+/// that of this process's umask.
+fn scratch(active: &Active, number: usize) -> std::io::Result<(PathBuf, PathBuf)> {
+    let dir = active.dir().join(format!("scratch-{number}"));
+    let (upper, work) = (dir.join("upper"), dir.join("work"));
+    for path in [&upper, &work] {
+        std::fs::create_dir_all(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    }
+    Ok((upper, work))
+}
+
 fn bind(path: &Path, read_only: bool) -> wythe_sandbox::MountSource {
     wythe_sandbox::MountSource::Bind { path: path.to_owned(), subpath: String::new(), read_only }
 }
@@ -108,12 +165,19 @@ pub(crate) async fn lay(operation: &Operation<'_>, run: &Run) -> Result<Vec<Laid
         })
         .collect();
     fetch(operation, &artifacts).await?;
-    let laid = try_join_all(run.mounts.iter().map(|mount| one(operation, run, mount))).await?;
+    let laid = try_join_all(run.mounts.iter().enumerate().map(|(number, mount)| one(operation, run, mount, number)));
+    let laid = laid.await?;
     Ok(laid.into_iter().flatten().collect())
 }
 
 /// Returns a mount; none for an optional one that is not there.
-async fn one(operation: &Operation<'_>, run: &Run, mount: &wythe_plan::Mount) -> Result<Option<Laid>, Cause> {
+async fn one(
+    operation: &Operation<'_>,
+    run: &Run,
+    mount: &wythe_plan::Mount,
+    number: usize,
+) -> Result<Option<Laid>, Cause> {
+    let is_writable = mount.is_writable == Some(true);
     let store = &operation.chain.engine.store;
     let (is_file, source) = match &mount.source {
         MountSource::Artifact(artifact) => {
@@ -123,15 +187,27 @@ async fn one(operation: &Operation<'_>, run: &Run, mount: &wythe_plan::Mount) ->
         }
         MountSource::Context { path } => {
             let path = operation.chain.context.path_of(path)?;
-            (path.is_file(), LaidSource::Path { path, read_only: true })
+            (
+                path.is_file(),
+                if is_writable { view_of(path, number) } else { LaidSource::Path { path, read_only: true } },
+            )
         }
-        MountSource::State { vertex, path } => state(operation, operation.input(*vertex), path)?,
+        MountSource::State { vertex, path } => match state(operation, operation.input(*vertex), path)? {
+            (is_file, LaidSource::State { lowers, path }) if is_writable => {
+                (is_file, LaidSource::Scratch { lowers, path, number })
+            }
+            laid => laid,
+        },
         MountSource::Unpacked { artifact, format } => {
             let image = unpacked(operation, artifact, *format).await?;
             state(operation, &image, "/")?
         }
         MountSource::Tmpfs { size } => (false, LaidSource::Tmpfs { size: *size }),
-        MountSource::Cache { id, sharing } => (false, cache(operation, id, *sharing).await?),
+        MountSource::Cache { id, sharing } => {
+            let cache = cache(operation, id, *sharing).await?;
+            begin_cache(operation, run, mount, &cache)?;
+            (false, LaidSource::Cache { mount: cache, read_only: mount.is_writable == Some(false) })
+        }
         MountSource::SecretFile { id, mode, owner, required } => {
             let Some(content) = granted::secret(operation, id, *required).await? else { return Ok(None) };
             let owner = granted::owner(operation, run, owner)?;
@@ -139,8 +215,8 @@ async fn one(operation: &Operation<'_>, run: &Run, mount: &wythe_plan::Mount) ->
         }
         MountSource::Ssh { id, required } => {
             let Some(real) = granted::agent(operation, id, *required)? else { return Ok(None) };
-            let owner = granted::owner(operation, run, "")?;
-            (true, LaidSource::Ssh { id: id.clone(), real, owner, agent: OnceLock::new() })
+            let owner = granted::owner(operation, run, &mount.owner)?;
+            (true, LaidSource::Ssh { id: id.clone(), real, owner, mode: mount.mode, agent: OnceLock::new() })
         }
         MountSource::Volume { name } => (false, volume(operation, name)?),
     };
@@ -169,7 +245,7 @@ async fn unpacked(operation: &Operation<'_>, artifact: &Artifact, format: Archiv
     let action = Action::Copy { source, dest: "/".to_owned(), brush: Brush::default() };
     let vertex = Vertex::Files(Files { on: VertexId::BASE, actions: vec![action] });
     let name = artifact.url.rsplit('/').next().unwrap_or(&artifact.url);
-    let label = Label { text: format!("unpack {name}"), at: None };
+    let label = Label::new(format!("unpack {name}"));
     let scratch = Arc::new(Image::scratch(operation.chain.engine.machine.platform.clone()));
     let inner = Operation {
         chain: operation.chain,
@@ -184,7 +260,7 @@ async fn unpacked(operation: &Operation<'_>, artifact: &Artifact, format: Archiv
 }
 
 /// Returns the directory of a cache mount, locked as its sharing asks.
-async fn cache(operation: &Operation<'_>, id: &str, sharing: Sharing) -> Result<LaidSource, Cause> {
+async fn cache(operation: &Operation<'_>, id: &str, sharing: Sharing) -> Result<CacheMount, Cause> {
     let engine = Arc::clone(&operation.chain.engine);
     let id = id.to_owned();
     let sharing = match sharing {
@@ -196,12 +272,54 @@ async fn cache(operation: &Operation<'_>, id: &str, sharing: Sharing) -> Result<
         let mut on_wait =
             || if engine.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         match engine.store.cache(&id, sharing, &mut on_wait) {
-            Ok(cache) => Ok(LaidSource::Cache(cache)),
+            Ok(cache) => Ok(cache),
             Err(CacheError::Lock { source: LockError::Interrupted, .. }) => Err(Cause::Cancelled),
             Err(error) => Err(Cause::store(error)),
         }
     };
     operation.chain.engine.blocking(lay).await
+}
+
+/// Gives a cache that is empty what it is to begin with: an owner, a mode, the files of a state.
+fn begin_cache(
+    operation: &Operation<'_>,
+    run: &Run,
+    mount: &wythe_plan::Mount,
+    cache: &CacheMount,
+) -> Result<(), Cause> {
+    let doing = || Cause::doing("cannot prepare a cache mount");
+    let is_plain = mount.owner.is_empty() && mount.mode.is_none() && mount.begins_as.is_none();
+    if is_plain || std::fs::read_dir(cache.dir()).map_err(doing())?.next().is_some() {
+        return Ok(());
+    }
+    if let Some((vertex, path)) = &mount.begins_as {
+        let files = operation.chain.engine.views.files(operation.input(*vertex))?;
+        let missing = || Cause::Context { what: format!("there is no `{path}` in the state that a cache begins with") };
+        let root = files.root().ok_or_else(missing)?;
+        let epoch = operation.chain.pretence.source_date_epoch;
+        let mut editor = Editor::open(cache.dir(), None, epoch).map_err(Cause::files)?;
+        let plain = Attributes::default();
+        editor.copy_tree(root, Path::new(path), Path::new("/"), &|_| false, &plain).map_err(Cause::files)?;
+    }
+    if let Some(mode) = mount.mode {
+        std::fs::set_permissions(cache.dir(), std::fs::Permissions::from_mode(mode)).map_err(doing())?;
+    }
+    if !mount.owner.is_empty() {
+        let (user, group) = granted::owner(operation, run, &mount.owner)?;
+        std::os::unix::fs::chown(cache.dir(), Some(user), Some(group)).map_err(doing())?;
+    }
+    Ok(())
+}
+
+/// Returns a view of a file or directory of the machine that can be written to without changing it.
+fn view_of(path: PathBuf, number: usize) -> LaidSource {
+    match (path.is_file(), path.parent(), path.file_name()) {
+        (true, Some(parent), Some(name)) => {
+            let name = format!("/{}", name.to_string_lossy());
+            LaidSource::Scratch { lowers: vec![parent.to_owned()], path: name, number }
+        }
+        _ => LaidSource::Scratch { lowers: vec![path], path: String::new(), number },
+    }
 }
 
 /// Returns a named volume: of the store, or the directory of the machine that stands for it.

@@ -161,7 +161,7 @@ impl Operation<'_> {
 
     /// Writes the operation down for who explains the step. One that only serves another is not told.
     fn note(&self, operation: impl FnOnce() -> OpNow) {
-        if !self.serves_another && self.chain.mode != Mode::Look {
+        if !self.serves_another && !matches!(self.chain.mode, Mode::Look | Mode::Check) {
             self.turn.note(operation());
         }
     }
@@ -196,7 +196,8 @@ impl Operation<'_> {
 
     /// Looks the result up.
     fn known(&self, key: &Digest) -> Result<Option<ResultRecord>, Cause> {
-        if self.turn.force.is_some() && !self.serves_another {
+        let is_forced = self.turn.force.is_some() || self.chain.forced_parts.contains(&self.label.part);
+        if is_forced && !self.serves_another {
             return Ok(None);
         }
         self.chain.engine.store.result(key).map_err(Cause::store)

@@ -13,6 +13,7 @@ use crate::Event;
 use crate::chain::{Mode, Turn};
 use crate::error::Cause;
 use crate::step::{LockUse, Progress};
+use crate::trace::ResolveTrace;
 use crate::world::StepWorld;
 
 impl Progress {
@@ -42,8 +43,11 @@ impl Progress {
         if self.lock_use == LockUse::Enforce {
             return Err(Cause::Locked { reason });
         }
+        if let Some(known) = self.known_resolution(world, step, kind, previous.as_deref())? {
+            return Ok(known);
+        }
         self.chain.engine.tell(Event::Resolving { step: turn.step.clone() });
-        self.resolve(world, step, previous).await.map_err(|cause| match world.take_denied() {
+        self.resolve(world, step, kind, previous).await.map_err(|cause| match world.take_denied() {
             Some(wanted) => Cause::NotPinned { reason, wanted },
             None => cause,
         })
@@ -74,18 +78,48 @@ impl Progress {
         self.chain.engine.blocking(changed).await
     }
 
-    async fn resolve(&self, world: &Arc<StepWorld>, step: &Step, previous: Option<String>) -> Result<Resolved, Cause> {
+    /// Returns what a resolver found before without asking anybody outside, while the facts stand that it rests on.
+    fn known_resolution(
+        &self,
+        world: &Arc<StepWorld>,
+        step: &Step,
+        kind: &Kind,
+        previous: Option<&str>,
+    ) -> Result<Option<Resolved>, Cause> {
+        let call = StepCall { kind: &step.kind, options: &step.options, lock: previous };
+        let store = &self.chain.engine.store;
+        let Some((facts, entry)) = ResolveTrace::load(store, &ResolveTrace::name(kind, &call))? else {
+            return Ok(None);
+        };
+        if self.chain.mode == Mode::Check || world.first_changed(&facts)?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Resolved { options: step.options_digest(), facts, entry }))
+    }
+
+    async fn resolve(
+        &self,
+        world: &Arc<StepWorld>,
+        step: &Step,
+        kind: &Kind,
+        previous: Option<String>,
+    ) -> Result<Resolved, Cause> {
         let (world, engine) = (Arc::clone(world), Arc::clone(&self.chain.engine));
-        let (kind, options, digest) = (step.kind.clone(), step.options.clone(), step.options_digest());
+        let (kind, options, digest) = (kind.clone(), step.options.clone(), step.options_digest());
         let resolve = move || {
-            let call = StepCall { kind: &kind, options: &options, lock: previous.as_deref() };
+            let call = StepCall { kind: &kind.name, options: &options, lock: previous.as_deref() };
             world.forget();
-            let text = engine.planner.resolve(call, &*world)?;
+            let resolved = engine.planner.resolve(call, &*world);
+            world.tell(&world.take_findings());
+            let text = resolved?;
             let entry = serde_json::from_str(&text).map_err(|error| {
                 let what = format!("returned a lock entry that is no JSON: {error}");
-                PlanError::Broken { plugin: kind.clone(), what, frames: Vec::new() }
+                PlanError::Broken { plugin: kind.plugin.clone(), what, frames: Vec::new() }
             })?;
             let mut facts = world.take_asked();
+            if !world.has_reached_out() {
+                ResolveTrace::save(&engine.store, &ResolveTrace::name(&kind, &call), &facts, &entry)?;
+            }
             // Whoever sets a time sets another one for each release: a lock is there to hold still what was found at the
             // first of them.
             facts.remove(&Fact::SourceDateEpoch);

@@ -35,6 +35,9 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<Ke
     let mut words = Words::new("run", on, pretence);
     run_words(run, &Effective::of(run, on, pretence), &mut words);
     for mount in &run.mounts {
+        if let Some((vertex, path)) = &mount.begins_as {
+            words.input(format!("cache {path}"), operation.input(*vertex).chain_id());
+        }
         match &mount.source {
             MountSource::State { vertex, path } => {
                 words.input(format!("state {path}"), operation.input(*vertex).chain_id());

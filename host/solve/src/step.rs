@@ -10,7 +10,7 @@ use wythe_plan::{
     CORE_KINDS, Fragment, Kind, Lock, LockedStep, PlanError, Resolved, StepCall, Trace, VertexId, plan_core_step,
 };
 
-use crate::chain::{Chain, Turn};
+use crate::chain::{Chain, Mode, Turn};
 use crate::error::{BuildError, Cause};
 use crate::trace::PlanTrace;
 use crate::why::{Chronicle, Planned};
@@ -257,17 +257,21 @@ impl Progress {
         let engine = Arc::clone(&self.chain.engine);
         let name = PlanTrace::name(kind, &StepCall { kind: &step.kind, options: &step.options, lock: lock.as_deref() });
         // Looked up here and now: going to another thread and back would take longer.
-        if let Some((facts, fragment)) = PlanTrace::load(&engine.store, &name)?
+        if let Some((facts, known)) = PlanTrace::load(&engine.store, &name)?
+            && self.chain.mode != Mode::Check
             && world.first_changed(&facts)?.is_none()
         {
-            return Ok((facts, fragment));
+            world.tell(&known.findings);
+            return Ok((facts, known.fragment));
         }
         let (world, kind, options) = (Arc::clone(world), step.kind.clone(), step.options.clone());
         let plan = move || {
             let call = StepCall { kind: &kind, options: &options, lock: lock.as_deref() };
-            let fragment = engine.planner.plan(call, &*world)?;
-            let facts = world.take_asked();
-            PlanTrace::save(&engine.store, &name, &facts, &fragment)?;
+            let planned = engine.planner.plan(call, &*world);
+            let findings = world.take_findings();
+            world.tell(&findings);
+            let (fragment, facts) = (planned?, world.take_asked());
+            PlanTrace::save(&engine.store, &name, &facts, &fragment, findings)?;
             Ok((facts, fragment))
         };
         self.chain.engine.blocking(plan).await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, to_canonical_json};
-use wythe_plan::{Fact, Fragment, Kind, StepCall, Trace};
+use wythe_plan::{Fact, Finding, Fragment, Kind, StepCall, Trace};
 use wythe_store::Store;
 
 use crate::error::Cause;
@@ -18,6 +18,9 @@ const FORMAT: u32 = 1;
 pub(crate) struct PlanTrace {
     pub(crate) facts: BTreeMap<String, Digest>,
     pub(crate) fragment: Fragment,
+    /// What the planner found that a person should look at: told again whenever the plan is used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl PlanTrace {
@@ -26,11 +29,11 @@ impl PlanTrace {
         Digest::of(&to_canonical_json(&(FORMAT, "plan", &kind.digest, call.kind, call.options, call.lock)))
     }
 
-    pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(Trace, Fragment)>, Cause> {
+    pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(Trace, Self)>, Cause> {
         let Some(text) = store.trace(name).map_err(Cause::store)? else { return Ok(None) };
         // A record that cannot be read is as good as none: the plan is made again and written anew.
         let Ok(trace) = serde_json::from_str::<Self>(&text) else { return Ok(None) };
-        Ok(facts_from_text(&trace.facts).map(|facts| (facts, trace.fragment)))
+        Ok(facts_from_text(&trace.facts).map(|facts| (facts, trace)))
     }
 
     pub(crate) fn save(
@@ -38,8 +41,35 @@ impl PlanTrace {
         name: &Digest,
         facts: &BTreeMap<Fact, Digest>,
         fragment: &Fragment,
+        findings: Vec<Finding>,
     ) -> Result<(), Cause> {
-        let trace = Self { facts: facts_to_text(facts), fragment: fragment.clone() };
+        let trace = Self { facts: facts_to_text(facts), fragment: fragment.clone(), findings };
+        let text = String::from_utf8(to_canonical_json(&trace)).expect("JSON is UTF-8");
+        store.put_trace(name, &text).map_err(Cause::store)
+    }
+}
+
+/// What a resolver found that asked nobody outside, with the facts that it rests on. Like a plan it is a function of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ResolveTrace {
+    facts: BTreeMap<String, Digest>,
+    entry: serde_json::Value,
+}
+
+impl ResolveTrace {
+    /// Returns the name under which what a call found is kept.
+    pub(crate) fn name(kind: &Kind, call: &StepCall<'_>) -> Digest {
+        Digest::of(&to_canonical_json(&(FORMAT, "resolve", &kind.digest, call.kind, call.options, call.lock)))
+    }
+
+    pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(Trace, serde_json::Value)>, Cause> {
+        let Some(text) = store.trace(name).map_err(Cause::store)? else { return Ok(None) };
+        let Ok(trace) = serde_json::from_str::<Self>(&text) else { return Ok(None) };
+        Ok(facts_from_text(&trace.facts).map(|facts| (facts, trace.entry)))
+    }
+
+    pub(crate) fn save(store: &Store, name: &Digest, facts: &Trace, entry: &serde_json::Value) -> Result<(), Cause> {
+        let trace = Self { facts: facts_to_text(facts), entry: entry.clone() };
         let text = String::from_utf8(to_canonical_json(&trace)).expect("JSON is UTF-8");
         store.put_trace(name, &text).map_err(Cause::store)
     }

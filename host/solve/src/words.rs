@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use wythe_image::{Digest, Image};
-use wythe_plan::{Action, Archive, FORMAT_VERSION, KeyParts, MountSource, Network, Run, Source};
+use wythe_plan::{Action, Archive, FORMAT_VERSION, KeyParts, Mount, MountSource, Network, Run, Source};
 
 use crate::machine::Pretence;
 
@@ -94,7 +94,7 @@ pub(crate) fn run_words(run: &Run, effective: &Effective, words: &mut Words) {
         words.word("stdin", json!(Digest::of(&run.stdin)));
     }
     words.word("network", network_word(&run.network));
-    let mounts: Vec<Value> = run.mounts.iter().map(|m| json!([m.target, mount_word(&m.source)])).collect();
+    let mounts: Vec<Value> = run.mounts.iter().map(mount_words).collect();
     words.word("mounts", json!(mounts));
     if !run.secret_env.is_empty() {
         let ids: BTreeMap<&String, &String> = run.secret_env.iter().map(|(name, (id, _))| (name, id)).collect();
@@ -109,6 +109,16 @@ fn network_word(network: &Network) -> Value {
         Network::Host => json!("some"),
         Network::Hosts(hosts) => json!({"hosts": hosts.iter().collect::<BTreeSet<_>>()}),
     }
+}
+
+fn mount_words(mount: &Mount) -> Value {
+    let mut words = vec![json!(mount.target), mount_word(&mount.source)];
+    let begins_as = mount.begins_as.as_ref().map(|(_, path)| path);
+    if !mount.owner.is_empty() || mount.mode.is_some() || mount.is_writable.is_some() || begins_as.is_some() {
+        let looks = (&mount.owner, mount.mode, mount.is_writable, begins_as);
+        words.push(json!({"owner": looks.0, "mode": looks.1, "writable": looks.2, "begins_as": looks.3}));
+    }
+    words.into()
 }
 
 fn mount_word(source: &MountSource) -> Value {

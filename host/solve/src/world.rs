@@ -3,11 +3,12 @@
 //! network, and every answer is written down.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 use wythe_image::{Digest, Image, to_canonical_json};
-use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, VertexId, World};
+use wythe_plan::{Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, VertexId, World};
 use wythe_remote::Listener;
 
 use crate::chain::{Chain, Turn, image_name};
@@ -34,9 +35,13 @@ pub(crate) struct StepWorld {
     pins: BTreeMap<String, Digest>,
     /// The image references that were asked for, and what they stood for.
     images: Mutex<BTreeMap<String, Digest>>,
+    /// Whether anything was asked for that is no fact: a fetch or a probe.
+    reached_out: AtomicBool,
     /// What wanted the network where it is not to be used.
     denied: Mutex<Option<String>>,
     pub(crate) files: Mutex<Option<Arc<StateFiles>>>,
+    /// What the planner found that a person should look at.
+    findings: Mutex<Vec<Finding>>,
 }
 
 impl StepWorld {
@@ -56,8 +61,22 @@ impl StepWorld {
             asked: Mutex::default(),
             pins,
             images: Mutex::default(),
+            reached_out: AtomicBool::new(false),
             denied: Mutex::default(),
             files: Mutex::default(),
+            findings: Mutex::default(),
+        }
+    }
+
+    /// Returns what the planner found since the last call.
+    pub(crate) fn take_findings(&self) -> Vec<Finding> {
+        std::mem::take(&mut *self.findings.lock().expect("no planner panics here"))
+    }
+
+    /// Tells of findings. Errors are told by who asked for the plan.
+    pub(crate) fn tell(&self, findings: &[Finding]) {
+        for finding in findings.iter().filter(|finding| finding.problem.severity != Severity::Error) {
+            self.chain.engine.tell(Event::Found { step: self.turn.step.clone(), finding: finding.clone() });
         }
     }
 
@@ -76,8 +95,14 @@ impl StepWorld {
         self.denied.lock().expect("no planner panics here").take()
     }
 
+    /// Returns whether a fetch or a probe was asked for since what was asked was last forgotten.
+    pub(crate) fn has_reached_out(&self) -> bool {
+        self.reached_out.load(Ordering::Relaxed)
+    }
+
     /// Forgets what was asked so far.
     pub(crate) fn forget(&self) {
+        self.reached_out.store(false, Ordering::Relaxed);
         drop((self.take_asked(), self.take_images()));
     }
 
@@ -164,6 +189,7 @@ impl World for StepWorld {
     }
 
     fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError> {
+        self.reached_out.store(true, Ordering::Relaxed);
         let engine = &self.chain.engine;
         if engine.fetcher.is_offline() {
             return Err(self.deny(url));
@@ -186,6 +212,7 @@ impl World for StepWorld {
     }
 
     fn probe(&self, plan: &Fragment, command: VertexId) -> Result<FactAnswer, PlanError> {
+        self.reached_out.store(true, Ordering::Relaxed);
         self.chain.check_may_run().map_err(|_| PlanError::NotYet)?;
         let (chain, turn, base) = (Arc::clone(&self.chain), Arc::clone(&self.turn), self.base_vertex);
         let run = probe::output(chain, turn, base, plan, command);
@@ -200,6 +227,15 @@ impl World for StepWorld {
     fn log(&self, severity: Severity, message: &str) {
         let (step, text) = (self.turn.step.clone(), message.to_owned());
         self.chain.engine.tell(Event::Message { step, severity, text });
+    }
+
+    fn found(&self, finding: &Finding) {
+        self.findings.lock().expect("no planner panics here").push(finding.clone());
+    }
+
+    fn offers(&self, offer: &Offer) {
+        let step = self.turn.step.clone();
+        self.chain.engine.tell(Event::Offered { step, offer: offer.clone() });
     }
 
     fn progress(&self, label: &str, done: u64, total: u64) {

@@ -180,12 +180,45 @@ impl From<types::Failure> for crate::Failure {
 
 impl From<crate::Problem> for types::Problem {
     fn from(problem: crate::Problem) -> Self {
-        let severity = match problem.severity {
-            crate::Severity::Error => types::Severity::Error,
-            crate::Severity::Warning => types::Severity::Warning,
-            crate::Severity::Note => types::Severity::Note,
+        Self { severity: problem.severity.into(), path: problem.path, message: problem.message, hint: problem.hint }
+    }
+}
+
+impl From<crate::report::Finding> for wythe::step::report::Finding {
+    fn from(finding: crate::report::Finding) -> Self {
+        let crate::report::Finding { severity, rule, message, hint, place } = finding;
+        Self { severity: severity.into(), rule, message, hint, place: place.map(Into::into) }
+    }
+}
+
+impl From<crate::report::Offer> for wythe::step::report::Offer {
+    fn from(offer: crate::report::Offer) -> Self {
+        use wythe::step::report::Offering;
+        let crate::report::Offer { kind, name, description, value, required, place } = offer;
+        let kind = match kind {
+            crate::report::Offering::Target => Offering::Target,
+            crate::report::Offering::Argument => Offering::Argument,
+            crate::report::Offering::Secret => Offering::Secret,
+            crate::report::Offering::Ssh => Offering::Ssh,
         };
-        Self { severity, path: problem.path, message: problem.message, hint: problem.hint }
+        Self { kind, name, description, value, required, place: place.map(Into::into) }
+    }
+}
+
+impl From<crate::report::Place> for wythe::step::report::Place {
+    fn from(place: crate::report::Place) -> Self {
+        let crate::report::Place { source, line, column, length } = place;
+        Self { source, line, column, length }
+    }
+}
+
+impl From<crate::Severity> for types::Severity {
+    fn from(severity: crate::Severity) -> Self {
+        match severity {
+            crate::Severity::Error => Self::Error,
+            crate::Severity::Warning => Self::Warning,
+            crate::Severity::Note => Self::Note,
+        }
     }
 }
 

@@ -128,6 +128,31 @@ impl Command {
         self
     }
 
+    /// Brush of mounts, for those that are added after it: whose a secret, a socket or a new cache is; empty for the usual.
+    pub fn mount_owner(self, owner: &str) -> Self {
+        self.0.mount_owner(owner);
+        self
+    }
+
+    /// Brush of mounts: mode bits of a socket or a new cache.
+    pub fn mount_mode(self, mode: impl Into<Option<u32>>) -> Self {
+        self.0.mount_mode(mode.into());
+        self
+    }
+
+    /// Brush of mounts: whether the command may write to a cache or to what is bound, none for the usual way. What is
+    /// written to what is bound is thrown away.
+    pub fn mount_writable(self, writable: impl Into<Option<bool>>) -> Self {
+        self.0.mount_writable(writable.into());
+        self
+    }
+
+    /// As [`Command::cache`]; one that is made begins with the files of a directory of another state.
+    pub fn cache_from(self, id: &str, target: &str, sharing: Sharing, source: &State, path: &str) -> Self {
+        self.0.cache_from(id, target, sharing.as_str(), source, path);
+        self
+    }
+
     /// Asks for all of the machine's network.
     pub fn network_host(self) -> Self {
         self.0.network("host");
@@ -167,6 +192,12 @@ impl Command {
     /// Says where in the step's own source the command stands. Not part of the key.
     pub fn at(self, line: u32, column: u32) -> Self {
         self.0.at(line, column);
+        self
+    }
+
+    /// Says which part of the step's own source the command belongs to, by which a person can name it.
+    pub fn part(self, name: &str) -> Self {
+        self.0.part(name);
         self
     }
 

@@ -19,7 +19,7 @@ impl Files {
     }
 
     /// Brush: owner of what is written, as `uid`, `uid:gid` or names of the state. Empty keeps `0:0` for files of the
-    /// context and the recorded owner for those of a state or an archive.
+    /// context and the recorded owner for those of a state or an archive. Directories made on the way are the same owner's.
     pub fn owner(self, owner: &str) -> Self {
         self.0.owner(owner);
         self
@@ -28,6 +28,12 @@ impl Files {
     /// Brush: mode bits of what is written; none keeps those of the source.
     pub fn mode(self, mode: impl Into<Option<u32>>) -> Self {
         self.0.mode(mode.into());
+        self
+    }
+
+    /// Brush: changes of the mode bits of what is written, as chmod(1) writes them: `u=rwX,go=rX`. Takes the place of `mode`.
+    pub fn mode_edit(self, edit: &str) -> Self {
+        self.0.mode_edit(edit);
         self
     }
 
@@ -110,7 +116,7 @@ impl Files {
         self
     }
 
-    /// Makes a directory and its parents.
+    /// Makes a directory and its parents. One that is there stays as it is.
     pub fn mkdir(self, path: &str) -> Self {
         self.0.mkdir(path);
         self
@@ -137,6 +143,12 @@ impl Files {
     /// Says where in the step's own source the batch stands.
     pub fn at(self, line: u32, column: u32) -> Self {
         self.0.at(line, column);
+        self
+    }
+
+    /// Says which part of the step's own source the batch belongs to, by which a person can name it.
+    pub fn part(self, name: &str) -> Self {
+        self.0.part(name);
         self
     }
 

@@ -27,6 +27,29 @@ pub(crate) mod report {
         super::with(|world| world.log.push(format!("{word}: {message}")));
     }
 
+    pub(crate) use crate::report::{Finding, Offer};
+
+    pub(crate) fn found(finding: &Finding) {
+        let crate::report::Finding { severity, rule, message, hint, place } = finding;
+        let word = format!("{severity:?}").to_lowercase();
+        let place = place.as_ref().map(shown).unwrap_or_default();
+        let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let line = format!("{word} {rule}{place}: {message}{hint}");
+        super::with(|world| world.log.push(line));
+    }
+
+    pub(crate) fn offers(offer: &Offer) {
+        let crate::report::Offer { kind, name, description, value, required, place } = offer;
+        let word = format!("{kind:?}").to_lowercase();
+        let place = place.as_ref().map(shown).unwrap_or_default();
+        let line = format!("offers {word} {name}{place}: {value:?} {required} {description}");
+        super::with(|world| world.log.push(line.trim_end().to_owned()));
+    }
+
+    fn shown(place: &crate::report::Place) -> String {
+        format!(" at {}:{}:{}+{}", place.source, place.line, place.column, place.length)
+    }
+
     pub(crate) fn progress(_label: &str, _done: u64, _total: u64) {}
 }
 

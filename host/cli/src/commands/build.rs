@@ -11,31 +11,50 @@ use wythe_plan::spec::known_hint;
 use wythe_solve::{BuildError, Built, Engine, Force, Forced, LockUse, Outcome, Parts};
 use wythe_store::Store;
 
-use crate::arguments::{Build, Progress};
-use crate::commands::{block_on, shell};
+use crate::arguments::{Build, Call, Progress};
+use crate::commands::output::Output;
+use crate::commands::{block_on, check, outline, shell};
 use crate::definition::Definition;
-use crate::diagnostic::{Report, explain};
+use crate::diagnostic::Report;
 use crate::exit::Exit;
-use crate::print;
 use crate::render::{Tally, bytes, plural, sink, time};
 use crate::workshop::{Stops, Workshop, full_name, store_failed};
+use crate::{contexts, print};
 
 /// Builds the images of a definition.
 pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
+    let done = |()| Exit::Done.into();
+    match build.call {
+        _ if build.check => check::run(workshop, &build.definition, build.json),
+        Call::Check => check::run(workshop, &build.definition, build.json),
+        Call::Outline => outline::outline(workshop, &build.definition, build.json).map(done),
+        Call::Targets => outline::targets(workshop, &build.definition, build.json).map(done),
+        Call::Build => images(workshop, build),
+    }
+}
+
+fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
     shell::check_terminal(build)?;
     let begun = Instant::now();
+    let outputs = build.outputs.iter().map(|text| Output::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let mut definition = Definition::read_remembering(workshop, &build.definition, plugins.kinds(), &store)?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &build.definition)?;
+    let mut definition = Definition::read_remembering(workshop, &wanted, plugins.kinds(), &store)?;
     if build.no_limits {
         definition.forget_limits();
     }
     check_names(build, &definition)?;
+    if !outputs.is_empty() && definition.spec.images.len() > 1 {
+        let report = Report::new(Exit::Usage, "`--output` writes one image, and the definition has several");
+        return Err(report.hint("choose one with `--image NAME`"));
+    }
     let lock_use = if build.locked { LockUse::Enforce } else { LockUse::Use };
     let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
     let force = Force {
         all: build.rebuild_all.then_some(Forced::RebuildAll).or(by_variable),
         steps: steps_meant(&build.rebuild, "--rebuild", &definition)?,
+        parts: build.no_cache_filter.clone(),
     };
     let order = definition.order(workshop, lock_use, force)?;
     let grants = crate::grants::read(&build.grants, &workshop.surroundings)?;
@@ -43,20 +62,26 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report
     let mut outcome: Outcome = block_on(async {
         let stops = Stops::listen()?;
         let events = Arc::<Tally>::clone(&tally);
-        let parts = workshop.parts(&store, plugins, grants, events, &stops, &build.definition)?;
+        let parts = workshop.parts(&store, plugins, grants, events, &stops, &wanted)?;
         let engine = Engine::new(Parts { keeps_scenes: build.on_failure.is_some(), ..parts });
         Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
     })?;
     let scene = outcome.images.iter_mut().find_map(|image| image.as_mut().err()?.take_scene());
+    if build.progress != Progress::Quiet && build.progress != Progress::Json {
+        let texts = definition.texts();
+        for (step, finding) in tally.take_findings() {
+            print::to_stderr(&texts.report(&finding, &step).render(workshop.color));
+        }
+    }
     // What was resolved before a failure is worth keeping: the next build starts from the same versions.
     if !build.locked {
         let all_done = outcome.images.iter().all(Result::is_ok);
-        definition.write_lock(&definition.lock_after(&outcome.lock, all_done))?;
+        definition.keep_lock(&definition.lock_after(&outcome.lock, all_done))?;
     }
     let built = match (all_built(outcome.images, &definition), scene) {
         (Err(report), Some(scene)) => {
             print::to_stderr(&report.render(workshop.color));
-            shell::enter(workshop, &scene, &definition.spec)?;
+            shell::enter(workshop, &scene, &definition)?;
             return Ok(report.exit.into());
         }
         (built, _) => built?,
@@ -64,8 +89,13 @@ pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report
     for image in &built {
         keep(&store, image, &build.tags)?;
     }
+    for output in &outputs {
+        built.iter().try_for_each(|image| output.write(&store, image, &build.tags, &order.pretence))?;
+    }
     write_result(build, &built)?;
-    print_result(build, &built);
+    if !outputs.iter().any(Output::is_stdout) {
+        print_result(build, &built);
+    }
     if build.progress != Progress::Quiet && build.progress != Progress::Json {
         print::to_stderr(&summary(&tally, &built, &build.tags, begun));
     }
@@ -112,7 +142,7 @@ fn all_built(images: Vec<Result<Built, BuildError>>, definition: &Definition) ->
         match image {
             Ok(image) => built.push(image),
             Err(error) => {
-                let report = explain(&error, &definition.spec);
+                let report = definition.explain(&error);
                 failed = Some(match failed.take() {
                     Some(first) => first.join(report),
                     None => report,

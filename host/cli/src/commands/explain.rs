@@ -10,7 +10,7 @@ use wythe_store::Store;
 use crate::arguments::{self, Explain, Remembered};
 use crate::commands::block_on;
 use crate::definition::Definition;
-use crate::diagnostic::{Report, explain as explain_error};
+use crate::diagnostic::Report;
 use crate::exit::Exit;
 use crate::print;
 use crate::render::plural;
@@ -56,11 +56,11 @@ fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Resul
     let named = arguments::Definition { path, args, images, offline: false, ..arguments::Definition::default() };
     let definition = Definition::read(workshop, &named, &all_kinds(&plugins))?;
     let by_variable = workshop.surroundings.force_build().then_some(Forced::Variable);
-    let order = definition.order(workshop, LockUse::Use, Force { all: by_variable, steps: Vec::new() })?;
+    let order = definition.order(workshop, LockUse::Use, Force { all: by_variable, ..Force::default() })?;
     block_on(async {
         let stops = Stops::listen()?;
         let engine = workshop.engine(store, plugins, Grants::default(), Arc::new(Silent), &stops, &named)?;
-        foresee(&engine, &order).await.map_err(|error| explain_error(&error, &definition.spec))
+        foresee(&engine, &order).await.map_err(|error| definition.explain(&error))
     })
 }
 

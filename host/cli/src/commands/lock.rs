@@ -12,17 +12,18 @@ use crate::arguments::Lock;
 use crate::commands::block_on;
 use crate::commands::build::steps_meant;
 use crate::definition::Definition;
-use crate::diagnostic::{Report, explain};
+use crate::diagnostic::Report;
 use crate::exit::Exit;
-use crate::print;
 use crate::render::sink;
 use crate::workshop::{Stops, Workshop, all_kinds};
+use crate::{contexts, print};
 
 /// Brings a lock up to date.
 pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let definition = Definition::read(workshop, &lock.definition, &all_kinds(&plugins))?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &lock.definition)?;
+    let definition = Definition::read(workshop, &wanted, &all_kinds(&plugins))?;
     let lock_use = match &lock.upgrade {
         Some(steps) => LockUse::Upgrade(steps_meant(steps, "--upgrade", &definition)?),
         None => LockUse::Use,
@@ -32,7 +33,7 @@ pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
     let events = sink(lock.progress, workshop.is_terminal);
     let (images, found) = block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &lock.definition)?;
+        let engine = workshop.engine(&store, plugins, grants, events, &stops, &wanted)?;
         Ok::<_, Report>(pin(&engine, &order).await)
     })?;
     let found = definition.lock_after(&found, images.iter().all(Result::is_ok));
@@ -40,7 +41,7 @@ pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
         definition.write_lock(&found)?;
     }
     for image in images {
-        image.map_err(|error| explain(&error, &definition.spec))?;
+        image.map_err(|error| definition.explain(&error))?;
     }
     let changes = definition.lock.changes(&found);
     if lock.json {
@@ -48,12 +49,13 @@ pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
     }
     let differs = definition.lock_differs(&found);
     if lock.check && differs {
-        let report = Report::new(Exit::Spec, "wythe.lock is not up to date");
+        let report = Report::new(Exit::Spec, format!("{} is not up to date", definition.lock_name()));
         let report = changes.iter().map(change_text).fold(report, Report::note);
         return Err(report.hint("bring it up to date: `wythe lock`"));
     }
     changes.iter().map(change_text).for_each(|text| print::to_stderr(&text));
-    print::to_stderr(if differs { "wythe.lock is written" } else { "wythe.lock is up to date" });
+    let state = if differs { "is written" } else { "is up to date" };
+    print::to_stderr(&format!("{} {state}", definition.lock_name()));
     Ok(())
 }
 

@@ -11,21 +11,22 @@ use wythe_solve::{Force, Grants, LockUse, PlannedStep, Silent, describe, look};
 use crate::arguments::Plan;
 use crate::commands::block_on;
 use crate::definition::Definition;
-use crate::diagnostic::{Report, explain};
-use crate::print;
+use crate::diagnostic::Report;
 use crate::workshop::{Stops, Workshop, all_kinds};
+use crate::{contexts, print};
 
 /// Prints what a build would do, without running anything.
 pub(crate) fn run(workshop: &Workshop, plan: &Plan) -> Result<(), Report> {
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let definition = Definition::read(workshop, &plan.definition, &all_kinds(&plugins))?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &plan.definition)?;
+    let definition = Definition::read(workshop, &wanted, &all_kinds(&plugins))?;
     let order = definition.order(workshop, LockUse::Use, Force::default())?;
     let images = block_on(async {
         let stops = Stops::listen()?;
         let (grants, events) = (Grants::default(), Arc::new(Silent));
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &plan.definition)?;
-        look(&engine, &order).await.map_err(|error| explain(&error, &definition.spec))
+        let engine = workshop.engine(&store, plugins, grants, events, &stops, &wanted)?;
+        look(&engine, &order).await.map_err(|error| definition.explain(&error))
     })?;
     let names = order.images.iter().map(|image| image.name.as_deref());
     if plan.json {
@@ -64,7 +65,12 @@ fn step_text(step: &PlannedStep) -> String {
         text.push_str("  planned when the image below it is built, which is also when its packages are pinned\n");
         return text;
     };
+    let mut part = "";
     for (vertex, label) in fragment.vertices().iter().zip(fragment.labels()) {
+        if !label.part.is_empty() && label.part != part {
+            part = &label.part;
+            let _infallible = writeln!(text, "  [{part}]");
+        }
         vertex_text(&mut text, vertex, label);
     }
     text
@@ -79,7 +85,8 @@ fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
         Vertex::Run(_) => "run  ",
         Vertex::Configure { .. } => "set  ",
     };
-    let _infallible = writeln!(text, "  {word}  {}", describe(vertex, label));
+    let at = label.at.map_or_else(String::new, |(line, _)| format!("  (line {line})"));
+    let _infallible = writeln!(text, "  {word}  {}{at}", describe(vertex, label));
     if let Vertex::Run(run) = vertex {
         let network = match &run.network {
             Network::None => "none".to_owned(),

@@ -12,7 +12,7 @@ use wythe_solve::{Force, LockUse, Scene, StepId, Visit, scene};
 use crate::arguments::{self, Build, Grants, Progress, Shell};
 use crate::commands::{block_on, run};
 use crate::definition::Definition;
-use crate::diagnostic::{Report, explain};
+use crate::diagnostic::Report;
 use crate::exit::Exit;
 use crate::print;
 use crate::render::sink;
@@ -57,8 +57,8 @@ fn at_step(workshop: &Workshop, shell: &Shell, step: &str) -> Result<ExitCode, R
         let engine = workshop.engine(&store, plugins, grants, events, &stops, &wanted)?;
         Ok::<_, Report>(scene(&engine, &order, &id).await)
     })?;
-    let scene = found.map_err(|error| explain(&error, &definition.spec))?;
-    enter(workshop, &scene, &definition.spec)
+    let scene = found.map_err(|error| definition.explain(&error))?;
+    enter(workshop, &scene, &definition)
 }
 
 /// Finds a step by its name, or by its number, from 1 on.
@@ -100,7 +100,7 @@ pub(crate) fn check_terminal(build: &Build) -> Result<(), Report> {
 }
 
 /// Opens a shell in the place of a command, and says what is to know of it.
-pub(crate) fn enter(workshop: &Workshop, scene: &Scene, spec: &Spec) -> Result<ExitCode, Report> {
+pub(crate) fn enter(workshop: &Workshop, scene: &Scene, definition: &Definition) -> Result<ExitCode, Report> {
     let files = if scene.has_failed() { "as the command left them" } else { "as the command finds them" };
     let command = scene.command().replace('\n', "\n  ");
     print::to_stderr(&format!(
@@ -114,7 +114,7 @@ pub(crate) fn enter(workshop: &Workshop, scene: &Scene, spec: &Spec) -> Result<E
             terminal: workshop.surroundings.text("TERM").map(str::to_owned),
             cancel: Stops::listen()?.cancel,
         };
-        scene.enter(&visit).await.map_err(|error| explain(&error, spec))
+        scene.enter(&visit).await.map_err(|error| definition.explain(&error))
     })?;
     Ok(run::status(workshop, "the shell", ending))
 }

@@ -11,7 +11,7 @@ use wythe_solve::{BuildError, Cause, StepId, describe_ending};
 use wythe_store::{QuotaError, total};
 use wythe_sys::userns::{Standing, standing};
 
-use super::Report;
+use super::{Report, Texts};
 use crate::exit::Exit;
 use crate::render::bytes;
 
@@ -42,10 +42,10 @@ const SINGLE_ID_HINT: &str =
     "this user has a single id, so whatever sets another owner fails: `wythe doctor` says what to do";
 
 /// Explains why a build stopped, with the place in its definition.
-pub(crate) fn explain(error: &BuildError, spec: &Spec) -> Report {
+pub(crate) fn explain(error: &BuildError, spec: &Spec, texts: &Texts<'_>) -> Report {
     let step = find(error, spec);
     let report = match &*error.cause {
-        Cause::Plan(PlanError::Declined(problems)) => return declined(error, problems, spec, step),
+        Cause::Plan(PlanError::Declined(problems)) => return declined(error, problems, (spec, texts), step),
         Cause::Plan(plan) => of_plan(error, plan),
         Cause::Command { command, ending, tail, log, .. } => of_command(error, command, *ending, tail, log, step),
         Cause::Quota(quota) => of_quota(error, quota),
@@ -70,10 +70,18 @@ fn header(span: &Range<usize>, source: &wythe_plan::spec::SourceText) -> Range<u
     span.start..span.start + text.find('\n').unwrap_or(text.len())
 }
 
-fn declined(error: &BuildError, problems: &[Problem], spec: &Spec, step: Option<&Step>) -> Report {
+fn declined(
+    error: &BuildError,
+    problems: &[Problem],
+    (spec, texts): (&Spec, &Texts<'_>),
+    step: Option<&Step>,
+) -> Report {
     let one = |problem: &Problem| {
         let mut report = Report::new(Exit::Spec, problem.message.clone());
-        if let Some(step) = step {
+        let place = problem.place.as_ref().and_then(|place| texts.find(place, &error.step));
+        if let Some((source, span)) = place {
+            report = report.at(&source, span, "");
+        } else if let Some(step) = step {
             report = report.at(&spec.source, step.span_of(&problem.path), "");
         } else {
             report = report.note(format!("in step `{}`", error.step));

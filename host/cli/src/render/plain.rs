@@ -21,6 +21,8 @@ impl Plain {
     fn line(&self, event: &Event) -> Option<String> {
         let text = match event {
             Event::StepStarted { .. } | Event::ImageStarted { .. } => return None,
+            // With the lines that they are about, they are shown when nothing else is.
+            Event::Found { .. } | Event::Offered { .. } => return None,
             Event::Resolving { step } => format!("[{step}] resolve"),
             Event::OperationStarted { step, text } => format!("[{step}] {text}"),
             Event::Output { step, line, .. } => format!("[{step}] | {line}"),

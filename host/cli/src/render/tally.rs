@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use wythe_solve::{Event, EventSink, How};
+use wythe_plan::Finding;
+use wythe_solve::{Event, EventSink, How, StepId};
 
 use super::plural;
 
@@ -11,6 +12,8 @@ use super::plural;
 pub(crate) struct Tally {
     inner: Arc<dyn EventSink>,
     counts: Mutex<Counts>,
+    /// What planners found, to be shown at the end.
+    findings: Mutex<Vec<(StepId, Finding)>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +25,7 @@ struct Counts {
 
 impl Tally {
     pub(crate) fn over(inner: Arc<dyn EventSink>) -> Arc<Self> {
-        Arc::new(Self { inner, counts: Mutex::default() })
+        Arc::new(Self { inner, counts: Mutex::default(), findings: Mutex::default() })
     }
 
     /// Returns the counts in words: "6 steps: 4 hits, 1 run, 1 configuration".
@@ -33,6 +36,11 @@ impl Tally {
             parts.push(plural(edits, "edit"));
         }
         format!("{}: {}", plural(hits + runs + edits, "step"), parts.join(", "))
+    }
+
+    /// Returns what planners found since the last call.
+    pub(crate) fn take_findings(&self) -> Vec<(StepId, Finding)> {
+        std::mem::take(&mut *self.findings.lock().expect("counting does not panic"))
     }
 
     /// Returns whether nothing had to be run.
@@ -50,6 +58,9 @@ impl EventSink for Tally {
                 How::Run => counts.runs += 1,
                 How::Config => counts.edits += 1,
             }
+        }
+        if let Event::Found { step, finding } = &event {
+            self.findings.lock().expect("counting does not panic").push((step.clone(), finding.clone()));
         }
         self.inner.event(event);
     }

@@ -131,6 +131,8 @@ impl EventSink for Tree {
             Event::Message { step, text, .. } => self.print(&format!("{WARNING}!{WARNING:#} {step}: {text}")),
             Event::StepDone { step, how, size, time: took } => self.end(&step, &done_line(&step, how, size, took)),
             Event::ImageDone { image, .. } if image.is_empty() => {}
+            // With the lines that they are about, they are shown when nothing else is.
+            Event::Found { .. } | Event::Offered { .. } => {}
             Event::ImageDone { image, time: took, .. } => {
                 self.print(&format!("{DONE}✓{DONE:#} image {image} {DIM}{}{DIM:#}", time(took)));
             }

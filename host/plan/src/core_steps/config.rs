@@ -39,7 +39,7 @@ pub(super) fn plan(kind: &str, options: Options) -> Fragment {
     let mut fragment = Fragment::new();
     let mut head = VertexId::BASE;
     for edit in edits {
-        let label = Label { text: words(&edit), at: None };
+        let label = Label::new(words(&edit));
         head = fragment.add(Vertex::Configure { on: head, edit }, label);
     }
     fragment.set_head(head);

@@ -32,7 +32,7 @@ pub(super) fn plan(options: Options, world: &dyn World) -> Result<Fragment, Plan
         return Err(missing(&from, "it is not there"));
     }
     let dest = destination(&options.to, world)?;
-    let label = Label { text: format!("files {from} → {}", options.to), at: None };
+    let label = Label::new(format!("files {from} → {}", options.to));
     let mode = options.mode.as_deref().and_then(|digits| u32::from_str_radix(digits, 8).ok());
     let exclude = exclusions(options.include, options.exclude);
     let brush = Brush { mode, exclude, owner: options.owner, ..Brush::default() };

@@ -23,7 +23,7 @@ pub(super) fn plan(options: &Options, world: &dyn World) -> Result<Fragment, Pla
         format!("{written}@{}", String::from_utf8_lossy(&bytes))
     };
     let mut fragment = Fragment::new();
-    let head = fragment.add(Vertex::Image { reference }, Label { text: format!("image {written}"), at: None });
+    let head = fragment.add(Vertex::Image { reference }, Label::new(format!("image {written}")));
     fragment.set_head(head);
     Ok(fragment)
 }

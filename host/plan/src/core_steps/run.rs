@@ -30,7 +30,7 @@ pub(super) fn plan(options: Options) -> Fragment {
         let mut run = Run::new(head, command);
         run.workdir.clone_from(&options.workdir);
         run.network = Network::Host;
-        head = fragment.add(Vertex::Run(run), Label { text: first_line(text), at: None });
+        head = fragment.add(Vertex::Run(run), Label::new(first_line(text)));
     }
     fragment.set_head(head);
     fragment

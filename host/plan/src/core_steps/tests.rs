@@ -7,8 +7,8 @@ use wythe_image::Digest;
 
 use super::{CORE_KINDS, plan_core_step};
 use crate::{
-    Action, Brush, Command, ConfigEdit, Fact, FactAnswer, Files, Fragment, Label, Network, PlanError, Run, Severity,
-    Source, StepCall, Vertex, VertexId, World,
+    Action, Brush, Command, ConfigEdit, Fact, FactAnswer, Files, Finding, Fragment, Label, Network, Offer, PlanError,
+    Run, Severity, Source, StepCall, Vertex, VertexId, World,
 };
 
 /// Answers from a table, and fails where it is asked something else.
@@ -28,6 +28,10 @@ impl World for Answers {
     }
 
     fn log(&self, _severity: Severity, _message: &str) {}
+
+    fn found(&self, _finding: &Finding) {}
+
+    fn offers(&self, _offer: &Offer) {}
 
     fn progress(&self, _label: &str, _done: u64, _total: u64) {}
 }
@@ -75,7 +79,7 @@ fn each_command_is_an_operation_on_the_one_before() {
     };
     assert_eq!(fragment.vertices(), [Vertex::Base, run(0, "make\nmake install"), run(1, "true")]);
     assert_eq!(fragment.head(), VertexId(2));
-    assert_eq!(fragment.labels()[1], Label { text: "make …".to_owned(), at: None });
+    assert_eq!(fragment.labels()[1], Label::new("make …"));
 }
 
 #[test]

@@ -80,11 +80,11 @@ impl Ambient {
         if let Some(id) = &self.ssh {
             run.env.insert("SSH_AUTH_SOCK".to_owned(), SSH_SOCKET.to_owned());
             let source = MountSource::Ssh { id: id.clone(), required: true };
-            run.mounts.push(Mount { target: SSH_SOCKET.to_owned(), source });
+            run.mounts.push(Mount::new(SSH_SOCKET, source));
         }
         for (target, name) in &self.volumes {
             let source = MountSource::Volume { name: name.clone() };
-            run.mounts.push(Mount { target: target.clone(), source });
+            run.mounts.push(Mount::new(target.clone(), source));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! `graph.command`: commands that run in a sandbox.
 
 use wasmtime::component::Resource;
-use wythe_plan::{Command, Mount, MountSource, Network, Sharing, Vertex};
+use wythe_plan::{Command, MountSource, Network, Sharing, Vertex, VertexId};
 
 use crate::draft::{ArtifactHandle, OpenCommand, State};
 use crate::guest::Guest;
@@ -30,10 +30,37 @@ impl Guest {
 
     /// Adds a mount.
     fn mount(&mut self, handle: &Handle, call: &str, source: MountSource, target: String) -> wasmtime::Result<()> {
+        self.mount_beginning(handle, call, source, target, None)
+    }
+
+    fn mount_beginning(
+        &mut self,
+        handle: &Handle,
+        call: &str,
+        source: MountSource,
+        target: String,
+        begins_as: Option<(VertexId, String)>,
+    ) -> wasmtime::Result<()> {
+        let owner = self.command(handle)?.brush.owner.len();
+        self.meter.take(owner)?;
         self.charge([target.as_str()])?;
         self.demand(call, untrusted::absolute("target", &target))?;
-        self.command(handle)?.run.mounts.push(Mount { target, source });
+        self.command(handle)?.mount(target, source, begins_as);
         Ok(())
+    }
+
+    fn cache_source(&mut self, call: &str, id: String, sharing: &str) -> wasmtime::Result<MountSource> {
+        self.charge([id.as_str()])?;
+        self.demand(call, untrusted::name("id", &id))?;
+        let sharing = match sharing {
+            "shared" => Ok(Sharing::Shared),
+            "private" => Ok(Sharing::Private),
+            "locked" => Ok(Sharing::Locked),
+            other => {
+                Err(format!("the sharing `{}`, which is none of shared, private, locked", untrusted::label(other)))
+            }
+        };
+        Ok(MountSource::Cache { id, sharing: self.demand(call, sharing)? })
     }
 }
 
@@ -79,18 +106,41 @@ impl HostCommand for Guest {
     }
 
     fn cache(&mut self, command: Handle, id: String, target: String, sharing: String) -> wasmtime::Result<()> {
-        self.charge([id.as_str()])?;
-        self.demand("command.cache", untrusted::name("id", &id))?;
-        let sharing = match sharing.as_str() {
-            "shared" => Ok(Sharing::Shared),
-            "private" => Ok(Sharing::Private),
-            "locked" => Ok(Sharing::Locked),
-            other => {
-                Err(format!("the sharing `{}`, which is none of shared, private, locked", untrusted::label(other)))
-            }
-        };
-        let sharing = self.demand("command.cache", sharing)?;
-        self.mount(&command, "command.cache", MountSource::Cache { id, sharing }, target)
+        let source = self.cache_source("command.cache", id, &sharing)?;
+        self.mount(&command, "command.cache", source, target)
+    }
+
+    fn cache_from(
+        &mut self,
+        command: Handle,
+        id: String,
+        target: String,
+        sharing: String,
+        source: Resource<State>,
+        path: String,
+    ) -> wasmtime::Result<()> {
+        self.charge([path.as_str()])?;
+        self.demand("command.cache-from", untrusted::absolute("path", &path))?;
+        let cache = self.cache_source("command.cache-from", id, &sharing)?;
+        self.mount_beginning(&command, "command.cache-from", cache, target, Some((vertex(&source), path)))
+    }
+
+    fn mount_owner(&mut self, command: Handle, owner: String) -> wasmtime::Result<()> {
+        self.charge([owner.as_str()])?;
+        self.demand("command.mount-owner", untrusted::user("owner", &owner))?;
+        self.command(&command)?.brush.owner = owner;
+        Ok(())
+    }
+
+    fn mount_mode(&mut self, command: Handle, mode: Option<u32>) -> wasmtime::Result<()> {
+        self.demand("command.mount-mode", mode.map_or(Ok(()), untrusted::mode))?;
+        self.command(&command)?.brush.mode = mode;
+        Ok(())
+    }
+
+    fn mount_writable(&mut self, command: Handle, writable: Option<bool>) -> wasmtime::Result<()> {
+        self.command(&command)?.brush.is_writable = writable;
+        Ok(())
     }
 
     fn secret_file(
@@ -229,8 +279,14 @@ impl HostCommand for Guest {
         Ok(())
     }
 
+    fn part(&mut self, command: Handle, name: String) -> wasmtime::Result<()> {
+        self.charge([name.as_str()])?;
+        self.command(&command)?.label.part = untrusted::label(&name);
+        Ok(())
+    }
+
     fn run(&mut self, command: Handle) -> wasmtime::Result<Resource<State>> {
-        let OpenCommand { run, label } = self.close_command(command)?;
+        let OpenCommand { run, label, .. } = self.close_command(command)?;
         self.add(Vertex::Run(run), label)
     }
 

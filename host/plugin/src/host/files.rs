@@ -48,7 +48,16 @@ impl HostFiles for Guest {
 
     fn mode(&mut self, batch: Handle, mode: Option<u32>) -> wasmtime::Result<()> {
         self.demand("files.mode", mode.map_or(Ok(()), untrusted::mode))?;
-        self.batch(&batch)?.brush.mode = mode;
+        let brush = &mut self.batch(&batch)?.brush;
+        (brush.mode, brush.mode_edit) = (mode, String::new());
+        Ok(())
+    }
+
+    fn mode_edit(&mut self, batch: Handle, edit: String) -> wasmtime::Result<()> {
+        self.charge([edit.as_str()])?;
+        self.demand("files.mode-edit", untrusted::mode_edit(&edit))?;
+        let brush = &mut self.batch(&batch)?.brush;
+        (brush.mode, brush.mode_edit) = (None, edit);
         Ok(())
     }
 
@@ -211,6 +220,12 @@ impl HostFiles for Guest {
 
     fn at(&mut self, batch: Handle, line: u32, column: u32) -> wasmtime::Result<()> {
         self.batch(&batch)?.label.at = Some((line, column));
+        Ok(())
+    }
+
+    fn part(&mut self, batch: Handle, name: String) -> wasmtime::Result<()> {
+        self.charge([name.as_str()])?;
+        self.batch(&batch)?.label.part = untrusted::label(&name);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::v0_1::probe::Host;
 impl Host for Guest {
     fn output(&mut self, command: Resource<OpenCommand>) -> wasmtime::Result<Result<Vec<u8>, String>> {
         self.demand_resolving("probe.output")?;
-        let OpenCommand { run, label } = self.close_command(command)?;
+        let OpenCommand { run, label, .. } = self.close_command(command)?;
         let state = self.add(Vertex::Run(run), label)?;
         self.meter.close_handle();
         let fragment = std::mem::take(&mut self.draft.fragment);

@@ -142,7 +142,7 @@ impl HostState for Guest {
 
     fn volume(&mut self, state: Handle, path: String) -> wasmtime::Result<Handle> {
         self.charge([path.as_str()])?;
-        self.demand("state.volume", untrusted::absolute("path", &path))?;
+        self.demand("state.volume", untrusted::some_text("path", &path))?;
         self.configure(&state, ConfigEdit::Volume(path))
     }
 

@@ -2,7 +2,7 @@
 //! `steps`: planning other kinds of step from within one.
 
 use wasmtime::component::Resource;
-use wythe_plan::{Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, VertexId, World};
+use wythe_plan::{Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, StepCall, VertexId, World};
 
 use crate::clock::Moment;
 use crate::draft::State;
@@ -73,6 +73,14 @@ impl World for Described<'_> {
 
     fn log(&self, severity: Severity, message: &str) {
         self.0.log(severity, message);
+    }
+
+    fn found(&self, finding: &Finding) {
+        self.0.found(finding);
+    }
+
+    fn offers(&self, offer: &Offer) {
+        self.0.offers(offer);
     }
 
     fn progress(&self, label: &str, done: u64, total: u64) {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use wythe_plan::{
-    Fact, FactAnswer, Fragment, PlanError, Severity, StepCall, StepPlanner as _, Vertex, VertexId, World,
+    Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, StepCall, StepPlanner as _, Vertex, VertexId,
+    World,
 };
 use wythe_plugin::{ExtraPlugin, Limits, PluginOptions, Plugins};
 
@@ -144,6 +145,10 @@ impl World for Still {
     fn log(&self, severity: Severity, message: &str) {
         self.hear(format!("{severity:?}: {message}"));
     }
+
+    fn found(&self, _finding: &Finding) {}
+
+    fn offers(&self, _offer: &Offer) {}
 
     fn progress(&self, label: &str, done: u64, total: u64) {
         self.hear(format!("{label} {done}/{total}"));

@@ -118,6 +118,7 @@ impl Editor {
             && !dest.as_os_str().as_bytes().ends_with(b"/")
             && !self.is_directory(dest).map_err(CopyError::Edit)?;
         let mut links = BTreeMap::new();
+        self.own_parents(attributes);
         for leaf in &selection.leaves {
             let to = if is_file { dest.to_owned() } else { dest.join(&leaf.at) };
             let mut one = One { source, leaf, attributes, keep, links: &mut links };
@@ -159,7 +160,7 @@ impl Editor {
     fn copy_directory(&mut self, one: &One<'_>, path: &[u8], looks: &Looks) -> io::Result<()> {
         let is_top = one.leaf.at.as_os_str().is_empty();
         let is_there = match self.tree.directory(path, Missing::Fail) {
-            Ok(place) if is_top => return super::write::adjust(&place, &Attributes::default()),
+            Ok(_) if is_top => return Ok(()),
             Ok(place) => Some(place),
             Err(error) if super::is_absent(&error) => None,
             Err(error) => return Err(error),
@@ -195,7 +196,7 @@ impl Editor {
         };
         Looks {
             owner: one.attributes.owner.unwrap_or(owner),
-            mode: one.attributes.mode.unwrap_or(one.leaf.mode) & disk::MODE_BITS,
+            mode: one.attributes.mode_of(one.leaf.mode & disk::MODE_BITS, one.leaf.kind == LeafKind::Directory),
             time: self.clamp(time),
             xattrs,
         }

@@ -38,7 +38,7 @@ pub enum OwnerError {
 impl Editor {
     /// Returns the numbers of an owner: `user`, `uid`, `user:group`, `uid:gid`, names as the tree's own lists have them.
     ///
-    /// Without a group it is the one of the same number as the user, as in `COPY --chown`.
+    /// Without a group it is that of the user, by the tree's list, and for a number the one of the same number.
     ///
     /// # Errors
     ///
@@ -49,33 +49,46 @@ impl Editor {
         if user.is_empty() || group.is_some_and(|group| group.is_empty() || group.contains(':')) {
             return Err(OwnerError::Malformed(owner.to_owned()));
         }
-        let uid = match number(user)? {
-            Some(uid) => uid,
-            None => self.listed("etc/passwd", user)?.ok_or_else(|| OwnerError::NoUser(user.to_owned()))?,
+        let (uid, own) = match number(user)? {
+            Some(uid) => (uid, uid),
+            None => {
+                let ids = self.listed::<2>("etc/passwd", user)?.ok_or_else(|| OwnerError::NoUser(user.to_owned()))?;
+                (ids[0], ids[1])
+            }
         };
         let gid = match group {
-            None => uid,
+            None => own,
             Some(group) => match number(group)? {
                 Some(gid) => gid,
-                None => self.listed("etc/group", group)?.ok_or_else(|| OwnerError::NoGroup(group.to_owned()))?,
+                None => {
+                    let known = self.listed::<1>("etc/group", group)?;
+                    known.ok_or_else(|| OwnerError::NoGroup(group.to_owned()))?[0]
+                }
             },
         };
         Ok((uid, gid))
     }
 
-    /// Returns the third field of the line whose first field is `name`: passwd(5) and group(5) agree on both.
-    fn listed(&mut self, path: &'static str, name: &str) -> Result<Option<u32>, OwnerError> {
+    /// Returns the numbers that begin with the third field of the line whose first field is `name`: passwd(5) has two there,
+    /// group(5) has one.
+    fn listed<const N: usize>(&mut self, path: &'static str, name: &str) -> Result<Option<[u32; N]>, OwnerError> {
         let bytes = self
             .read(path.as_bytes(), MAX_LIST)
             .map_err(|source| OwnerError::Read { path, source })?
             .unwrap_or_default();
         for line in bytes.split(|byte| *byte == b'\n') {
             let mut fields = line.split(|byte| *byte == b':');
-            if fields.next() == Some(name.as_bytes())
-                && let Some(id) = fields.nth(1).and_then(|field| std::str::from_utf8(field).ok())
-            {
-                return number(id);
+            if fields.next() != Some(name.as_bytes()) {
+                continue;
             }
+            let mut ids = [0; N];
+            for (id, field) in ids.iter_mut().zip(fields.skip(1)) {
+                let Some(known) = std::str::from_utf8(field).ok().map(number).transpose()?.flatten() else {
+                    return Ok(None);
+                };
+                *id = known;
+            }
+            return Ok(Some(ids));
         }
         Ok(None)
     }

@@ -124,6 +124,7 @@ impl Editor {
         let tars = tars.map(|unpack| (unpack.path.as_path(), unpack.format)).collect();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut report = Unpacked::default();
+        self.own_parents(attributes);
         let mut allowance = Allowance { members: MAX_MEMBERS, bytes: MAX_BYTES };
         std::thread::scope(|scope| {
             let mut ahead = Ahead::start(scope, tars, threads, &PLACES).map_err(UnpackError::Thread)?;
@@ -292,7 +293,7 @@ impl Editor {
         let time = target.attributes.time.map_or(member.mtime, |time| i64::try_from(time).unwrap_or(i64::MAX));
         Looks {
             owner: target.attributes.owner.unwrap_or(member.owner),
-            mode: target.attributes.mode.unwrap_or(member.mode),
+            mode: target.attributes.mode_of(member.mode, member.kind == MemberKind::Directory),
             time: self.clamp(time),
             xattrs: member.xattrs.clone(),
         }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
 
-use super::{Attributes, Editor};
+use super::Editor;
 use crate::disk;
 use crate::union::{Missing, Place};
 use crate::xattrs::{self, Xattr};
@@ -163,17 +163,4 @@ fn finish(file: BorrowedFd<'_>, looks: &Looks) -> io::Result<()> {
     }
     xattrs::write(file, &looks.xattrs)?;
     disk::set_time(file, looks.time)
-}
-
-/// Changes a directory that is there.
-pub(super) fn adjust(place: &Place, attributes: &Attributes) -> io::Result<()> {
-    if attributes.owner.is_none() && attributes.mode.is_none() {
-        return Ok(());
-    }
-    let dir = place.upper()?;
-    let mode = rustix::fs::fstat(dir)?.st_mode;
-    if let Some(owner) = attributes.owner {
-        disk::set_owner(dir, owner)?;
-    }
-    disk::set_mode(dir, attributes.mode.unwrap_or(mode))
 }

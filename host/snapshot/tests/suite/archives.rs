@@ -11,7 +11,7 @@ use wythe_snapshot::{Archive, Attributes, Patterns, Unpack, UnpackError, Unpacke
 
 use crate::support::{Detail, EPOCH, Site, describe, is_root, link, mkdir, set_times, write};
 
-const NONE: Attributes = Attributes { owner: None, mode: None, time: None };
+const NONE: Attributes = Attributes { owner: None, mode: None, mode_edit: None, time: None };
 
 /// A member to be put into an archive, hostile or not.
 struct Part {

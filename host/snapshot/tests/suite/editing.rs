@@ -44,7 +44,7 @@ fn p(path: &str) -> &Path {
     Path::new(path)
 }
 
-const PLAIN: Attributes = Attributes { owner: None, mode: None, time: None };
+const PLAIN: Attributes = Attributes { owner: None, mode: None, mode_edit: None, time: None };
 
 #[test]
 fn an_overlay_shows_what_was_edited() {
@@ -53,7 +53,7 @@ fn an_overlay_shows_what_was_edited() {
     }
     let site = site();
     let mut editor = site.editor();
-    let owned = Attributes { owner: Some((7, 8)), mode: Some(0o4750), time: Some(5) };
+    let owned = Attributes { owner: Some((7, 8)), mode: Some(0o4750), time: Some(5), ..PLAIN };
     editor.put(p("/lib/new/deep"), b"through a link", &PLAIN).unwrap();
     editor.put(p("/bin/tool"), b"set-id", &owned).unwrap();
     let large: Vec<u8> = (0..300_001_u32).map(|at| (at % 251) as u8).collect();
@@ -167,7 +167,7 @@ fn owners_are_numbers_or_names_of_the_tree() {
         ("0", (0, 0)),
         ("1000", (1000, 1000)),
         ("5:6", (5, 6)),
-        ("ann", (1000, 1000)),
+        ("ann", (1000, 1001)),
         ("ann:staff", (1000, 50)),
         ("2147483647:0", (2_147_483_647, 0)),
     ] {
@@ -242,7 +242,7 @@ fn a_copy_lands_where_docker_would_put_it() {
     }
     let site = site();
     let selection = select(&source, &choose(&["."])).unwrap();
-    let attributes = Attributes { owner: Some((3, 4)), mode: None, time: Some(EPOCH) };
+    let attributes = Attributes { owner: Some((3, 4)), mode: None, time: Some(EPOCH), ..PLAIN };
     site.editor().copy(&source, &selection, p("/x"), &attributes).unwrap();
     let lines = describe(site.upper(), Detail::Times);
     assert_eq!(lines["x/app/lib"], format!("750 3:4 directory @{EPOCH}.0"));

@@ -238,6 +238,7 @@ impl State {
 struct Brush {
     owner: String,
     mode: Option<u32>,
+    mode_edit: String,
     exclude: Vec<String>,
     follow_links: bool,
     keep_parents: bool,
@@ -251,6 +252,7 @@ impl Brush {
         object([
             ("owner", self.owner.clone().into()),
             ("mode", self.mode.map_or(Value::Null, Value::from)),
+            ("mode-edit", self.mode_edit.clone().into()),
             ("exclude", json!(self.exclude)),
             ("follow-links", self.follow_links.into()),
             ("keep-parents", self.keep_parents.into()),
@@ -261,7 +263,11 @@ impl Brush {
     }
 
     fn making(&self) -> Value {
-        object([("owner", self.owner.clone().into()), ("mode", self.mode.map_or(Value::Null, Value::from))])
+        object([
+            ("owner", self.owner.clone().into()),
+            ("mode", self.mode.map_or(Value::Null, Value::from)),
+            ("mode-edit", self.mode_edit.clone().into()),
+        ])
     }
 }
 
@@ -272,6 +278,7 @@ pub(crate) struct Files {
     brush: RefCell<Brush>,
     actions: RefCell<Vec<Value>>,
     text: RefCell<String>,
+    part: RefCell<String>,
     at: Cell<Option<(u32, u32)>>,
 }
 
@@ -282,6 +289,7 @@ impl Files {
             brush: RefCell::default(),
             actions: RefCell::default(),
             text: RefCell::default(),
+            part: RefCell::default(),
             at: Cell::default(),
         }
     }
@@ -291,7 +299,17 @@ impl Files {
     }
 
     pub(crate) fn mode(&self, mode: Option<u32>) {
-        self.brush.borrow_mut().mode = mode;
+        let mut brush = self.brush.borrow_mut();
+        (brush.mode, brush.mode_edit) = (mode, String::new());
+    }
+
+    pub(crate) fn mode_edit(&self, edit: &str) {
+        let mut brush = self.brush.borrow_mut();
+        (brush.mode, brush.mode_edit) = (None, edit.to_owned());
+    }
+
+    pub(crate) fn part(&self, name: &str) {
+        name.clone_into(&mut self.part.borrow_mut());
     }
 
     pub(crate) fn exclude(&self, patterns: &[String]) {
@@ -388,7 +406,8 @@ impl Files {
             return State(batch.on);
         }
         let at = batch.at.get().map_or(Value::Null, |at| json!(at));
-        let label = object([("text", batch.text.into_inner().into()), ("at", at)]);
+        let (text, part) = (batch.text.into_inner(), batch.part.into_inner());
+        let label = object([("text", text.into()), ("at", at), ("part", part.into())]);
         State(with(|world| world.add(json!({ "files": { "on": batch.on, "actions": actions } }), label)))
     }
 }
@@ -405,6 +424,15 @@ struct Run {
     hosts: BTreeSet<String>,
     devices: Vec<String>,
     insecure: bool,
+    brush: MountBrush,
+}
+
+/// How the mounts look that are added to a command.
+#[derive(Debug, Default)]
+struct MountBrush {
+    owner: String,
+    mode: Option<u32>,
+    is_writable: Option<bool>,
 }
 
 /// A command to run in a sandbox on a state.
@@ -414,6 +442,7 @@ pub(crate) struct Command {
     command: Value,
     run: RefCell<Run>,
     text: RefCell<String>,
+    part: RefCell<String>,
     at: Cell<Option<(u32, u32)>>,
 }
 
@@ -428,7 +457,14 @@ impl Command {
     }
 
     fn of(on: &State, command: Value) -> Self {
-        Self { on: on.0, command, run: RefCell::default(), text: RefCell::default(), at: Cell::default() }
+        Self {
+            on: on.0,
+            command,
+            run: RefCell::default(),
+            text: RefCell::default(),
+            part: RefCell::default(),
+            at: Cell::default(),
+        }
     }
 
     pub(crate) fn env(&self, name: &str, value: &str) {
@@ -451,12 +487,52 @@ impl Command {
         self.run.borrow_mut().mounts.push(json!({ "target": absolute(target), "source": source }));
     }
 
+    /// Adds a mount that looks as the brush says.
+    fn mount_looking(&self, target: &str, source: Value, looks: &[&str], begins_as: Value) {
+        let mut run = self.run.borrow_mut();
+        let MountBrush { owner, mode, is_writable } = &run.brush;
+        let said = |name: &str, value: Value| if looks.contains(&name) { value } else { Value::Null };
+        let mount = object([
+            ("target", absolute(target)),
+            ("source", source),
+            ("owner", said("owner", owner.clone().into())),
+            ("mode", said("mode", mode.map_or(Value::Null, Value::from))),
+            ("is_writable", said("is_writable", json!(is_writable))),
+            ("begins_as", begins_as),
+        ]);
+        run.mounts.push(mount);
+    }
+
+    pub(crate) fn mount_owner(&self, owner: &str) {
+        owner.clone_into(&mut self.run.borrow_mut().brush.owner);
+    }
+
+    pub(crate) fn mount_mode(&self, mode: Option<u32>) {
+        self.run.borrow_mut().brush.mode = mode;
+    }
+
+    pub(crate) fn mount_writable(&self, writable: Option<bool>) {
+        self.run.borrow_mut().brush.is_writable = writable;
+    }
+
     pub(crate) fn cache(&self, id: &str, target: &str, sharing: &str) {
-        self.mount(target, json!({ "cache": { "id": id, "sharing": sharing } }));
+        let cache = json!({ "cache": { "id": id, "sharing": sharing } });
+        self.mount_looking(target, cache, &["owner", "mode", "is_writable"], Value::Null);
+    }
+
+    pub(crate) fn cache_from(&self, id: &str, target: &str, sharing: &str, source: &State, path: &str) {
+        let cache = json!({ "cache": { "id": id, "sharing": sharing } });
+        let begins_as = json!([source.0, absolute(path)]);
+        self.mount_looking(target, cache, &["owner", "mode", "is_writable"], begins_as);
     }
 
     pub(crate) fn secret_file(&self, id: &str, target: &str, mode: u32, required: bool) {
-        self.mount(target, json!({ "secret-file": { "id": id, "mode": mode, "required": required } }));
+        let owner = self.run.borrow().brush.owner.clone();
+        let mut secret = json!({ "id": id, "mode": mode, "required": required });
+        if !owner.is_empty() {
+            secret["owner"] = owner.into();
+        }
+        self.mount(target, json!({ "secret-file": secret }));
     }
 
     pub(crate) fn secret_env(&self, id: &str, name: &str, required: bool) {
@@ -464,15 +540,17 @@ impl Command {
     }
 
     pub(crate) fn ssh(&self, id: &str, target: &str, required: bool) {
-        self.mount(target, json!({ "ssh": { "id": id, "required": required } }));
+        let ssh = json!({ "ssh": { "id": id, "required": required } });
+        self.mount_looking(target, ssh, &["owner", "mode"], Value::Null);
     }
 
     pub(crate) fn bind_context(&self, path: &str, target: &str) {
-        self.mount(target, json!({ "context": { "path": path } }));
+        self.mount_looking(target, json!({ "context": { "path": path } }), &["is_writable"], Value::Null);
     }
 
     pub(crate) fn bind_state(&self, source: &State, path: &str, target: &str) {
-        self.mount(target, json!({ "state": { "vertex": source.0, "path": absolute(path) } }));
+        let state = json!({ "state": { "vertex": source.0, "path": absolute(path) } });
+        self.mount_looking(target, state, &["is_writable"], Value::Null);
     }
 
     pub(crate) fn bind_artifact(&self, source: &Artifact, target: &str) {
@@ -523,6 +601,10 @@ impl Command {
         self.at.set(Some((line, column)));
     }
 
+    pub(crate) fn part(&self, name: &str) {
+        name.clone_into(&mut self.part.borrow_mut());
+    }
+
     pub(crate) fn into_run(self) -> Value {
         let run = self.run.into_inner();
         let network = match (run.host_network, run.hosts.is_empty()) {
@@ -548,7 +630,8 @@ impl Command {
 
     pub(crate) fn run(command: Self) -> State {
         let at = command.at.get().map_or(Value::Null, |at| json!(at));
-        let label = object([("text", command.text.borrow().clone().into()), ("at", at)]);
+        let (text, part) = (command.text.borrow().clone(), command.part.borrow().clone());
+        let label = object([("text", text.into()), ("at", at), ("part", part.into())]);
         let run = command.into_run();
         State(with(|world| world.add(run, label)))
     }

@@ -10,7 +10,7 @@ use wythe_plan::{CORE_KINDS, PlanError};
 use wythe_sandbox::{Ending, RunError};
 use wythe_solve::{BuildError, Cause, StepId};
 
-use super::explain;
+use super::{Texts, explain};
 
 const DEFINITION: &str = "\
 base = \"scratch\"
@@ -79,9 +79,10 @@ fn causes() -> Vec<(&'static str, u8, Cause)> {
 fn each_failure_has_its_message_and_its_exit_code() {
     let spec = Spec::parse("wythe.toml", &format!("builder = \"2026.11\"\n{DEFINITION}"), &CORE_KINDS).unwrap();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostic/build/messages");
+    let texts = Texts { spec: &spec, dir: &dir, claimed: None };
     for (name, code, cause) in causes() {
         let step = StepId { image: "".into(), step: "deps".into() };
-        let report = explain(&BuildError { step, cause: Box::new(cause) }, &spec);
+        let report = explain(&BuildError { step, cause: Box::new(cause) }, &spec, &texts);
         assert_eq!(report.exit as u8, code, "{name}");
         let text = report.render(false) + "\n";
         assert!(!text.contains("secret"), "{text}");

@@ -56,7 +56,7 @@ impl SecretUse {
                 SecretPlace::File { target, mode, owner } => {
                     let (id, owner) = (self.id.clone(), owner.clone());
                     let source = MountSource::SecretFile { id, mode: *mode, owner, required: self.required };
-                    run.mounts.push(Mount { target: target.clone(), source });
+                    run.mounts.push(Mount::new(target.clone(), source));
                 }
                 SecretPlace::Variable(name) => {
                     run.secret_env.insert(name.clone(), (self.id.clone(), self.required));

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Directories that take the place of names in a claimed file. Each becomes an image of its files, built like any other,
+//! so that plugins see images and nothing else.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wythe_plan::Lock;
+use wythe_plan::spec::{BuilderVersion, Spec};
+use wythe_plugin::Plugins;
+use wythe_solve::{Force, Grants, LockUse, Order, Pretence, Silent};
+use wythe_store::Store;
+
+use crate::arguments::Definition;
+use crate::commands::block_on;
+use crate::definition::{rfc3339, split_assignment};
+use crate::diagnostic::{Report, Texts, explain};
+use crate::exit::Exit;
+use crate::workshop::{Stops, Workshop, absolute, all_kinds, store_failed};
+
+/// What is in front of the name of an image.
+const IMAGE: &str = "docker-image://";
+
+/// Returns where a definition is, with images in place of the directories among its named contexts.
+pub(crate) fn prepared(
+    workshop: &Workshop,
+    store: &Arc<Store>,
+    plugins: &Arc<Plugins>,
+    wanted: &Definition,
+) -> Result<Definition, Report> {
+    let mut prepared = wanted.clone();
+    for text in &mut prepared.build_contexts {
+        let (name, value) = split_assignment(text, "--build-context")?;
+        if value.starts_with(IMAGE) {
+            continue;
+        }
+        if let Some((scheme, _)) = value.split_once("://") {
+            let report = Report::new(
+                Exit::Usage,
+                format!("`--build-context {text}`: `{scheme}://` is not available in this version"),
+            );
+            return Err(report.hint("name a directory, or `docker-image://REFERENCE` for an image of the store"));
+        }
+        let dir = Path::new(&value);
+        if !dir.is_dir() {
+            let report = Report::new(Exit::Spec, format!("the named context `{name}`: `{value}` is no directory"));
+            return Err(report.hint(format!("for an image write `--build-context {name}=docker-image://{value}`")));
+        }
+        let digest = image_of(workshop, store, plugins, wanted, dir)?;
+        *text = format!("{name}={IMAGE}named-context@{digest}");
+    }
+    Ok(prepared)
+}
+
+/// Builds the image that holds a directory's files and returns its digest.
+fn image_of(
+    workshop: &Workshop,
+    store: &Arc<Store>,
+    plugins: &Arc<Plugins>,
+    wanted: &Definition,
+    dir: &Path,
+) -> Result<String, Report> {
+    let builder = BuilderVersion::newest();
+    let text =
+        format!("builder = \"{builder}\"\nbase = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \".\"\nto = \"/\"\n");
+    let spec = Spec::parse("", &text, &all_kinds(plugins))?;
+    let (context, epoch) = (absolute(dir)?, builder.source_date_epoch());
+    let order = Order {
+        images: spec.images.clone(),
+        context: context.clone(),
+        pretence: Pretence {
+            source_date_epoch: epoch,
+            created: rfc3339(epoch)?,
+            builder: builder.to_string(),
+            args: Default::default(),
+        },
+        lock: Lock::default(),
+        lock_use: LockUse::Use,
+        force: Force::default(),
+        definition: context.display().to_string(),
+    };
+    let outcome = block_on(async {
+        let stops = Stops::listen()?;
+        let (plugins, grants) = (Arc::clone(plugins), Grants::default());
+        let engine = workshop.engine(store, plugins, grants, Arc::new(Silent), &stops, wanted)?;
+        Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
+    })?;
+    let texts = Texts { spec: &spec, dir: &context, claimed: None };
+    let built = outcome.images.into_iter().next().expect("the definition has an image");
+    let built = built.map_err(|error| explain(&error, &spec, &texts))?;
+    store.save_image(&built.packed, &[]).map_err(|error| store_failed(&error))?;
+    Ok(built.packed.digest.to_string())
+}
