@@ -10,6 +10,7 @@ mod ignore;
 mod mounts;
 mod paths;
 mod ports;
+mod references;
 mod run;
 mod scope;
 mod stage;
@@ -22,8 +23,10 @@ use wythe_sdk::{State, build};
 
 use crate::Options;
 use crate::fault::{Fault, Place};
-use crate::text::instruction::Action;
+use crate::pins::Downloads;
+use crate::source::Source;
 use crate::text::stages::Dockerfile;
+pub(crate) use check::Rules;
 pub use ignore::context_path;
 use scope::Globals;
 use stage::Built;
@@ -33,14 +36,15 @@ use stage::Built;
 /// # Errors
 ///
 /// What is wrong, and where.
-pub fn plan(
+pub(crate) fn plan(
     file: &Dockerfile,
-    source: &str,
+    source: &Source,
     base: &State,
     options: &Options,
+    downloads: &Downloads,
     warnings: &mut Vec<Fault>,
 ) -> Result<State, Fault> {
-    check::text(file, source, warnings);
+    check::text(file, &source.text, warnings);
     let platform = build::platform();
     let target = target(file, options)?;
     let given = Given { args: &options.args };
@@ -49,17 +53,19 @@ pub fn plan(
         file,
         options,
         base,
+        downloads,
         platform,
         globals,
+        warnings: RefCell::default(),
         ignore: ignore::rules(options)?,
         built: RefCell::new(vec![None; file.stages.len()]),
         images: RefCell::default(),
         depth: RefCell::new(0),
     };
-    for index in planner.needed(target)? {
-        planner.ensure(index)?;
-    }
-    let built = planner.ensure(target)?;
+    let built = planner.all(target);
+    warnings.append(&mut planner.warnings.take());
+    warnings.sort_by_key(|warning| warning.place);
+    let built = built?;
     let mut state = match built.state.label_all(&options.labels) {
         Some(labelled) => Rc::new(labelled),
         None => Rc::clone(&built.state),
@@ -69,6 +75,13 @@ pub fn plan(
     }
     drop((built, planner));
     Ok(Rc::try_unwrap(state).unwrap_or_else(|shared| shared.name("result")))
+}
+
+/// Returns the stages that a target is made of, as far as its text shows.
+pub(crate) fn needed(file: &Dockerfile, options: &Options, target: usize) -> Result<Vec<usize>, Fault> {
+    let given = Given { args: &options.args };
+    let globals = Globals::read(file, &given, &build::platform(), &target_name(file, target))?;
+    references::needed(file, options, &globals, target)
 }
 
 /// Adds labels to a state.
@@ -100,8 +113,11 @@ struct Planner<'a> {
     file: &'a Dockerfile,
     options: &'a Options,
     base: &'a State,
+    downloads: &'a Downloads,
     platform: String,
     globals: Globals,
+    /// What should be looked at.
+    warnings: RefCell<Vec<Fault>>,
     /// What the build context leaves out.
     ignore: Vec<String>,
     built: RefCell<Vec<Option<Rc<Built>>>>,
@@ -133,60 +149,25 @@ impl Planner<'_> {
         Ok(built)
     }
 
-    /// Returns the stages that the target is made of, in the order of the file. Nothing refers to a later stage, so that a
-    /// file has no cycle.
-    fn needed(&self, target: usize) -> Result<Vec<usize>, Fault> {
-        let mut wanted = vec![false; target + 1];
-        wanted[target] = true;
-        for index in (0..=target).rev() {
-            if wanted[index] {
-                for earlier in self.references(index)? {
-                    wanted[earlier] = true;
-                }
-            }
+    /// Plans all stages that the target is made of, in the order of the file.
+    fn all(&self, target: usize) -> Result<Rc<Built>, Fault> {
+        for index in references::needed(self.file, self.options, &self.globals, target)? {
+            self.ensure(index)?;
         }
-        Ok((0..=target).filter(|index| wanted[*index]).collect())
+        self.ensure(target)
     }
 
-    /// Returns the earlier stages that a stage names.
-    fn references(&self, index: usize) -> Result<Vec<usize>, Fault> {
-        let stage = &self.file.stages[index];
-        let mut found = Vec::new();
-        if stage.from.is_some() {
-            let name = self.base_name(index)?;
-            found.extend(self.stage_named(&name, index, false));
-        }
-        for one in &stage.instructions {
-            match &one.action {
-                Action::Copy { .. } => {
-                    let from = one.flag("from").and_then(|flag| flag.value.as_deref());
-                    found.extend(from.and_then(|name| self.stage_named(name, index, true)));
-                }
-                Action::Run { .. } => {
-                    for flag in one.flags_of("mount") {
-                        let from = mounts::from_of(flag.value.as_deref().unwrap_or_default());
-                        found.extend(from.and_then(|name| self.stage_named(&name, index, true)));
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(found)
+    fn warn(&self, warning: Fault) {
+        self.warnings.borrow_mut().push(warning);
     }
 
     /// Returns the earlier stage of a name, unless a named context takes its place.
     fn stage_named(&self, name: &str, before: usize, or_number: bool) -> Option<usize> {
-        if self.options.contexts.contains_key(name) {
-            return None;
-        }
-        match or_number {
-            true => self.file.stage_or_number(name, before),
-            false => self.file.stage(name, before),
-        }
+        references::stage_named(self.file, self.options, name, before, or_number)
     }
 }
 
-fn target(file: &Dockerfile, options: &Options) -> Result<usize, Fault> {
+pub(crate) fn target(file: &Dockerfile, options: &Options) -> Result<usize, Fault> {
     let last = file.stages.len() - 1;
     let Some(wanted) = options.target.as_deref().filter(|wanted| !wanted.is_empty()) else { return Ok(last) };
     file.stage_or_number(wanted, file.stages.len()).ok_or_else(|| {

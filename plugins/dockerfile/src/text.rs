@@ -14,6 +14,7 @@ pub mod heredoc;
 pub mod instruction;
 pub mod json;
 pub mod lines;
+pub mod mount;
 pub mod parse;
 pub mod stages;
 pub mod words;

@@ -2,14 +2,14 @@
 //! Plans and messages of whole files.
 
 use wythe_plugin_dockerfile::Docker;
-use wythe_sdk::testing::{cases, metadata, step};
+use wythe_sdk::testing::{cases, metadata, resolving};
 
 #[test]
 fn plans_are_as_recorded() {
-    cases(step::<Docker>(), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases"));
+    cases(resolving::<Docker>(), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases"));
 }
 
 #[test]
 fn the_metadata_fits_the_options() {
-    metadata(step::<Docker>(), include_str!("../plugin.json"));
+    metadata(resolving::<Docker>(), include_str!("../plugin.json"));
 }

@@ -1,34 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What should be looked at: the rules of the established builders, under their names.
 
+use super::Given;
+use crate::Options;
 use crate::fault::{Fault, Place};
+use crate::text::directive::Directives;
 use crate::text::instruction::{Action, Assignment, Command, Instruction};
 use crate::text::stages::{Dockerfile, Stage};
 
-/// Finds what the text as such shows, and leaves out what the file's `# check` skips.
+/// Finds what the text as such shows.
 pub(super) fn text(file: &Dockerfile, source: &str, found: &mut Vec<Fault>) {
-    let mut rules = Rules { found: Vec::new() };
-    rules.casing(file, source);
-    rules.stages(file);
+    let mut finder = Finder { found: Vec::new() };
+    finder.casing(file, source);
+    finder.stages(file);
+    finder.descriptions(file);
     for stage in &file.stages {
-        rules.stage(stage);
+        finder.stage(stage);
     }
-    let skipped = &file.directives.skipped_rules;
-    let is_skipped = |fault: &Fault| {
-        let rule = fault.message.split(':').next().unwrap_or_default();
-        skipped.iter().any(|skip| skip.eq_ignore_ascii_case("all") || skip.eq_ignore_ascii_case(rule))
-    };
-    found.extend(rules.found.into_iter().filter(|fault| !is_skipped(fault)));
-    found.sort_by_key(|fault| fault.place);
+    found.append(&mut finder.found);
 }
 
-struct Rules {
-    found: Vec<Fault>,
+/// Rules that are looked at only where somebody asks for them.
+const EXPERIMENTAL: [&str; 1] = ["InvalidDefinitionDescription"];
+
+/// The argument that says the same as `# check`, for the whole build.
+const ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
+
+/// Which rules count.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    skipped: Vec<String>,
+    experimental: Vec<String>,
+    /// Whether a warning is an error.
+    pub(crate) are_errors: bool,
 }
 
 impl Rules {
-    fn add(&mut self, place: Place, rule: &str, message: &str) {
-        self.found.push(Fault::new(place, format!("{rule}: {message}")));
+    /// Reads what a file, or who builds it, says of them.
+    pub(crate) fn of(file: &Dockerfile, options: &Options) -> Result<Self, Fault> {
+        match (Given { args: &options.args }).get(ARGUMENT) {
+            None => Ok(file.directives.clone().into()),
+            Some(text) => Directives::of_check(&text)
+                .map(Into::into)
+                .map_err(|fault| Fault::new(Place::line(1), format!("the argument `{ARGUMENT}`: {}", fault.message))),
+        }
+    }
+
+    /// Leaves out what is not to be told.
+    pub(crate) fn choose(&self, found: &mut Vec<Fault>) {
+        let has = |list: &[String], rule: &str| {
+            list.iter().any(|one| one.eq_ignore_ascii_case("all") || one.eq_ignore_ascii_case(rule))
+        };
+        found.retain(|fault| {
+            let is_asked_for = !EXPERIMENTAL.contains(&fault.rule) || has(&self.experimental, fault.rule);
+            is_asked_for && !has(&self.skipped, fault.rule)
+        });
+    }
+}
+
+impl From<Directives> for Rules {
+    fn from(directives: Directives) -> Self {
+        Self {
+            skipped: directives.skipped_rules,
+            experimental: directives.experimental_rules,
+            are_errors: directives.warnings_are_errors,
+        }
+    }
+}
+
+struct Finder {
+    found: Vec<Fault>,
+}
+
+impl Finder {
+    fn add(&mut self, place: Place, rule: &'static str, message: &str) {
+        self.found.push(Fault::of_rule(rule, place, message));
+    }
+
+    /// A comment directly above a stage or an argument says something of it, and begins with its name.
+    fn descriptions(&mut self, file: &Dockerfile) {
+        let mut check = |comment: &[String], name: &str, place: Place| {
+            let first = comment.first().and_then(|line| line.split_whitespace().next());
+            if first.is_some_and(|first| !first.eq_ignore_ascii_case(name)) {
+                let message = format!("the comment above `{name}` describes it, and does not begin with its name");
+                let fault = Fault::of_rule("InvalidDefinitionDescription", place, message);
+                self.found.push(fault.hint(format!("write `# {name} …`, or leave an empty line below the comment")));
+            }
+        };
+        for stage in &file.stages {
+            if let Some(name) = &stage.name {
+                check(&stage.comment, &name.text, stage.place);
+            }
+        }
+        for one in file.global.iter().chain(file.stages.iter().flat_map(|stage| &stage.instructions)) {
+            if let Action::Arg(pairs) = &one.action
+                && let [pair] = &pairs[..]
+            {
+                check(&one.comment, &pair.name.text, one.place);
+            }
+        }
     }
 
     fn casing(&mut self, file: &Dockerfile, source: &str) {
@@ -128,6 +198,11 @@ impl Rules {
                         if protocol != protocol.to_ascii_lowercase() && !protocol.contains('$') {
                             self.add(text.place, "ExposeProtoCasing", &format!("`{protocol}` is not in lower case"));
                         }
+                        if text.text.contains(':') && !text.text.contains('$') {
+                            let message =
+                                format!("`{}`: an address or a port of the machine has no meaning here", text.text);
+                            self.add(text.place, "ExposeInvalidFormat", &message);
+                        }
                     }
                 }
                 _ => {}
@@ -168,15 +243,15 @@ fn is_secret(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::{Rules, text};
     use crate::text::stages::Dockerfile;
 
     fn rules(source: &str) -> Vec<String> {
         let file = Dockerfile::parse(source).expect(source);
         let mut found = Vec::new();
         text(&file, source, &mut found);
-        let one =
-            |fault: &crate::fault::Fault| format!("{} {}", fault.place.line, fault.message.split(':').next().unwrap());
+        Rules::from(file.directives.clone()).choose(&mut found);
+        let one = |fault: &crate::fault::Fault| format!("{} {}", fault.place.line, fault.rule);
         found.iter().map(one).collect()
     }
 
@@ -198,6 +273,8 @@ mod tests {
             ("FROM --platform=linux/amd64 a", "1 FromPlatformFlagConstDisallowed"),
             ("FROM --platform=$TARGETPLATFORM a", "1 RedundantTargetPlatform"),
             ("FROM a\nEXPOSE 53/UDP", "2 ExposeProtoCasing"),
+            ("FROM a\nEXPOSE 127.0.0.1:80:80", "2 ExposeInvalidFormat"),
+            ("# check=experimental=all\n\n# other words\nFROM a AS b", "4 InvalidDefinitionDescription"),
         ] {
             assert_eq!(rules(source), [expected], "{source}");
         }

@@ -108,8 +108,11 @@ impl Work {
         self.step(self.state.workdir(&path));
         self.config.working_dir.clone_from(&path);
         if path != "/" {
-            let files =
-                Files::on(&self.state).describe(&format!("WORKDIR {path}")).at(one.place.line, one.place.column);
+            let files = Files::on(&self.state)
+                .describe(&format!("WORKDIR {path}"))
+                .at(one.place.line, one.place.column)
+                .part(&self.part)
+                .owner(&self.config.user);
             self.step(files.mkdir(&path).apply());
         }
         Ok(())
@@ -117,9 +120,8 @@ impl Work {
 
     fn volume(&mut self, text: &Text) -> Result<(), Fault> {
         let path = self.scope.value(text, self.escape)?;
-        if !path.starts_with('/') {
-            let fault = Fault::new(text.place, format!("`{path}` cannot be a volume: it is not absolute"));
-            return Err(fault.hint("write the path from the root: `VOLUME /data`"));
+        if path.is_empty() {
+            return Err(Fault::new(text.place, format!("`{}` is empty, and a path is needed", text.text)));
         }
         self.step(self.state.volume(&path));
         Ok(())

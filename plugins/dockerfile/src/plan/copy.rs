@@ -13,13 +13,14 @@ use super::stage::{Built, Work};
 use crate::fault::{Fault, Place};
 use crate::text::expand::Quotes;
 use crate::text::heredoc::Heredoc;
-use crate::text::instruction::{Action, Instruction, Text};
+use crate::text::instruction::{Action, Flag, Instruction, Text};
 use crate::text::words::truth;
 
 /// What a copy does beside copying.
 struct Brush {
     owner: String,
     mode: Option<u32>,
+    mode_edit: String,
     exclude: Vec<String>,
     keeps_parents: bool,
     /// Whether archives of the context are unpacked: none where that depends on what they are.
@@ -60,16 +61,20 @@ impl Planner<'_> {
         let mut files = Files::on(&work.state)
             .describe(&format!("{name} {} {}", said.join(" "), dest.text))
             .at(one.place.line, one.place.column)
+            .part(&work.part)
             .owner(&brush.owner)
             .mode(brush.mode)
             .exclude(&brush.exclude)
             .follow_links(true)
             .keep_parents(brush.keeps_parents);
+        if !brush.mode_edit.is_empty() {
+            files = files.mode_edit(&brush.mode_edit);
+        }
         for source in read_sources(work, sources, heredocs)? {
             files = match (&source.heredoc, &from) {
                 (Some(heredoc), _) => put(work, files, heredoc, &target, source.place)?,
                 (None, Some(from)) => from_state(files, from, &source, &brush, &target)?,
-                (None, None) if is_add && is_url(&source.path) => remote(files, one, &source, &brush, &target)?,
+                (None, None) if is_add && is_url(&source.path) => self.remote(files, one, &source, &brush, &target)?,
                 (None, None) if is_add && is_git(&source.path) => return Err(git(&source)),
                 (None, None) => self.take_context(files, &source, is_add && brush.unpacks != Some(false), &target)?,
             };
@@ -88,6 +93,7 @@ impl Planner<'_> {
             let fault = Fault::new(source.place, format!("`{}` is outside the build context", source.path));
             fault.hint("the context is the directory that is built, and nothing above it")
         })?;
+        self.check_ignored(&path, source.place);
         // The directory that is the context is no parent of what lies in it.
         let pattern = match context_path(self.options, "") {
             root if root.is_empty() || path.contains("/./") => context_path(self.options, &path),
@@ -120,15 +126,15 @@ fn brush(work: &Work, one: &Instruction) -> Result<Brush, Fault> {
             user
         }
     };
-    let mode = match value("chmod")? {
-        None => None,
-        Some((text, place)) => Some(mode(&text, place)?),
+    let (mode, mode_edit) = match value("chmod")? {
+        None => (None, String::new()),
+        Some((text, place)) => mode(text, place)?,
     };
     // Each copy stands on its own layer here anyway.
     is_set("link")?;
     if is_set("keep-git-dir")? == Some(true) {
         let place = one.flag("keep-git-dir").map_or(one.place, |flag| flag.place);
-        return Err(Fault::new(place, "a git repository as a source is not available in this version of wythe"));
+        return Err(Fault::new(place, NO_GIT));
     }
     let exclude = one.flags_of("exclude").map(|flag| {
         let text = work.scope.raw_value(flag.value.as_deref().unwrap_or_default(), flag.place, work.escape)?;
@@ -141,22 +147,31 @@ fn brush(work: &Work, one: &Instruction) -> Result<Brush, Fault> {
     Ok(Brush {
         owner,
         mode,
+        mode_edit,
         exclude: exclude.collect::<Result<_, _>>()?,
         keeps_parents: is_set("parents")? == Some(true),
         unpacks: is_set("unpack")?,
     })
 }
 
-fn mode(text: &str, place: Place) -> Result<u32, Fault> {
+/// Reads mode bits, or changes of them.
+fn mode(text: String, place: Place) -> Result<(Option<u32>, String), Fault> {
+    let wrong = || Fault::new(place, format!("`{text}` is not a mode such as `0755` or `u=rwX,go=rX`"));
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
-        return mode.ok_or_else(|| Fault::new(place, format!("`{text}` is not a mode such as `0755`")));
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777);
+        return mode.map(|mode| (Some(mode), String::new())).ok_or_else(wrong);
     }
-    let fault = Fault::new(place, format!("`{text}` is not a mode such as `0755`"));
-    Err(match text.contains(['=', '+', '-']) {
-        true => fault.hint("modes by letters are not available in this version of wythe: write digits"),
-        false => fault,
-    })
+    let is_change = |clause: &str| {
+        let rest = clause.trim_start_matches(['u', 'g', 'o', 'a']);
+        let is_what =
+            |what: &str| ["u", "g", "o"].contains(&what) || what.bytes().all(|letter| b"rwxXst".contains(&letter));
+        let mut parts = rest.split(['+', '-', '=']);
+        parts.next() == Some("") && rest.len() > parts.clone().map(str::len).sum() && parts.all(is_what)
+    };
+    if !text.split(',').all(is_change) || text.matches(['+', '-', '=']).count() > 16 {
+        return Err(wrong());
+    }
+    Ok((None, text))
 }
 
 fn read_sources<'a>(work: &Work, sources: &[Text], heredocs: &'a [Heredoc]) -> Result<Vec<Source<'a>>, Fault> {
@@ -217,31 +232,62 @@ fn is_git(path: &str) -> bool {
         || (path.starts_with("http") && path.contains("://") && is_repository(path))
 }
 
+/// Why there is no such source.
+const NO_GIT: &str =
+    "a git repository cannot be a source: what a plan downloads is named by its content before it is there";
+
 fn git(source: &Source<'_>) -> Fault {
-    let fault = Fault::new(source.place, "a git repository as a source is not available in this version of wythe");
-    fault.hint("check it out before the build and copy it, or clone it in a `RUN`")
+    let fault = Fault::new(source.place, NO_GIT);
+    fault.hint("check it out before the build and copy it, clone it in a `RUN`, or add an archive of the commit by its address")
 }
 
-fn remote(files: Files, one: &Instruction, source: &Source<'_>, brush: &Brush, target: &str) -> Result<Files, Fault> {
-    let Some(flag) = one.flag("checksum") else {
-        let fault = Fault::new(source.place, "a source on the network needs a `--checksum`");
-        return Err(fault.hint("what is behind an address changes: write `ADD --checksum=sha256:… URL DEST`"));
-    };
+impl Planner<'_> {
+    fn remote(
+        &self,
+        files: Files,
+        one: &Instruction,
+        source: &Source<'_>,
+        brush: &Brush,
+        target: &str,
+    ) -> Result<Files, Fault> {
+        check_url(&source.path, source.place, target)?;
+        let artifact = match one.flag("checksum") {
+            Some(flag) => Artifact::new(&source.path, checksum(flag)?, None),
+            None => {
+                let pin = self.downloads.get(&source.path).map_err(|why| {
+                    let fault = Fault::new(source.place, format!("`{}` cannot be fetched: {why}", source.path));
+                    fault.hint("with `--checksum=sha256:…` it is fetched only where it is not known yet")
+                })?;
+                Artifact::new(&source.path, &pin.sha256, Some(pin.size))
+            }
+        };
+        if brush.unpacks == Some(true) {
+            return Ok(files.unpack(&artifact, Format::Tar, target));
+        }
+        let has_mode = brush.mode.is_some() || !brush.mode_edit.is_empty();
+        let files = if has_mode { files } else { files.mode(0o600) };
+        Ok(files.artifact(&artifact, target))
+    }
+
+    /// Warns of a source that the context leaves out.
+    fn check_ignored(&self, path: &str, place: Place) {
+        if !path.contains(['*', '?', '[']) && super::ignore::leaves_out(&self.ignore, &context_path(self.options, path))
+        {
+            let message = format!("`{path}` is left out of the build context by an ignore file");
+            self.warn(Fault::of_rule("CopyIgnoredFile", place, message));
+        }
+    }
+}
+
+fn checksum(flag: &Flag) -> Result<&str, Fault> {
     let text = flag.value.as_deref().unwrap_or_default();
     let digest = text.strip_prefix("sha256:").filter(|digits| {
         digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit))
     });
-    let digest = digest.ok_or_else(|| {
+    digest.ok_or_else(|| {
         let fault = Fault::new(flag.place, format!("`{text}` is not a checksum"));
         fault.hint("write `sha256:` and 64 lower-case hexadecimal digits")
-    })?;
-    check_url(&source.path, source.place, target)?;
-    let artifact = Artifact::new(&source.path, digest, None);
-    if brush.unpacks == Some(true) {
-        return Ok(files.unpack(&artifact, Format::Tar, target));
-    }
-    let files = if brush.mode.is_none() { files.mode(0o600) } else { files };
-    Ok(files.artifact(&artifact, target))
+    })
 }
 
 fn check_url(url: &str, place: Place, target: &str) -> Result<(), Fault> {

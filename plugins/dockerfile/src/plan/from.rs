@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use wythe_sdk::State;
 
-use super::Planner;
 use super::stage::{Built, Config};
+use super::{Planner, references};
 use crate::fault::{Fault, Place};
-use crate::text::expand::{self, Quotes};
 
 impl Planner<'_> {
     /// Returns the state that a stage begins on.
@@ -16,28 +15,17 @@ impl Planner<'_> {
         let stage = &self.file.stages[index];
         let Some(from) = &stage.from else { return self.image_so_far(stage.place) };
         self.check_platform(index)?;
-        let name = self.base_name(index)?;
+        let name = references::base_name(self.file, &self.globals, index)?;
+        self.check_arguments(index);
         if let Some(earlier) = self.stage_named(&name, index, false) {
             return self.ensure(earlier);
         }
-        self.image(&name, from.place)
-    }
-
-    /// Returns the name behind `FROM`, its variables replaced.
-    pub(super) fn base_name(&self, index: usize) -> Result<String, Fault> {
-        let stage = &self.file.stages[index];
-        let Some(from) = &stage.from else { return Ok(String::new()) };
-        let name = self.global_value(&from.text, from.place)?;
-        if name.is_empty() {
-            let fault = Fault::new(from.place, format!("`{}` is empty: `FROM` has no image", from.text));
-            return Err(fault.hint("give its `ARG` a default before the first `FROM`, or a value"));
+        if name == "scratch" && !self.options.contexts.contains_key("scratch") {
+            let state = Rc::new(State::scratch().env("PATH", USUAL_PATH));
+            let config = Config { env: vec![format!("PATH={USUAL_PATH}")], ..Config::default() };
+            return Ok(Rc::new(Built { state, config }));
         }
-        Ok(name)
-    }
-
-    fn global_value(&self, text: &str, place: Place) -> Result<String, Fault> {
-        expand::value(text, self.file.directives.escape, Quotes::Taken, &self.globals)
-            .map_err(|what| Fault::new(place, what))
+        self.image(&name, from.place)
     }
 
     fn image_so_far(&self, place: Place) -> Result<Rc<Built>, Fault> {
@@ -53,7 +41,9 @@ impl Planner<'_> {
         if let Some(context) = self.options.contexts.get(name) {
             let Some(reference) = context.strip_prefix("docker-image://") else {
                 let fault = Fault::new(place, format!("the context `{name}` is `{context}`, which is no image"));
-                return Err(fault.hint("only `docker-image://REFERENCE` can be a named context in this version"));
+                return Err(fault.hint(
+                    "write `docker-image://REFERENCE`; directories and layouts can be named on the command line",
+                ));
             };
             return self.reference(reference, place);
         }
@@ -108,9 +98,34 @@ impl Planner<'_> {
         self.image(name, place)
     }
 
+    /// Warns of arguments in `FROM` that nobody declares, and of those whose defaults make no image of it.
+    fn check_arguments(&self, index: usize) {
+        let Some(from) = &self.file.stages[index].from else { return };
+        let names = self.globals.unset_in(&from.text, self.file.directives.escape);
+        for name in &names {
+            let fault = Fault::of_rule(
+                "UndefinedArgInFrom",
+                from.place,
+                format!("no `ARG` before the first `FROM` declares `{name}`"),
+            );
+            let known = self.globals.names();
+            self.warn(fault.nearest(name, known.iter().map(String::as_str)));
+        }
+        if names.is_empty()
+            && let Ok(value) = self.globals.defaults().value(&from.text, self.file.directives.escape)
+            && from.text.contains('$')
+            && !is_reference(&value)
+        {
+            let message =
+                format!("with the defaults of its arguments, `{}` is `{value}`, which is no image", from.text);
+            self.warn(Fault::of_rule("InvalidDefaultArgInFrom", from.place, message));
+        }
+    }
+
     fn check_platform(&self, index: usize) -> Result<(), Fault> {
         let Some(flag) = &self.file.stages[index].platform else { return Ok(()) };
-        let wanted = self.global_value(flag.value.as_deref().unwrap_or_default(), flag.place)?;
+        let text = flag.value.as_deref().unwrap_or_default();
+        let wanted = references::global_value(self.file, &self.globals, text, flag.place)?;
         if wanted.is_empty() || normal(&wanted) == normal(&self.platform) {
             return Ok(());
         }
@@ -118,6 +133,15 @@ impl Planner<'_> {
             Fault::new(flag.place, format!("the build is for {}, and this stage for `{wanted}`", self.platform));
         Err(fault.hint("a stage of another platform is not available in this version of wythe"))
     }
+}
+
+/// What a stage on nothing has as its `PATH`.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Whether a text can be the name of an image, as far as its marks show.
+fn is_reference(text: &str) -> bool {
+    let parts_are_there = text.split(['/', ':', '@']).all(|part| !part.is_empty());
+    parts_are_there && !text.ends_with(['.', '-', '_']) && !text.contains(char::is_whitespace)
 }
 
 /// Returns a platform with the names that it has several of brought to one.

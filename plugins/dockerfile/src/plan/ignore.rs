@@ -6,6 +6,7 @@ use wythe_sdk::build;
 use super::paths;
 use crate::Options;
 use crate::fault::{Fault, Place};
+use crate::text::glob::{Length, Pattern};
 
 /// Returns where a path of the file's context stands in the build context.
 #[must_use]
@@ -56,14 +57,65 @@ fn below(prefix: &str, rule: &str) -> String {
     if prefix.is_empty() { rule.to_owned() } else { format!("{mark}{prefix}/{rest}") }
 }
 
+/// Returns whether rules leave a path out, with all that is in it. The last one that matches decides.
+pub(super) fn leaves_out(rules: &[String], path: &str) -> bool {
+    let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    let mut is_out = false;
+    for rule in rules {
+        let (is_exception, rest) = rule.strip_prefix('!').map_or((false, rule.as_str()), |rest| (true, rest));
+        let pattern: Vec<&str> = rest.split('/').collect();
+        // A rule that matches a directory matches all that is in it.
+        if (1..=names.len()).any(|length| matches(&pattern, &names[..length])) {
+            is_out = !is_exception;
+        } else if is_exception && rest.starts_with(&format!("{}/", names.join("/"))) {
+            return false;
+        }
+    }
+    is_out && !names.is_empty()
+}
+
+fn matches(pattern: &[&str], names: &[&str]) -> bool {
+    match pattern {
+        [] => names.is_empty(),
+        ["**", rest @ ..] => (0..=names.len()).any(|skipped| matches(rest, &names[skipped..])),
+        [first, rest @ ..] => {
+            names.split_first().is_some_and(|(name, names)| fits(first, name) && matches(rest, names))
+        }
+    }
+}
+
+/// Whether a name fits a pattern of `*` and `?`. Classes of letters are not looked into: who is not sure does not warn.
+fn fits(pattern: &str, name: &str) -> bool {
+    let letters: Vec<char> = name.chars().collect();
+    let found = Pattern::new(pattern).prefix(&letters, Length::Longest);
+    !pattern.contains('[') && found.is_ok_and(|length| length == Some(letters.len()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{below, parse};
+    use super::{below, leaves_out, parse};
 
     #[test]
     fn rules_are_cleaned() {
         let text = "\u{feff}# comment\n\n  a/ \n/b//c/../d\n! x\n!\n #not a comment\n**/*.log\n./e\n";
         assert_eq!(parse(text), ["a", "b/d", "!x", "#not a comment", "**/*.log", "e"]);
+    }
+
+    #[test]
+    fn a_path_is_left_out_by_the_last_rule_that_matches() {
+        let rules = ["*.log", "!keep.log", "dir", "**/deep", "!back/deep/x"].map(str::to_owned);
+        for (path, expected) in [
+            ("a.log", true),
+            ("keep.log", false),
+            ("dir", true),
+            ("dir/in/it", true),
+            ("a/deep", true),
+            ("back/deep", false),
+            ("other", false),
+            (".", false),
+        ] {
+            assert_eq!(leaves_out(&rules, path), expected, "{path}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::paths;
 use super::stage::Work;
 use crate::fault::Fault;
 use crate::text::instruction::Flag;
+use crate::text::mount;
 use crate::text::words::truth;
 
 /// The options of a mount, each under one of its names.
@@ -28,39 +29,6 @@ const TYPES: [(&str, &[&str]); 5] = [
 /// Options that may stand without a value.
 const TRUTHS: [&str; 3] = ["readonly", "readwrite", "required"];
 
-/// Returns what a mount's `from` names.
-pub(super) fn from_of(value: &str) -> Option<String> {
-    cut(value).into_iter().find_map(|field| {
-        let (name, value) = field.split_once('=')?;
-        name.eq_ignore_ascii_case("from").then(|| value.to_owned())
-    })
-}
-
-/// Cuts comma-separated values; a field in quotes may hold commas.
-fn cut(text: &str) -> Vec<String> {
-    let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
-    for letter in text.chars() {
-        match letter {
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => fields.push(std::mem::take(&mut field)),
-            other => field.push(other),
-        }
-    }
-    fields.push(field);
-    fields
-}
-
-/// Returns the one name of an option that has several.
-fn canonical(name: &str) -> &str {
-    match name {
-        "dst" | "destination" => "target",
-        "src" => "source",
-        "ro" => "readonly",
-        "rw" => "readwrite",
-        other => other,
-    }
-}
-
 impl Planner<'_> {
     /// Adds the mount of a flag to a command. `number` counts the mounts of the command.
     pub(super) fn mount(&self, work: &Work, process: Process, flag: &Flag, number: usize) -> Result<Process, Fault> {
@@ -68,7 +36,7 @@ impl Planner<'_> {
         let mount = Mount { work, flag, fields };
         match kind {
             "bind" => self.bind(&mount, process),
-            "cache" => mount.cache(process),
+            "cache" => mount.cache(self, process),
             "secret" => mount.secret(process),
             "ssh" => mount.ssh(process, number),
             _ => mount.tmpfs(process),
@@ -76,9 +44,7 @@ impl Planner<'_> {
     }
 
     fn bind(&self, mount: &Mount<'_>, process: Process) -> Result<Process, Fault> {
-        if mount.is_set("readwrite") || mount.fields.get("readonly").is_some_and(|value| value == "false") {
-            return Err(mount.later("a bind mount that can be written to"));
-        }
+        let process = process.mount_writable(mount.is_writable());
         let target = mount.target()?.ok_or_else(|| mount.wrong("a bind mount needs a `target`"))?;
         let source = mount.fields.get("source").map_or("", String::as_str);
         if let Some(from) = mount.fields.get("from") {
@@ -112,12 +78,30 @@ impl Mount<'_> {
         Fault::new(self.flag.place, what)
     }
 
-    fn later(&self, what: &str) -> Fault {
-        self.wrong(&format!("{what} is not available in this version of wythe"))
-    }
-
     fn is_set(&self, name: &str) -> bool {
         self.fields.get(name).is_some_and(|value| value == "true")
+    }
+
+    /// Returns whether the command may write: none where nothing is said.
+    fn is_writable(&self) -> Option<bool> {
+        let said = |name: &str| self.fields.get(name).map(|value| value == "true");
+        said("readwrite").or_else(|| said("readonly").map(|is_readonly| !is_readonly))
+    }
+
+    /// Sets whose the mounts that follow are, and their mode bits.
+    fn dress(&self, process: Process) -> Result<Process, Fault> {
+        let id = |name: &str| match self.fields.get(name) {
+            None => Ok(None),
+            Some(text) => {
+                let id = text.parse::<u32>().ok().filter(|id| *id <= 0x7fff_ffff);
+                id.map(Some).ok_or_else(|| self.wrong(&format!("`{text}` is not a `{name}`: it is a number")))
+            }
+        };
+        let owner = match (id("uid")?, id("gid")?) {
+            (None, None) => String::new(),
+            (user, group) => format!("{}:{}", user.unwrap_or(0), group.unwrap_or(0)),
+        };
+        Ok(process.mount_owner(&owner))
     }
 
     fn target(&self) -> Result<Option<String>, Fault> {
@@ -137,24 +121,7 @@ impl Mount<'_> {
         Ok(id.to_owned())
     }
 
-    /// Refuses an owner or mode that the sandbox cannot give.
-    fn refuse_looks(&self, names: &[(&str, &[&str])]) -> Result<(), Fault> {
-        for (name, usual) in names {
-            if let Some(value) = self.fields.get(*name).filter(|value| !usual.contains(&value.as_str())) {
-                return Err(self.later(&format!("`{name}={value}` of a mount")));
-            }
-        }
-        Ok(())
-    }
-
-    fn cache(&self, process: Process) -> Result<Process, Fault> {
-        if self.fields.contains_key("from") {
-            return Err(self.later("a cache mount that begins with the files of another stage (`from`)"));
-        }
-        if self.is_set("readonly") {
-            return Err(self.later("a cache mount that cannot be written to"));
-        }
-        self.refuse_looks(&[("uid", &["0"]), ("gid", &["0"]), ("mode", &["0755", "755"])])?;
+    fn cache(&self, planner: &Planner<'_>, process: Process) -> Result<Process, Fault> {
         let target = self.target()?.ok_or_else(|| self.wrong("a cache mount needs a `target`"))?;
         let sharing = match self.fields.get("sharing").map_or("shared", String::as_str) {
             "shared" => Sharing::Shared,
@@ -165,11 +132,19 @@ impl Mount<'_> {
                 return Err(self.wrong(&format!("`{other}` is no `sharing`")).nearest(other, known.into_iter()));
             }
         };
-        Ok(process.cache(&self.id(&target)?, &target, sharing))
+        let mode = self.fields.contains_key("mode").then(|| self.mode(0o755)).transpose()?;
+        let process = self.dress(process)?.mount_mode(mode).mount_writable(self.is_writable());
+        let id = self.id(&target)?;
+        let Some(from) = self.fields.get("from") else {
+            return Ok(process.cache(&id, &target, sharing));
+        };
+        let other = planner.other(from, self.work.index, self.flag.place)?;
+        let path = paths::clean(&format!("/{}", self.fields.get("source").map_or("", String::as_str)));
+        Ok(process.cache_from(&id, &target, sharing, &other.state, &path))
     }
 
     fn secret(&self, process: Process) -> Result<Process, Fault> {
-        self.refuse_looks(&[("uid", &["0"]), ("gid", &["0"])])?;
+        let process = self.dress(process)?;
         let target = self.target()?;
         let name = target.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         let id = self.id(name)?;
@@ -189,7 +164,8 @@ impl Mount<'_> {
     }
 
     fn ssh(&self, process: Process, number: usize) -> Result<Process, Fault> {
-        self.refuse_looks(&[("uid", &["0"]), ("gid", &["0"]), ("mode", &["0600", "600"])])?;
+        let mode = self.fields.contains_key("mode").then(|| self.mode(0o600)).transpose()?;
+        let process = self.dress(process)?.mount_mode(mode);
         let target = self.target()?.unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{number}"));
         let process = process.env("SSH_AUTH_SOCK", &target);
         Ok(process.ssh(&self.id("default")?, &target, self.is_set("required")))
@@ -213,7 +189,7 @@ impl Mount<'_> {
 
 /// Reads a mount: its type and its options, variables replaced but in `from`.
 fn read(work: &Work, flag: &Flag) -> Result<(&'static str, Fields), Fault> {
-    let parts = cut(flag.value.as_deref().unwrap_or_default());
+    let parts = mount::cut(flag.value.as_deref().unwrap_or_default());
     let wanted = parts.iter().find_map(|part| part.strip_prefix("type=")).unwrap_or("bind");
     let known = TYPES.iter().find(|(kind, _)| *kind == wanted).ok_or_else(|| {
         let fault = Fault::new(flag.place, format!("`{wanted}` is no type of mount"));
@@ -226,7 +202,7 @@ fn read(work: &Work, flag: &Flag) -> Result<(&'static str, Fields), Fault> {
         if lower == "type" {
             continue;
         }
-        let Some(name) = known.1.iter().find(|option| **option == canonical(&lower)) else {
+        let Some(name) = known.1.iter().find(|option| **option == mount::canonical(&lower)) else {
             let fault = Fault::new(flag.place, format!("a {} mount has no option `{name}`", known.0));
             return Err(fault.nearest(&lower, known.1.iter().copied()));
         };
@@ -263,13 +239,7 @@ fn size(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, from_of, size};
-
-    #[test]
-    fn fields_are_cut_at_commas_outside_of_quotes() {
-        assert_eq!(cut(r#"type=bind,"target=/a,b",ro"#), ["type=bind", "target=/a,b", "ro"]);
-        assert_eq!(from_of("type=bind,FROM=x,target=/y").as_deref(), Some("x"));
-    }
+    use super::size;
 
     #[test]
     fn sizes_have_units() {

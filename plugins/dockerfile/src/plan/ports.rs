@@ -8,7 +8,9 @@
 /// A fragment that says what is wrong.
 pub(super) fn read(text: &str) -> Result<Vec<String>, String> {
     let wrong = || format!("`{text}` is not a port such as `80`, `53/udp` or `8000-8010`");
-    let (numbers, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    // An address and a port of the machine may stand in front, and mean nothing here.
+    let inner = text.rsplit_once(':').map_or(text, |(_, inner)| inner);
+    let (numbers, protocol) = inner.split_once('/').unwrap_or((inner, "tcp"));
     let protocol = protocol.to_ascii_lowercase();
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
         return Err(format!("`{protocol}` is no protocol: `tcp`, `udp` or `sctp`"));
@@ -34,7 +36,8 @@ mod tests {
         assert_eq!(read("80"), Ok(vec!["80/tcp".into()]));
         assert_eq!(read("53/UDP"), Ok(vec!["53/udp".into()]));
         assert_eq!(read("8-9"), Ok(vec!["8/tcp".into(), "9/tcp".into()]));
-        for text in ["", "0", "65536", "a", "9-8", "80/", "80/x", "80:80", "+1"] {
+        assert_eq!(read("127.0.0.1:8080:80"), Ok(vec!["80/tcp".into()]));
+        for text in ["", "0", "65536", "a", "9-8", "80/", "80/x", "80:", "+1"] {
             assert!(read(text).is_err(), "{text}");
         }
     }

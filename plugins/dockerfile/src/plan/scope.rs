@@ -30,6 +30,25 @@ pub(super) const PROXIES: [&str; 10] = [
 #[derive(Debug, Default)]
 pub(super) struct Globals {
     values: BTreeMap<String, Option<String>>,
+    /// The same where nobody gives a value.
+    defaults: BTreeMap<String, Option<String>>,
+    unset: RefCell<Vec<String>>,
+}
+
+/// The arguments of a file where nobody gives a value.
+#[derive(Debug)]
+pub(super) struct Defaults<'a>(&'a BTreeMap<String, Option<String>>);
+
+impl Variables for Defaults<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_deref()
+    }
+}
+
+impl Defaults<'_> {
+    pub(super) fn value(&self, text: &str, escape: char) -> Result<String, String> {
+        expand::value(text, escape, Quotes::Taken, self)
+    }
 }
 
 impl Globals {
@@ -50,6 +69,7 @@ impl Globals {
             }
         }
         globals.values.insert("TARGETSTAGE".to_owned(), Some(target.to_owned()));
+        globals.defaults = globals.values.clone();
         for one in &file.global {
             let Action::Arg(assignments) = &one.action else { continue };
             for assignment in assignments {
@@ -62,15 +82,40 @@ impl Globals {
                     (None, None) => globals.values.get(&assignment.name.text).cloned().flatten(),
                 };
                 globals.values.insert(assignment.name.text.clone(), value);
+                let default = assignment
+                    .value
+                    .as_ref()
+                    .and_then(|default| Defaults(&globals.defaults).value(default, file.directives.escape).ok());
+                globals.defaults.insert(assignment.name.text.clone(), default);
             }
         }
         Ok(globals)
+    }
+
+    pub(super) fn defaults(&self) -> Defaults<'_> {
+        Defaults(&self.defaults)
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.values.keys().cloned().collect()
+    }
+
+    /// Returns the names in a text that nobody declares.
+    pub(super) fn unset_in(&self, text: &str, escape: char) -> Vec<String> {
+        self.unset.borrow_mut().clear();
+        let _value = expand::value(text, escape, Quotes::Taken, self);
+        let names = std::mem::take(&mut *self.unset.borrow_mut());
+        names.into_iter().filter(|name| !self.values.contains_key(name)).collect()
     }
 }
 
 impl Variables for Globals {
     fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name)?.as_deref()
+    }
+
+    fn missing(&self, name: &str) {
+        self.unset.borrow_mut().push(name.to_owned());
     }
 }
 
@@ -191,7 +236,15 @@ pub(super) fn short(value: &str, place: Place) -> Result<(), Fault> {
 
 /// Says which instruction of a stage uses a variable that nobody sets.
 pub(super) fn undefined(one: &Instruction, scope: &Scope) -> Vec<Fault> {
-    let names = scope.take_unset();
-    let message = |name: String| format!("UndefinedVar: `${name}` is not set here");
-    names.into_iter().map(|name| Fault::new(one.place, message(name))).collect()
+    let known: Vec<&str> =
+        scope.env.iter().map(|(name, _)| name.as_str()).chain(scope.args.keys().map(String::as_str)).collect();
+    let names = scope.take_unset().into_iter();
+    let fault = |name: String| {
+        let fault = Fault::of_rule("UndefinedVar", one.place, format!("`${name}` is not set here"));
+        match wythe_sdk::nearest(&name, known.iter().copied()) {
+            Some(near) => fault.hint(format!("did you mean `${near}`?")),
+            None => fault,
+        }
+    };
+    names.map(fault).collect()
 }

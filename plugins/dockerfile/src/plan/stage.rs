@@ -61,6 +61,8 @@ pub(super) struct Work {
     pub(super) config: Config,
     pub(super) scope: Scope,
     pub(super) escape: char,
+    /// What the stage is called, or its number.
+    pub(super) part: String,
     /// What should be looked at.
     pub(super) warnings: Vec<Fault>,
 }
@@ -79,15 +81,17 @@ impl Planner<'_> {
         let scope = below.config.scope();
         let escape = self.file.directives.escape;
         let config = Config { has_own_cmd: false, ..below.config.clone() };
-        let mut work = Work { index, state: Rc::clone(&below.state), config, scope, escape, warnings: Vec::new() };
+        let name = self.file.stages[index].name.as_ref();
+        let part = name.map_or_else(|| index.to_string(), |name| name.text.clone());
+        let (state, warnings) = (Rc::clone(&below.state), Vec::new());
+        let mut work = Work { index, state, config, scope, escape, part, warnings };
         self.triggers(&mut work)?;
         for one in &self.file.stages[index].instructions {
-            self.instruction(&mut work, one)?;
+            let done = self.instruction(&mut work, one);
+            self.warnings.borrow_mut().append(&mut work.warnings);
+            done?;
         }
         work.config.env = work.scope.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        for warning in &work.warnings {
-            wythe_sdk::report::warn(&format!("line {}: {}", warning.place.line, warning.message));
-        }
         Ok(Built { state: work.state, config: work.config })
     }
 

@@ -12,13 +12,21 @@ pub struct Directives {
     pub syntax: Option<String>,
     /// Rules that are not checked; `all` for none at all.
     pub skipped_rules: Vec<String>,
+    /// Rules that are checked only where they are named; `all` for all of them.
+    pub experimental_rules: Vec<String>,
     /// Whether a warning is an error.
     pub warnings_are_errors: bool,
 }
 
 impl Default for Directives {
     fn default() -> Self {
-        Self { escape: '\\', syntax: None, skipped_rules: Vec::new(), warnings_are_errors: false }
+        Self {
+            escape: '\\',
+            syntax: None,
+            skipped_rules: Vec::new(),
+            experimental_rules: Vec::new(),
+            warnings_are_errors: false,
+        }
     }
 }
 
@@ -55,13 +63,25 @@ impl Directives {
                 return Err(fault.hint("write `# escape=\\` or `` # escape=` ``"));
             }
             ("syntax", value) => self.syntax = Some(value.to_owned()),
-            (_, value) => {
-                for part in value.split(';').map(str::trim).filter(|part| !part.is_empty()) {
-                    self.set_check(part, place)?;
-                }
-            }
+            (_, value) => return self.set_checks(value, place),
         }
         Ok(())
+    }
+
+    /// Reads what a `check` directive says.
+    ///
+    /// # Errors
+    ///
+    /// What is none of its options.
+    pub fn of_check(text: &str) -> Result<Self, Fault> {
+        let mut directives = Self::default();
+        directives.set_checks(text, Place::line(1))?;
+        Ok(directives)
+    }
+
+    fn set_checks(&mut self, value: &str, place: Place) -> Result<(), Fault> {
+        let mut parts = value.split(';').map(str::trim).filter(|part| !part.is_empty());
+        parts.try_for_each(|part| self.set_check(part, place))
     }
 
     fn set_check(&mut self, part: &str, place: Place) -> Result<(), Fault> {
@@ -72,6 +92,10 @@ impl Directives {
         match part.split_once('=') {
             Some(("skip", rules)) => {
                 self.skipped_rules.extend(rules.split(',').map(|rule| rule.trim().to_owned()));
+                Ok(())
+            }
+            Some(("experimental", rules)) => {
+                self.experimental_rules.extend(rules.split(',').map(|rule| rule.trim().to_owned()));
                 Ok(())
             }
             Some(("error", truth)) => {
@@ -107,6 +131,7 @@ mod tests {
             escape: '`',
             syntax: Some("docker/dockerfile:1".into()),
             skipped_rules: vec!["A".into(), "B".into()],
+            experimental_rules: Vec::new(),
             warnings_are_errors: true,
         };
         assert_eq!(read, Ok(expected));

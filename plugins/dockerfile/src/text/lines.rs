@@ -12,6 +12,8 @@ pub struct Line {
     pub text: String,
     /// Where each piece of the text comes from: byte in `text`, place in the file.
     pieces: Vec<(usize, Place)>,
+    /// How many characters begin before each `STRIDE` bytes: a line of a megabyte has many places to tell.
+    marks: Vec<usize>,
     /// The last line of the file that belongs to it.
     pub last: u32,
     /// The heredocs that follow it.
@@ -26,9 +28,9 @@ impl Line {
     /// Returns where a byte of the text stands in the file.
     #[must_use]
     pub fn place(&self, byte: usize) -> Place {
-        let found = self.pieces.iter().rposition(|(start, _)| *start <= byte).unwrap_or(0);
+        let found = self.pieces.partition_point(|(start, _)| *start <= byte).saturating_sub(1);
         let (start, place) = self.pieces[found];
-        let letters = self.text.get(start..byte).map_or(0, |text| text.chars().count());
+        let letters = self.letters_before(byte).saturating_sub(self.letters_before(start));
         Place { line: place.line, column: place.column + u32::try_from(letters).unwrap_or(u32::MAX / 2) }
     }
 
@@ -36,8 +38,10 @@ impl Line {
     #[must_use]
     pub fn from_byte(&self, byte: usize) -> Self {
         let later = self.pieces.iter().filter(|(start, _)| *start > byte).map(|(start, place)| (start - byte, *place));
+        let text = self.text[byte..].to_owned();
         Self {
-            text: self.text[byte..].to_owned(),
+            marks: marks(&text),
+            text,
             pieces: std::iter::once((0, self.place(byte))).chain(later).collect(),
             last: self.last,
             heredocs: Vec::new(),
@@ -45,6 +49,28 @@ impl Line {
             empty_continuation: None,
         }
     }
+
+    fn letters_before(&self, byte: usize) -> usize {
+        let bytes = &self.text.as_bytes()[..byte.min(self.text.len())];
+        let (mark, rest) = (bytes.len() / STRIDE, bytes.len() / STRIDE * STRIDE);
+        self.marks.get(mark).copied().unwrap_or(0) + begun(&bytes[rest..])
+    }
+}
+
+/// Bytes between two marks.
+const STRIDE: usize = 1024;
+
+/// Counts the characters that begin in bytes of UTF-8.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
+fn marks(text: &str) -> Vec<usize> {
+    let mut marks = vec![0];
+    for piece in text.as_bytes().chunks(STRIDE) {
+        marks.push(marks[marks.len() - 1] + begun(piece));
+    }
+    marks
 }
 
 /// A file, taken apart into logical lines.
@@ -98,6 +124,7 @@ fn joined(rest: &mut Rest<'_>, number: u32, raw: &str, escape: char) -> Line {
     let mut line = Line {
         text: first.to_owned(),
         pieces: vec![(0, Place { line: number, column })],
+        marks: Vec::new(),
         last: number,
         heredocs: Vec::new(),
         comment: Vec::new(),
@@ -121,6 +148,7 @@ fn joined(rest: &mut Rest<'_>, number: u32, raw: &str, escape: char) -> Line {
     }
     let end = line.text.trim_end().len();
     line.text.truncate(end);
+    line.marks = marks(&line.text);
     line
 }
 
@@ -185,6 +213,15 @@ mod tests {
         assert_eq!(line.place(line.text.find("one").unwrap()), Place { line: 2, column: 7 });
         assert_eq!(line.place(line.text.find("two").unwrap()), Place { line: 3, column: 5 });
         assert_eq!(line.last, 3);
+    }
+
+    #[test]
+    fn columns_count_characters_also_far_into_a_line() {
+        let text = format!("RUN {} end", "é".repeat(5000));
+        let line = &lines(&text)[0];
+        assert_eq!(line.place(line.text.find("end").unwrap()), Place { line: 1, column: 5006 });
+        let inner = line.from_byte(4 + 2 * 3000);
+        assert_eq!(inner.place(inner.text.find("end").unwrap()), Place { line: 1, column: 5006 });
     }
 
     #[test]
