@@ -3,6 +3,7 @@
 
 mod chain;
 mod context;
+mod dockerfiles;
 mod export;
 mod packages;
 mod steps;
@@ -21,6 +22,9 @@ pub(crate) const ROWS: &[(&str, Measurement)] = &[
     ("plan", steps::plan),
     ("stages", steps::stages),
     ("context", context::small_files),
+    ("dockerfile-no-op", dockerfiles::no_op),
+    ("dockerfile-copy", dockerfiles::copy),
+    ("dockerfile-stages", dockerfiles::stages),
     ("file", context::large_file),
     ("slope", context::slope),
     ("bootstrap", packages::bootstrap),

@@ -12,7 +12,7 @@ use crate::table::Row;
 const FILES: &str = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"files\"\nto = \"/files\"\n";
 
 /// Makes a context of `count` files of about 4 KiB.
-fn write_files(dir: &Path, count: u32) -> Result<(), String> {
+pub(super) fn write_files(dir: &Path, count: u32) -> Result<(), String> {
     for file in 0..count {
         let place = dir.join(format!("files/{:03}", file / 100));
         if file % 100 == 0 {
