@@ -10,7 +10,7 @@ pub(crate) fn busybox(bench: &Bench) -> bool {
         return false;
     }
     // The program and the libraries that it is linked to.
-    let script = "set -e; d=$1/image; mkdir -p $d/bin $d/etc $d/tmp; b=$(readlink -f $(command -v busybox)); cp $b $d/bin/busybox; \
+    let script = "set -e; d=$1/image; mkdir -p $d/bin $d/etc $d/tmp; chmod 1777 $d/tmp; b=$(readlink -f $(command -v busybox)); cp $b $d/bin/busybox; \
          for l in $(ldd $b 2>/dev/null | grep -o '/[^ )]*'); do mkdir -p $d$(dirname $l); cp -L $l $d$l; done; \
          for a in $(busybox --list); do [ $a = busybox ] || ln -s busybox $d/bin/$a; done; \
          printf 'root:x:0:0:root:/root:/bin/sh\\napp:x:1000:1001::/home/app:/bin/sh\\n' > $d/etc/passwd; \
@@ -101,7 +101,7 @@ fn mistakes_are_shown_at_their_place() {
     for (text, expected) in [
         (
             "FROM scratch\nRUNN x\n",
-            "unknown instruction `RUNN`\n        --> Dockerfile:2:1\n         |\n       2 | RUNN x\n         | ^",
+            "unknown instruction `RUNN`\n --> Dockerfile:2:1\n  |\n2 | RUNN x\n  | ^^^^\nhint: did you mean `RUN`?",
         ),
         ("FROM scratch\nCOPY ../a /a\n", "`../a` is outside the build context"),
         ("FROM scratch\nCOPY a /a\n", "`a` matches no file"),

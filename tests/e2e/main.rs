@@ -9,10 +9,14 @@
 
 mod bad_input;
 mod cache;
+mod check;
 mod deep;
 mod diff;
 mod dockerfile;
+mod dockerfile_cases;
 mod dockerfile_judged;
+mod dockerfile_options;
+mod dockerfile_own;
 mod escape;
 mod explain;
 mod hostile;

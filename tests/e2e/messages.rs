@@ -73,7 +73,7 @@ fn cases() -> Vec<Case> {
         with_args("no-definition", &["build", "nowhere"]),
         with_args("directory-without-definition", &["build", "src"]),
         with_args("bad-tag", &["build", "-t", "Not A Name"]),
-        with_args("bad-argument", &["build", "--arg", "A"]),
+        with_args("bad-argument", &["build", "--arg", "=A"]),
         with_args("no-such-step", &["build", "--rebuild", "file"]),
         with_args("no-such-image", &["build", "--image", "web"]),
         with_args("nothing-built-yet", &["explain"]),
