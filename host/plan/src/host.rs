@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Hosts as people and plugins name them: patterns of grants, and what a command may reach.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 mod entry;
 

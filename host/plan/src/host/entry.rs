@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One host that may be reached, as people write it.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::host_matches;

@@ -69,7 +69,8 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
         let made = root.create_file(Path::new("dev/console"), 0o600);
         made.map_err(SetupError::system("make /dev/console"))?;
     }
-    let group = bundle.makes_group().then_some(order.group_name);
+    // An ordinary user may make none, and runc does without where no path is asked for.
+    let group = (bundle.makes_group() && wythe_sys::userns::is_initial()).then_some(order.group_name);
     let around = Surroundings { root: &at("root"), user: &user, has_terminal: terminal, group };
     bundle.write(&runtime_spec(inputs, &around)).map_err(SetupError::system("write the runtime's bundle"))?;
     drop(root);
