@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finds and reads a definition and its lock, and writes the lock back.
 
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use wythe_image::Platform;
 use wythe_plan::spec::{Limits, Spec, SpecErrors, known_hint};
-use wythe_plan::{Kind, Lock, ParseLockError};
+use wythe_plan::{Kind, Lock};
 use wythe_solve::{BuildError, Force, LockUse, Order, Pretence};
 use wythe_store::Store;
 
@@ -18,6 +16,11 @@ use crate::diagnostic::{Report, Texts, explain, warnings};
 use crate::environment::now;
 use crate::exit::Exit;
 use crate::workshop::{Workshop, absolute};
+
+mod files;
+
+pub(crate) use files::read_text;
+use files::{find, name_of, parse_lock, replace};
 
 /// The file that a directory's definition is in.
 const DEFINITION: &str = "wythe.toml";
@@ -288,59 +291,6 @@ fn refuse_what_is_for_claimed(wanted: &arguments::Definition) -> Result<(), Repo
     }
 }
 
-fn find(path: &Path, kinds: &[Kind]) -> Result<PathBuf, Report> {
-    if !path.is_dir() {
-        return Ok(path.to_owned());
-    }
-    let file = path.join(DEFINITION);
-    if file.is_file() {
-        return Ok(if path == Path::new(".") { PathBuf::from(DEFINITION) } else { file });
-    }
-    let claimed = kinds.iter().flat_map(|kind| &kind.files).map(|name| format!(" and no `{name}`"));
-    let claimed: String = claimed.collect();
-    let report = Report::new(Exit::Spec, format!("there is no `{DEFINITION}`{claimed} in `{}`", path.display()));
-    Err(report.hint("name a directory or a file: `wythe build DIR`; docs/definition.md says what to write into it"))
-}
-
-pub(crate) fn read_text(path: &Path) -> Result<String, Report> {
-    let failed = |error: &std::io::Error| {
-        let report = Report::new(Exit::Spec, format!("cannot read `{}`", path.display())).note(error.to_string());
-        match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                report.hint(format!("name a directory with a `{DEFINITION}`, or the file itself"))
-            }
-            _ => report,
-        }
-    };
-    let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
-    if size > LARGEST_TEXT {
-        return Err(Report::new(Exit::Spec, format!("`{}` is too large to be a text: {size} bytes", path.display())));
-    }
-    let bytes = fs::read(path).map_err(|error| failed(&error))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Report::new(Exit::Spec, format!("`{}` is not UTF-8: line {line}", path.display()))
-    })
-}
-
-fn parse_lock(path: &Path, text: &str) -> Result<Lock, Report> {
-    Lock::parse(text).map_err(|error| {
-        let hint = match &error {
-            ParseLockError::Merge { .. } => {
-                "take one of the two versions as a whole, then `wythe lock` pins what it lacks"
-            }
-            ParseLockError::Newer { .. } => "use the wythe that the others of this project use",
-            _ => "restore it from version control, or remove it to have everything pinned anew",
-        };
-        Report::caused(Exit::Spec, format!("`{}` is not a lock", path.display()), &error).hint(hint)
-    })
-}
-
-fn name_of(path: &Path) -> String {
-    path.display().to_string()
-}
-
 fn choose_images(spec: &mut Spec, wanted: &[String]) -> Result<(), Report> {
     if wanted.is_empty() {
         return Ok(());
@@ -364,21 +314,6 @@ pub(crate) fn split_assignment(text: &str, option: &str) -> Result<(String, Stri
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(Report::new(Exit::Usage, format!("`{option} {text}` is not of the form NAME=VALUE"))),
     }
-}
-
-/// Replaces a file as a whole: who reads it sees the old text or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = dir.join(format!(".{name}.{}", std::process::id()));
-    let written = fs::File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
-        // The message is about the failure above; a file that is left over here is only untidy.
-        let _left_over = fs::remove_file(&beside);
-    })
 }
 
 #[cfg(test)]
