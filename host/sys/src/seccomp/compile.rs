@@ -55,10 +55,11 @@ pub(super) const NAMESPACES: u32 = 0x7e02_0000;
 /// the kernel's cryptography (38, a source of holes) and virtual machine sockets (40, which no namespace contains).
 pub(super) const FAMILIES: &[(u32, u32)] =
     &[(0, 11), (13, 18), (21, 22), (24, 24), (26, 33), (35, 36), (39, 39), (41, 45)];
-/// The family of the kernel's own protocols, and the one of them that speaks to the audit. It is refused as by a kernel without one,
-/// which is what programs that change users take for an answer.
+/// The family of the kernel's own protocols, and the one of them that speaks to the audit. It is refused with Docker's
+/// error, which programs that change users take for that of a kernel without an audit.
 pub(super) const NETLINK: u32 = 16;
 pub(super) const AUDIT: u32 = 9;
+pub(super) const NO_AUDIT: u32 = libc::EINVAL as u32;
 /// `PER_LINUX`, `PER_LINUX32`, each also with `UNAME26`, and the question for the current one.
 pub(super) const PERSONALITIES: &[u32] = &[0, 8, 0x0002_0000, 0x0002_0008, u32::MAX];
 /// `TIOCSTI` and `TIOCLINUX`.
@@ -67,7 +68,7 @@ pub(super) const TYPING: &[u32] = &[0x5412, 0x541c];
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const UNKNOWN: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-const ABSENT: u32 = libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32;
+const ABSENT: u32 = libc::SECCOMP_RET_ERRNO | NO_AUDIT;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
 /// Where the call's number, its architecture and the low halves of its arguments lie.

@@ -2,7 +2,7 @@
 //! The filter in the words of those who compile it themselves: names, and conditions on arguments.
 
 use super::calls::CALLS;
-use super::compile::{AUDIT, FAMILIES, NAMESPACES, NETLINK, PERSONALITIES, TYPING, Verdict, verdict};
+use super::compile::{AUDIT, FAMILIES, NAMESPACES, NETLINK, NO_AUDIT, PERSONALITIES, TYPING, Verdict, verdict};
 
 /// What holds for some calls. A call that no rule allows is refused with `EPERM`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +45,8 @@ pub fn rules_of_steps() -> Vec<Rule> {
                 let families = FAMILIES.iter().flat_map(|(first, last)| *first..=*last);
                 families.filter(|family| *family != NETLINK).for_each(|family| add(vec![exactly(0, family)]));
                 other_than(2, &[AUDIT]).into_iter().for_each(|other| add(vec![exactly(0, NETLINK), other]));
-                let errno = u32::try_from(libc::EPROTONOSUPPORT).ok();
                 let conditions = vec![exactly(0, NETLINK), exactly(2, AUDIT)];
-                rules.push(Rule { names: vec![*name], conditions, errno });
+                rules.push(Rule { names: vec![*name], conditions, errno: Some(NO_AUDIT) });
             }
             Verdict::Personality => PERSONALITIES.iter().for_each(|value| add(vec![exactly(0, *value)])),
             Verdict::Ioctl => other_than(1, TYPING).into_iter().for_each(|other| add(vec![other])),
