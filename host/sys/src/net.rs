@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags};
-
+use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 /// Turns the loopback interface of this network namespace on.
 pub fn loopback_up() -> io::Result<()> {
@@ -67,7 +67,7 @@ pub fn enter(path: &Path) -> io::Result<()> {
 }
 
 fn open(path: &Path) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+    Ok(retry_on_intr(|| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?)
 }
 
 /// Runs something in a thread of its own: the network is a property of threads, and this one's is to stay.

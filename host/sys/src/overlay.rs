@@ -95,17 +95,22 @@ pub enum MountError {
 impl Overlay {
     /// Mounts the overlay, attached nowhere. One lower directory without an upper one becomes a read-only view of it.
     pub fn mount(&self) -> Result<OwnedFd, MountError> {
-        let overlay = Self { lowers: without_repeats(&self.lowers), ..self.clone() };
-        overlay.check()?;
-        if let ([lower], None) = (overlay.lowers.as_slice(), &overlay.upper) {
+        let (upper, work) = (self.upper.clone(), self.work.clone());
+        Self { lowers: without_repeats(&self.lowers), upper, work }.mount_distinct()
+    }
+
+    /// As [`Self::mount`], of lower directories each of which is there once.
+    fn mount_distinct(&self) -> Result<OwnedFd, MountError> {
+        self.check()?;
+        if let ([lower], None) = (self.lowers.as_slice(), &self.upper) {
             return view(lower);
         }
         if !can_add_lowers() {
-            classic::mount_in_private(&overlay)
-        } else if overlay.lowers.len() > MAX_STACK {
-            nested::mount_in_private(&overlay)
+            classic::mount_in_private(self)
+        } else if self.lowers.len() > MAX_STACK {
+            nested::mount_in_private(self)
         } else {
-            overlay.mount_by_descriptor()
+            self.mount_by_descriptor()
         }
     }
 

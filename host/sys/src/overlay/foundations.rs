@@ -44,7 +44,7 @@ impl Foundations {
         let lowers = without_repeats(lowers);
         let height = if can_add_lowers() { height(lowers.len()) } else { 0 };
         if height == 0 {
-            return Overlay { lowers, upper: None, work: None }.mount();
+            return Overlay { lowers, upper: None, work: None }.mount_distinct();
         }
         let (lowest, rest) = lowers.split_at(height);
         self.foundation(lowest)?.carry(rest)
