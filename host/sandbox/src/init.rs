@@ -32,7 +32,7 @@ mod secret;
 mod supervisor;
 mod system;
 
-pub(crate) use confine::CAPABILITIES;
+pub(crate) use confine::capabilities;
 pub(crate) use system::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC};
 
 /// The first argument by which a binary knows that it is to call [`init_main`] and do nothing else.

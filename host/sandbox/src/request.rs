@@ -49,6 +49,20 @@ pub struct RunInputs {
     pub set_id_programs: bool,
 }
 
+impl RunInputs {
+    /// Returns the name of the machine that it sees.
+    pub(crate) fn machine_name(&self) -> &str {
+        if self.hostname.is_empty() { "localhost" } else { &self.hostname }
+    }
+
+    /// Returns the variables that it gets, those that are secret in place of plain ones of the same name.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let open = self.env.iter().filter(|(name, _)| !self.secret_env.contains_key(*name));
+        let open = open.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        open.chain(self.secret_env.iter().map(|(name, value)| (name.as_str(), value.bytes())))
+    }
+}
+
 /// Everything of a run that cannot change its result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunTuning {

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
+use rustix::io::retry_on_intr;
 
 use super::files;
 use super::place::Version;
@@ -66,7 +67,8 @@ impl Alarm {
     /// Whether the limit was met since the last look, or a process was ended for it.
     pub(crate) fn has_gone_off(&self) -> bool {
         // The kernel raises the event before it has killed, and so before it has counted.
-        let raised = self.event.as_ref().is_some_and(|event| rustix::io::read(event, &mut [0; 8]) == Ok(8));
+        let read = |event: &OwnedFd| retry_on_intr(|| rustix::io::read(event, &mut [0; 8]));
+        let raised = self.event.as_ref().is_some_and(|event| read(event) == Ok(8));
         raised || files::count(&self.counter.0, self.counter.1).is_ok_and(|count| count > 0)
     }
 }

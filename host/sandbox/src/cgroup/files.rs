@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
+use rustix::io::retry_on_intr;
 
 /// How often it is tried to remove a group whose last process is still being put away by the kernel.
 const TRIES: u32 = 2000;
@@ -37,7 +38,7 @@ pub(super) fn count(file: &File, word: &str) -> io::Result<u64> {
 /// Takes a group as one's own, as long as the descriptor is open. `None` if it is somebody's.
 pub(super) fn claim(dir: &Path) -> io::Result<Option<File>> {
     let open = File::open(dir)?;
-    match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
+    match retry_on_intr(|| rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive)) {
         Ok(()) => Ok(Some(open)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error.into()),

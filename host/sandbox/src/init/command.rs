@@ -106,10 +106,7 @@ pub(super) fn strings(inputs: &RunInputs) -> Result<(Vec<CString>, Vec<CString>)
     let argv = inputs.argv.iter().map(|argument| {
         CString::new(argument.as_str()).map_err(|_| SetupError::ZeroByte(format!("the argument `{argument}`")))
     });
-    let open = inputs.env.iter().filter(|(name, _)| !inputs.secret_env.contains_key(*name));
-    let open = open.map(|(name, value)| (name, value.as_bytes()));
-    let secret = inputs.secret_env.iter().map(|(name, value)| (name, value.bytes()));
-    let env = open.chain(secret).map(|(name, value)| {
+    let env = inputs.variables().map(|(name, value)| {
         // The value may be a secret; the name says enough.
         let zero = |_| SetupError::ZeroByte(format!("the variable `{name}`"));
         CString::new([name.as_bytes(), b"=", value].concat()).map_err(zero)
@@ -127,14 +124,18 @@ pub(super) fn die_with(keeper: &OwnedFd) -> Result<(), SetupError> {
     if dead == 0 { Ok(()) } else { process::exit_now(NOT_THE_COMMAND) }
 }
 
+/// Enters the network that somebody has made for the command, if there is one.
+pub(super) fn enter_network(inputs: &RunInputs) -> Result<(), SetupError> {
+    let Network::Namespace { path } = &inputs.network else { return Ok(()) };
+    wythe_sys::net::enter(path).map_err(SetupError::system("enter the network that was made for the command"))
+}
+
 fn enter_namespaces(inputs: &RunInputs) -> Result<(), SetupError> {
     let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWUTS | UnshareFlags::NEWIPC | UnshareFlags::NEWCGROUP;
     namespaces.set(UnshareFlags::NEWNET, inputs.network == Network::None);
-    if let Network::Namespace { path } = &inputs.network {
-        wythe_sys::net::enter(path).map_err(SetupError::system("enter the network that was made for the command"))?;
-    }
+    enter_network(inputs)?;
     process::unshare(namespaces).map_err(SetupError::system("create namespaces"))?;
-    let hostname = if inputs.hostname.is_empty() { "localhost" } else { &inputs.hostname };
+    let hostname = inputs.machine_name();
     rustix::system::sethostname(hostname.as_bytes())
         .and_then(|()| rustix::system::setdomainname(b"(none)"))
         .map_err(|error| SetupError::system(format!("set the host name `{hostname}`"))(error.into()))?;

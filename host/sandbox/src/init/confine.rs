@@ -9,8 +9,8 @@ use wythe_sys::seccomp::Filter;
 
 use crate::{Network, RunInputs, SetupError, User, UserError};
 
-/// Docker's default without `NET_RAW`, `MKNOD` and `AUDIT_WRITE`: building needs no packets of one's own making, nodes of devices do not
-/// work anyway (every file system of the sandbox says `nodev`), and the audit is the machine's.
+/// Docker's default without `NET_RAW`, `MKNOD` and `AUDIT_WRITE`: building needs no packets of one's own making, nodes of
+/// devices do not work anyway (every file system of the sandbox says `nodev`), and the audit is the machine's.
 const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FOWNER)
@@ -23,20 +23,12 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::NET_BIND_SERVICE)
     .union(CapabilitySet::SYS_CHROOT);
 
-/// The names of what is kept.
-pub(crate) const CAPABILITIES: [&str; 11] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_CHROOT",
-];
+/// Returns the names of what is kept (capabilities(7)), sorted.
+pub(crate) fn capabilities() -> Vec<String> {
+    let mut names: Vec<String> = KEPT.iter_names().map(|(name, _)| format!("CAP_{name}")).collect();
+    names.sort_unstable();
+    names
+}
 
 /// Gives up everything that the command is not to have.
 ///
@@ -46,15 +38,21 @@ pub(super) fn drop_privileges(user: &User, inputs: &RunInputs) -> Result<(), Set
     if !inputs.set_id_programs {
         system("give up new privileges", rustix::thread::set_no_new_privs(true))?;
     }
-    if inputs.network == Network::Host {
-        // An older kernel leaves these sockets open; that they are is part of having the machine's network.
-        landlock::scope_abstract_sockets().map_err(SetupError::system("cut off the machine's abstract sockets"))?;
-    }
+    scope_sockets(inputs)?;
     Filter::of_steps().install().map_err(SetupError::system("filter system calls"))?;
     system("empty the ambient capabilities", rustix::thread::clear_ambient_capability_set())?;
     drop_bounding()?;
     become_user(user)?;
     keep_capabilities(user)
+}
+
+/// Cuts off the machine's abstract sockets, where its network is the command's. An older kernel leaves them open; that they
+/// are is part of having the machine's network.
+pub(super) fn scope_sockets(inputs: &RunInputs) -> Result<(), SetupError> {
+    if inputs.network != Network::Host {
+        return Ok(());
+    }
+    landlock::scope_abstract_sockets().map(drop).map_err(SetupError::system("cut off the machine's abstract sockets"))
 }
 
 /// Removes everything else from the set that limits what executing a program can give.
@@ -79,16 +77,12 @@ fn become_user(user: &User) -> Result<(), SetupError> {
         Ok(()) => {}
         Err(Errno::INVAL) => return Err(UserError::NotMapped(user.gid).into()),
         // A user namespace with a single id has no say in the groups; those of its owner mean nothing inside.
-        Err(Errno::PERM) if may_not_set_groups() => {}
+        Err(Errno::PERM) if wythe_sys::userns::groups_are_fixed() => {}
         Err(error) => return system("set the groups", Err(error)),
     }
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     mapped(user.gid, "set the group", rustix::thread::set_thread_res_gid(gid, gid, gid))?;
     mapped(user.uid, "set the user", rustix::thread::set_thread_res_uid(uid, uid, uid))
-}
-
-fn may_not_set_groups() -> bool {
-    wythe_sys::userns::groups_are_fixed()
 }
 
 fn mapped(id: u32, what: &str, result: Result<(), Errno>) -> Result<(), SetupError> {

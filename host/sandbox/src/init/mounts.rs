@@ -5,6 +5,7 @@
 //! machine after that. The root is attached over the machine's `/` in a namespace of our own, so that no directory is
 //! needed for it, and becomes `/` with the old one detached.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -31,9 +32,13 @@ pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
 
 /// The root directory of the machine.
 fn top() -> Result<OwnedFd, SetupError> {
+    open_directory("/").map_err(SetupError::system("open the root directory"))
+}
+
+/// Opens a directory of the machine, or of this process's own mount namespace, as a place.
+pub(super) fn open_directory(path: &str) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    retry_on_intr(|| rustix::fs::open("/", flags, Mode::empty()))
-        .map_err(|error| SetupError::system("open the root directory")(error.into()))
+    Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
 }
 
 /// Builds the tree over the directory that `place` returns, and returns it. `place` is asked when everything that the
@@ -164,7 +169,7 @@ fn forbidden(root: &Root, place: &OwnedFd, devices: &devices::Devices) -> std::i
 }
 
 /// The number of the mount that a descriptor is on.
-pub(super) fn mount_id(fd: impl AsFd) -> std::io::Result<u64> {
+pub(super) fn mount_id(fd: impl AsFd) -> io::Result<u64> {
     let flags = rustix::fs::AtFlags::EMPTY_PATH;
     Ok(rustix::fs::statx(fd, "", flags, StatxFlags::MNT_ID)?.stx_mnt_id)
 }

@@ -18,7 +18,7 @@ use wythe_sys::root::Root;
 use crate::{RunInputs, SetupError, User};
 
 /// Where programs are if the environment does not say: Docker's default.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Calls `ready` and becomes the program, or says why not.
 pub(super) fn execute(
@@ -38,10 +38,15 @@ pub(super) fn execute(
 
 /// The file that a name means to the user that this process has become.
 fn find(name: &str, path: &str) -> Result<CString, SetupError> {
-    let zero = |_| SetupError::ZeroByte("the variable `PATH`".into());
+    let file = search(name, path, |file| executable(file).map(|()| file.to_owned()))?;
+    CString::new(file).map_err(|_| SetupError::ZeroByte("the variable `PATH`".into()))
+}
+
+/// Tries what a name may mean: itself where it has a slash, else the files of that name in the directories of `path`.
+fn search<T>(name: &str, path: &str, attempt: impl Fn(&str) -> Result<T, Errno>) -> Result<T, SetupError> {
     if name.contains('/') {
-        return match executable(name) {
-            Ok(()) => CString::new(name).map_err(zero),
+        return match attempt(name) {
+            Ok(found) => Ok(found),
             Err(Errno::ACCESS) => Err(SetupError::ProgramDenied { program: name.into() }),
             Err(Errno::NOENT | Errno::NOTDIR) => Err(SetupError::NoProgram { program: name.into(), path: None }),
             Err(error) => Err(SetupError::Execute { program: name.into(), source: error.into() }),
@@ -51,8 +56,8 @@ fn find(name: &str, path: &str) -> Result<CString, SetupError> {
     for directory in path.split(':') {
         // An empty entry is the working directory.
         let file = format!("{}/{name}", if directory.is_empty() { "." } else { directory });
-        match executable(&file) {
-            Ok(()) => return CString::new(file).map_err(zero),
+        match attempt(&file) {
+            Ok(found) => return Ok(found),
             Err(Errno::ACCESS) => denied = true,
             // That the disk does not answer is no sign that the program is elsewhere.
             Err(error) if is_of_machine(&error) => {
@@ -78,26 +83,8 @@ pub(super) fn check_in(root: &Root, inputs: &RunInputs, user: &User) -> Result<(
     }
     let tree = Tree { root, workdir: Path::new(&inputs.workdir), user };
     let path = inputs.env.get("PATH").map_or(DEFAULT_PATH, String::as_str);
-    let program = name.to_owned();
-    if name.contains('/') {
-        return match tree.executable(Path::new(name)) {
-            Ok(file) => check_format(root, &file, name),
-            Err(Errno::ACCESS) => Err(SetupError::ProgramDenied { program }),
-            Err(Errno::NOENT | Errno::NOTDIR) => Err(SetupError::NoProgram { program, path: None }),
-            Err(error) => Err(SetupError::Execute { program, source: error.into() }),
-        };
-    }
-    let mut denied = false;
-    for directory in path.split(':') {
-        match tree.executable(&Path::new(directory).join(name)) {
-            Ok(file) => return check_format(root, &file, name),
-            Err(error) => denied |= error == Errno::ACCESS,
-        }
-    }
-    Err(match denied {
-        true => SetupError::ProgramDenied { program },
-        false => SetupError::NoProgram { program, path: Some(path.into()) },
-    })
+    let file = search(name, path, |file| tree.executable(Path::new(file)))?;
+    check_format(root, &file, name)
 }
 
 /// A root file system as a user in a directory of it sees it.

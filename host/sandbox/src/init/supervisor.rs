@@ -12,7 +12,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::Pid;
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -21,9 +22,10 @@ use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::process::{self, Ended, Fork};
 use wythe_sys::root::Root;
 
-use super::command::{Lines, die_with, strings};
+use super::command::{Lines, die_with, enter_network, strings};
 use super::input::Descriptors;
-use super::{mounts, program};
+use super::mounts::{self, open_directory};
+use super::{confine, program};
 use crate::cgroup::Group;
 use crate::oci::{Flavor, Runtime, Surroundings, options, runtime_spec};
 use crate::wire::{self, Input, Receiver, Report};
@@ -56,8 +58,8 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
     strings(inputs)?;
     die_with(lines.keeper)?;
     // Before its place may be hidden.
-    let opened = rustix::fs::open(&order.runtime.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-    let opened = opened.map_err(|error| SetupError::system("open the runtime")(error.into()))?;
+    let open = || rustix::fs::open(&order.runtime.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let opened = retry_on_intr(open).map_err(|error| SetupError::system("open the runtime")(error.into()))?;
     let root = lay_out(inputs)?;
     let user = User::find(&inputs.user, &root)?;
     check_ids(&user)?;
@@ -77,11 +79,7 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
     if order.runtime.flavor == Flavor::Crun {
         hide_second_hierarchy().map_err(SetupError::system("hide control groups from the runtime"))?;
     }
-    if inputs.network == Network::Host {
-        // An older kernel leaves these sockets open; that they are is part of having the machine's network.
-        let scoped = wythe_sys::landlock::scope_abstract_sockets();
-        scoped.map_err(SetupError::system("cut off the machine's abstract sockets"))?;
-    }
+    confine::scope_sockets(inputs)?;
     match order.input {
         Input::Terminal { rows, columns } => bundle.create_with_terminal(lines.socket, rows, columns)?,
         input => {
@@ -99,10 +97,8 @@ fn at(name: &str) -> PathBuf {
 
 /// Makes the root file system with all mounts in it, in a mount namespace of our own.
 fn lay_out(inputs: &RunInputs) -> Result<Root, SetupError> {
-    if let Network::Namespace { path } = &inputs.network {
-        // The runtime is called in it, and leaves the command there.
-        wythe_sys::net::enter(path).map_err(SetupError::system("enter the network that was made for the command"))?;
-    }
+    // The runtime is called in it, and leaves the command there.
+    enter_network(inputs)?;
     // Message queues are mounted here, and not by the runtime: they are of this namespace, which the command stays in.
     process::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWIPC).map_err(SetupError::system("create namespaces"))?;
     let placed = || {
@@ -128,10 +124,6 @@ fn lay_out(inputs: &RunInputs) -> Result<Root, SetupError> {
         unmount(at(name), UnmountFlags::DETACH).map_err(|error| SetupError::system("unmount a place")(error.into()))?;
     }
     Ok(root)
-}
-
-fn open_directory(path: &str) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Lays something empty over the hierarchy of the second interface beside those of the first: crun refuses to run where
@@ -210,7 +202,7 @@ impl Bundle<'_> {
         let mut command = Command::new(mount::name_of(&self.opened));
         command.args(options(self.runtime.flavor, &state).iter().map(|option| &**option));
         command.arg("--log").arg(at("log")).arg(verb).env_clear();
-        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("PATH", program::DEFAULT_PATH);
         command
     }
 

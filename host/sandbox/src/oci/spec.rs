@@ -2,15 +2,15 @@
 //! From a request to what an OCI runtime reads (runtime-spec 1.0.2, `config.md` and `config-linux.md`).
 //!
 //! A pure function. What has to be found by descriptor inside an untrusted tree is not in it: the root file system comes
-//! with all mounts of the request in it, and with a `/dev` (`init/runtime.rs`). What the runtime is asked for is what only it
-//! can do: namespaces, `/proc` and `/sys` in them, the user, capabilities, the filter of system calls.
+//! with all mounts of the request in it, and with a `/dev` (`init/supervisor.rs`). What the runtime is asked for is what only
+//! it can do: namespaces, `/proc` and `/sys` in them, the user, capabilities, the filter of system calls.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 use wythe_sys::seccomp::{Condition, Rule, rules_of_steps};
 
-use crate::init::{CAPABILITIES, MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC};
+use crate::init::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC, capabilities};
 use crate::{Network, RunInputs, User};
 
 /// What the request does not say.
@@ -28,10 +28,9 @@ pub(crate) struct Surroundings<'a> {
 
 /// Returns the content of `config.json`.
 pub(crate) fn runtime_spec(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
-    let hostname = if inputs.hostname.is_empty() { "localhost" } else { &inputs.hostname };
     json!({
         "ociVersion": "1.0.2",
-        "hostname": hostname,
+        "hostname": inputs.machine_name(),
         "process": process(inputs, around),
         "root": {"path": around.root},
         "mounts": mounts(inputs, around.root),
@@ -42,15 +41,16 @@ pub(crate) fn runtime_spec(inputs: &RunInputs, around: &Surroundings<'_>) -> Val
 fn process(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
     let User { uid, gid, groups, home: _ } = around.user;
     // Who is not root has none, and can get those of the bounding set only by a set-id program.
-    let held: &[&str] = if *uid == 0 { &CAPABILITIES } else { &[] };
+    let bounding = capabilities();
+    let held = if *uid == 0 { &bounding[..] } else { &[] };
     json!({
         "terminal": around.has_terminal,
         "user": {"uid": uid, "gid": gid, "additionalGids": groups, "umask": 0o022},
         "args": inputs.argv,
-        "env": environment(inputs),
+        "env": inputs.variables().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect::<Vec<_>>(),
         "cwd": if inputs.workdir.is_empty() { "/" } else { &inputs.workdir },
         "capabilities": {
-            "bounding": CAPABILITIES, "effective": held, "permitted": held, "inheritable": [], "ambient": [],
+            "bounding": bounding, "effective": held, "permitted": held, "inheritable": [], "ambient": [],
         },
         "noNewPrivileges": !inputs.set_id_programs,
         // One and not zero: a program that takes dumps gets them at zero too (core(5)).
@@ -58,21 +58,15 @@ fn process(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
     })
 }
 
-/// The variables as the runtime takes them, those that are secret in place of plain ones of the same name.
-fn environment(inputs: &RunInputs) -> Vec<String> {
-    let open = inputs.env.iter().filter(|(name, _)| !inputs.secret_env.contains_key(*name));
-    let open = open.map(|(name, value)| format!("{name}={value}"));
-    let secret = inputs.secret_env.iter();
-    let secret = secret.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value.bytes())));
-    open.chain(secret).collect()
-}
-
 fn mounts(inputs: &RunInputs, root: &Path) -> Vec<Value> {
     let inert = ["nosuid", "noexec", "nodev"];
     let mut mounts = vec![
         json!({"destination": "/proc", "type": "proc", "source": "proc", "options": inert}),
         // A mount on `/dev` that is there keeps the runtime from making one with nodes that work.
-        json!({"destination": "/dev", "type": "bind", "source": root.join("dev"), "options": ["rbind", "rprivate", "nosuid", "noexec", "nodev"]}),
+        json!({
+            "destination": "/dev", "type": "bind", "source": root.join("dev"),
+            "options": ["rbind", "rprivate", "nosuid", "noexec", "nodev"],
+        }),
     ];
     // That of another network, which the runtime is called in, is in the root already.
     if inputs.network == Network::None {
