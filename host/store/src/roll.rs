@@ -127,10 +127,10 @@ impl Roll {
 
     /// Writes it anew. Another one is there until the new one is on the disk.
     pub(crate) fn write(&self, images: &BTreeMap<String, Entry>) -> Result<(), IndexError> {
-        let mut text = head();
-        for entry in images.values() {
-            text.push_str(&line(&Line::Image(entry.clone())));
-        }
+        self.replace(&listing(images))
+    }
+
+    fn replace(&self, text: &str) -> Result<(), IndexError> {
         let new = self.root.join(NEW);
         let write = || -> io::Result<()> {
             let mut file = File::create(&new)?;
@@ -143,10 +143,9 @@ impl Roll {
     }
 
     fn shorten(&self, index: &Access<'_>) -> Result<(), IndexError> {
-        let images = entries(index)?;
-        let needed: usize = images.values().map(|entry| line(&Line::Image(entry.clone())).len()).sum();
+        let needed = listing(&entries(index)?);
         let length = std::fs::metadata(self.path()).map_err(|error| self.error(error))?.len();
-        if length / 2 > needed as u64 { self.write(&images) } else { Ok(()) }
+        if length / 2 > needed.len() as u64 { self.replace(&needed) } else { Ok(()) }
     }
 
     fn path(&self) -> PathBuf {
@@ -197,12 +196,18 @@ fn entry(index: &Access<'_>, image: &str) -> Result<Option<Entry>, IndexError> {
     }))
 }
 
+/// What a roll says that names these images and no others.
+fn listing(images: &BTreeMap<String, Entry>) -> String {
+    images.values().fold(head(), |text, entry| text + &line(entry))
+}
+
 fn head() -> String {
     format!("{HEAD}{}\n\n", crate::schema::FORMAT)
 }
 
-fn line(line: &Line) -> String {
-    let json = serde_json::to_string(line).expect("texts and numbers are JSON");
+/// One line: a [`Line`], or an [`Entry`], which looks the same.
+fn line(said: &impl Serialize) -> String {
+    let json = serde_json::to_string(said).expect("texts and numbers are JSON");
     // An empty line in between: a flipped line end costs one line, not two.
     format!("{} {json}\n\n", sum(&json))
 }

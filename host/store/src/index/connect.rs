@@ -2,11 +2,12 @@
 //! Connections to the database.
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::FlockOperation;
+use rustix::io::retry_on_intr;
 
 use super::PATIENCE;
 use crate::schema;
@@ -39,7 +40,7 @@ fn attempt(path: &Path, directory: &File) -> rusqlite::Result<Result<Connection,
     if format == 0 {
         // Switching to WAL does not honour the patience above, so one process does it alone.
         // Where it cannot be locked, two at once are unlikely, and fail without harm.
-        drop(lock(directory));
+        let _locked = retry_on_intr(|| rustix::fs::flock(directory, FlockOperation::LockExclusive));
         format = schema::format(&connection)?;
         if format == 0 {
             format = schema::create(&mut connection)?;
@@ -52,15 +53,6 @@ fn attempt(path: &Path, directory: &File) -> rusqlite::Result<Result<Connection,
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     Ok(Ok(connection))
-}
-
-fn lock(directory: &File) -> io::Result<()> {
-    loop {
-        match directory.lock() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            locked => return locked,
-        }
-    }
 }
 
 /// Returns the format that a database claims to have, without changing anything.
