@@ -29,7 +29,8 @@ use write::Looks;
 /// Edits a merged tree. What it writes is in the upper directory when the editor is dropped; nothing has to be closed.
 ///
 /// Paths are absolute names in the tree; links in it are followed inside it and never out of it. Directories that a
-/// path needs are made, mode 0755, with the owner that what is put into them is given, 0:0 where it is given none. What has no time of its own has the build's, and nothing a later one.
+/// path needs are made, mode 0755, with the owner that what is put into them is given, 0:0 where it is given none. What
+/// has no time of its own has the build's, and nothing a later one.
 #[derive(Debug)]
 pub struct Editor {
     tree: Union,

@@ -82,14 +82,7 @@ pub struct Outcome {
 /// Builds the images of an order. An image that fails does not stop the others.
 pub async fn build(engine: &Arc<Engine>, order: &Order) -> Outcome {
     let context = shared_context(engine, order);
-    let one = |image| build_image(engine, order, context.as_ref(), image);
-    let done = futures_util::future::join_all(order.images.iter().map(one)).await;
-    let mut lock = order.lock.clone();
-    let mut images = Vec::new();
-    for (spec, (result, locked)) in order.images.iter().zip(done) {
-        adopt(&mut lock, &locked, spec);
-        images.push(result);
-    }
+    let (images, lock) = each(order, |image| build_image(engine, order, context.as_ref(), image)).await;
     Outcome { images, lock }
 }
 
@@ -107,7 +100,7 @@ async fn build_image(
 ) -> (Result<Built, BuildError>, Lock) {
     let begun = Instant::now();
     let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
-    let steps: Vec<&Step> = steps_of(spec).collect();
+    let steps: Vec<&Step> = spec.all_steps().collect();
     let ids = steps.iter().map(|step| step_id(&name, step)).collect();
     engine.tell(Event::ImageStarted { image: Arc::clone(&name), steps: ids });
     let mut progress = match begin(engine, order, context, spec, Mode::Build) {
@@ -123,8 +116,7 @@ async fn build_image(
         }
     }
     if let Err(error) = chronicle.finish(&progress.lock) {
-        let step = step_id(&name, &spec.base);
-        return (Err(BuildError { step, cause: Box::new(Cause::store(error)) }), progress.lock);
+        return (Err(BuildError::of(&step_id(&name, &spec.base), Cause::store(error))), progress.lock);
     }
     let image = progress.head.and_then(|(_, state)| state).expect("an image has a base, and it was solved");
     let packed = image.pack(&order.pretence.created);
@@ -144,15 +136,22 @@ async fn build_image(
 /// resolved. Returns why each of them stopped, where it did, and the lock.
 pub async fn pin(engine: &Arc<Engine>, order: &Order) -> (Vec<Result<(), BuildError>>, Lock) {
     let context = shared_context(engine, order);
-    let one = |image| pin_image(engine, order, context.as_ref(), image);
+    each(order, |image| pin_image(engine, order, context.as_ref(), image)).await
+}
+
+/// Does something with all images of an order at a time, and returns what became of each, and the lock with what all of
+/// them have pinned.
+async fn each<'a, T, F: Future<Output = (T, Lock)>>(
+    order: &'a Order,
+    one: impl Fn(&'a ImageSpec) -> F,
+) -> (Vec<T>, Lock) {
     let done = futures_util::future::join_all(order.images.iter().map(one)).await;
     let mut lock = order.lock.clone();
-    let mut results = Vec::new();
-    for (spec, (result, locked)) in order.images.iter().zip(done) {
+    let adopted = order.images.iter().zip(done).map(|(spec, (result, locked))| {
         adopt(&mut lock, &locked, spec);
-        results.push(result);
-    }
-    (results, lock)
+        result
+    });
+    (adopted.collect(), lock)
 }
 
 async fn pin_image(
@@ -166,7 +165,7 @@ async fn pin_image(
         Err(error) => return (Err(error), order.lock.clone()),
     };
     let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
-    let mut steps: Vec<&Step> = steps_of(spec).collect();
+    let mut steps: Vec<&Step> = spec.all_steps().collect();
     // What comes after the last step that may pin something has no say in it.
     steps.truncate(steps.iter().rposition(|step| progress.may_pin(step)).map_or(0, |last| last + 1));
     let ids = steps.iter().map(|step| step_id(&name, step)).collect();
@@ -198,7 +197,7 @@ pub async fn scene(engine: &Arc<Engine>, order: &Order, wanted: &StepId) -> Resu
     let spec = order.images.iter().find(is_it).expect("the step is one of the order's");
     for halt in [Halt::Missing, Halt::First] {
         let mut progress = begin(engine, order, None, spec, Mode::Build)?;
-        for step in steps_of(spec) {
+        for step in spec.all_steps() {
             let id = step_id(&wanted.image, step);
             let turn = match id == *wanted {
                 true => Turn::halting(id.clone(), &step.ambient, halt),
@@ -214,7 +213,7 @@ pub async fn scene(engine: &Arc<Engine>, order: &Order, wanted: &StepId) -> Resu
             }
         }
     }
-    Err(BuildError { step: wanted.clone(), cause: Box::new(Cause::RunsNothing) })
+    Err(BuildError::of(wanted, Cause::RunsNothing))
 }
 
 /// Plans the images of an order as far as that goes without running anything.
@@ -228,7 +227,7 @@ pub async fn look(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Vec<Planned
         let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
         let mut progress = begin(engine, order, context.as_ref(), spec, Mode::Look)?;
         let mut planned = Vec::new();
-        for step in steps_of(spec) {
+        for step in spec.all_steps() {
             let turn = Turn::new(step_id(&name, step), None, &step.ambient);
             planned.push(progress.look(&turn, step).await?);
         }
@@ -244,7 +243,7 @@ pub async fn check(engine: &Arc<Engine>, order: &Order) -> Checked {
         let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
         let mut progress = begin(engine, order, context.as_ref(), spec, Mode::Check)?;
         let mut unplanned = Vec::new();
-        for step in steps_of(spec) {
+        for step in spec.all_steps() {
             let turn = Turn::new(step_id(&name, step), None, &step.ambient);
             let planned = progress.look(&turn, step).await?;
             unplanned.extend(planned.fragment.is_none().then_some(planned.step));
@@ -280,7 +279,7 @@ pub async fn foresee(engine: &Arc<Engine>, order: &Order) -> Result<Vec<Account>
     let one = async |spec: &ImageSpec| {
         let name: Arc<str> = spec.name.as_deref().unwrap_or_default().into();
         let mut progress = begin(engine, order, context.as_ref(), spec, Mode::Foresee)?;
-        let steps: Vec<&Step> = steps_of(spec).collect();
+        let steps: Vec<&Step> = spec.all_steps().collect();
         let mut chronicle = Chronicle::begin(&progress.chain, &name, &steps);
         for step in steps {
             let turn = Turn::new(step_id(&name, step), order.force.of(step), &step.ambient);
@@ -299,7 +298,7 @@ fn begin(
     mode: Mode,
 ) -> Result<Progress, BuildError> {
     let base = StepId { image: spec.name.as_deref().unwrap_or_default().into(), step: spec::BASE_STEP.into() };
-    let fail = |cause: Cause| BuildError { step: base.clone(), cause: Box::new(cause) };
+    let fail = |cause| BuildError::of(&base, cause);
     let context = match context {
         Some(shared) => Arc::clone(shared),
         None => Arc::new(Context::open(&order.context, Arc::clone(&engine.store), engine.now).map_err(fail)?),
@@ -316,10 +315,6 @@ fn begin(
     })
 }
 
-fn steps_of(spec: &ImageSpec) -> impl Iterator<Item = &Step> {
-    std::iter::once(&spec.base).chain(&spec.steps)
-}
-
 fn step_id(image: &Arc<str>, step: &Step) -> StepId {
     StepId { image: Arc::clone(image), step: step.id.as_str().into() }
 }
@@ -328,7 +323,7 @@ fn step_id(image: &Arc<str>, step: &Step) -> StepId {
 /// for who knows the whole definition.
 fn adopt(lock: &mut Lock, from: &Lock, spec: &ImageSpec) {
     let name = spec.name.as_deref();
-    for step in steps_of(spec) {
+    for step in spec.all_steps() {
         match from.get(name, &step.id) {
             Some(locked) => lock.set(name, &step.id, locked.clone()),
             None => drop(lock.remove(name, &step.id)),

@@ -9,15 +9,15 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wythe_sandbox::{Ending, Exceeded, Resource};
 use wythe_store::{Active, Meter, Store};
 use wythe_sys::cancel::Cancel;
 
-use crate::lookout::Lookout;
+use crate::lookout::{Gauge, Lookout};
 
-/// Longest time between two measurements: others may free space while the directory grows.
+/// Longest time between two measurements.
 const LONGEST: Duration = Duration::from_millis(500);
 
 /// The watch over one command.
@@ -50,14 +50,12 @@ impl DiskWatch {
             limit,
             meter: active.meter(),
             store: Arc::clone(store),
-            outer: outer.clone(),
-            inner: cancel.clone(),
             exceeded: Arc::clone(&exceeded),
-            free: store.disk_free(),
-            left: limit,
-            measured: Instant::now(),
+            gauge: Gauge::new(LONGEST),
         };
-        let lookout = Lookout::begin("disk", move || patrol.look())?;
+        // Nothing is written yet.
+        patrol.gauge.note(store.disk_free(), limit);
+        let lookout = Lookout::begin("disk", outer, &cancel, move || patrol.look())?;
         Ok(Self { cancel, watch: Some(Watch { limit, meter: active.meter(), lookout, exceeded }) })
     }
 
@@ -83,33 +81,22 @@ struct Patrol {
     limit: u64,
     meter: Meter,
     store: Arc<Store>,
-    outer: Cancel,
-    inner: Cancel,
     exceeded: Arc<AtomicBool>,
-    /// Free bytes of the disk, and what was left of the limit, when the directory was measured.
-    free: u64,
-    left: u64,
-    measured: Instant,
+    gauge: Gauge,
 }
 
 impl Patrol {
     fn look(&mut self) -> ControlFlow<()> {
-        if self.outer.is_cancelled() {
-            self.inner.cancel();
-            return ControlFlow::Break(());
-        }
-        let now = self.store.disk_free();
-        // While less is gone from the disk than was left, whoever took it, there is nothing to walk for.
-        if self.measured.elapsed() < LONGEST && self.free.saturating_sub(now) < self.left {
+        let free = self.store.disk_free();
+        if !self.gauge.is_due(free) {
             return ControlFlow::Continue(());
         }
         let written = self.meter.bytes();
-        (self.free, self.left, self.measured) = (now, self.limit.saturating_sub(written), Instant::now());
+        self.gauge.note(free, self.limit.saturating_sub(written));
         if written <= self.limit {
             return ControlFlow::Continue(());
         }
         self.exceeded.store(true, Ordering::SeqCst);
-        self.inner.cancel();
         ControlFlow::Break(())
     }
 }

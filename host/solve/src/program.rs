@@ -93,7 +93,8 @@ impl ProgramVolume {
     }
 }
 
-/// Returns what the sandbox is asked for, to be called within a runtime. What the program writes goes to `active`, which the caller throws away.
+/// Returns what the sandbox is asked for, to be called within a runtime. What the program writes goes to `active`, which the
+/// caller throws away.
 ///
 /// # Errors
 ///

@@ -2,13 +2,13 @@
 //! What an operation may write while the store has a quota.
 //!
 //! What is known beforehand is asked for beforehand. What a command or an archive writes is not known, so the store is
-//! measured while it does: every tick of a [`Lookout`] the free space of the disk, which costs a system call, and the store itself where
-//! so much less is free that the quota could be reached. Beyond the quota lies therefore at most what is written in one
-//! tick and one measurement of the running steps; nothing of it is kept.
+//! measured while it does: every tick of a [`Lookout`] the free space of the disk, which costs a system call, and the store
+//! itself where so much less is free that the quota could be reached. Beyond the quota lies therefore at most what is
+//! written in one tick and one measurement of the running steps; nothing of it is kept.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use wythe_store::{QuotaError, Store, Usage, total};
@@ -16,9 +16,9 @@ use wythe_sys::cancel::Cancel;
 
 use crate::engine::Engine;
 use crate::error::Cause;
-use crate::lookout::Lookout;
+use crate::lookout::{Gauge, Lookout};
 
-/// Longest time between two measurements: others may free space while the store grows.
+/// Longest time between two measurements.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The right of one operation to write.
@@ -52,17 +52,9 @@ impl Ration {
         store.make_room(needed).map_err(Cause::Quota)?;
         let cancel = Cancel::new().map_err(Cause::doing("cannot watch the quota of the store"))?;
         let shared = Arc::new(Shared::default());
-        let mut patrol = Patrol {
-            store: Arc::clone(store),
-            quota,
-            outer: engine.cancel.clone(),
-            inner: cancel.clone(),
-            shared: Arc::clone(&shared),
-            free: store.disk_free(),
-            left: 0,
-            measured: None,
-        };
-        let lookout = Lookout::begin("quota", move || patrol.look());
+        let mut patrol =
+            Patrol { store: Arc::clone(store), quota, shared: Arc::clone(&shared), gauge: Gauge::new(LONGEST) };
+        let lookout = Lookout::begin("quota", &engine.cancel, &cancel, move || patrol.look());
         let lookout = lookout.map_err(Cause::doing("cannot watch the quota of the store"))?;
         Ok(Self { cancel, watch: Some(Watch { store: Arc::clone(store), quota, shared, lookout }) })
     }
@@ -92,24 +84,14 @@ impl Ration {
 struct Patrol {
     store: Arc<Store>,
     quota: u64,
-    outer: Cancel,
-    inner: Cancel,
     shared: Arc<Shared>,
-    /// Free bytes of the disk, and what was left of the quota, when the store was measured.
-    free: u64,
-    left: u64,
-    measured: Option<Instant>,
+    gauge: Gauge,
 }
 
 impl Patrol {
     fn look(&mut self) -> ControlFlow<()> {
-        if self.outer.is_cancelled() {
-            self.inner.cancel();
-            return ControlFlow::Break(());
-        }
-        let now = self.store.disk_free();
-        let is_recent = self.measured.is_some_and(|measured| measured.elapsed() < LONGEST);
-        if is_recent && self.free.saturating_sub(now) < self.left {
+        let free = self.store.disk_free();
+        if !self.gauge.is_due(free) {
             return ControlFlow::Continue(());
         }
         let mut occupied = self.store.occupied();
@@ -118,13 +100,12 @@ impl Patrol {
             occupied = self.store.occupied();
         }
         let used = total(&occupied);
-        (self.free, self.left, self.measured) = (now, self.quota.saturating_sub(used), Some(Instant::now()));
+        self.gauge.note(free, self.quota.saturating_sub(used));
         if used <= self.quota {
             return ControlFlow::Continue(());
         }
         *self.shared.excess.lock().unwrap_or_else(PoisonError::into_inner) = Some(occupied);
         self.shared.exceeded.notify_one();
-        self.inner.cancel();
         ControlFlow::Break(())
     }
 }

@@ -265,7 +265,8 @@ impl Job {
         Ok(Ended { active, below, began, plumbing: around.plumbing, network, outcome, tail, stdout, log })
     }
 
-    /// Returns what the sandbox is asked for, on the files of `below` and what is `above` them; what is written goes to `active`.
+    /// Returns what the sandbox is asked for, on the files of `below` and what is `above` them; what is written goes to
+    /// `active`.
     pub(crate) fn request(
         &self,
         active: &wythe_store::Active,

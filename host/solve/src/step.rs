@@ -11,6 +11,7 @@ use wythe_plan::{
 };
 
 use crate::chain::{Chain, Mode, Turn};
+use crate::engine::Engine;
 use crate::error::{BuildError, Cause};
 use crate::trace::PlanTrace;
 use crate::why::{Chronicle, Planned};
@@ -59,6 +60,25 @@ pub struct PlannedStep {
     pub fragment: Option<Fragment>,
 }
 
+/// A step that has begun, of which that was told.
+struct Begun<'a> {
+    engine: &'a Engine,
+    turn: &'a Turn,
+    at: Instant,
+}
+
+impl<'a> Begun<'a> {
+    fn tell(engine: &'a Engine, turn: &'a Turn, step: &Step) -> Self {
+        engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
+        Self { engine, turn, at: Instant::now() }
+    }
+
+    fn tell_done(self) {
+        let (step, how, size) = (self.turn.step.clone(), self.turn.how(), self.turn.size());
+        self.engine.tell(Event::StepDone { step, how, size, time: self.at.elapsed() });
+    }
+}
+
 impl Progress {
     /// Pins, plans, links and solves a step.
     pub(crate) async fn take(
@@ -67,10 +87,9 @@ impl Progress {
         step: &Step,
         chronicle: &mut Chronicle,
     ) -> Result<(), BuildError> {
-        let begun = Instant::now();
         let fail = |cause| BuildError::of(&turn.step, cause);
         let engine = Arc::clone(&self.chain.engine);
-        engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
+        let begun = Begun::tell(&engine, turn, step);
         let below = self.head.as_ref().and_then(|(_, state)| state.clone());
         let mut planned = Planned::default();
         let state = match self.solve(turn, step, &mut planned).await {
@@ -88,21 +107,18 @@ impl Progress {
         if let Some(account) = told.map_err(|error| fail(Cause::store(error)))? {
             engine.tell(Event::Explained { step: turn.step.clone(), account });
         }
-        let (how, size) = (turn.how(), turn.size());
-        engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
+        begun.tell_done();
         Ok(())
     }
 
     /// As [`Self::take`], without a word in the memory of builds.
     pub(crate) async fn pass(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<(), BuildError> {
-        let begun = Instant::now();
         let engine = Arc::clone(&self.chain.engine);
-        engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
+        let begun = Begun::tell(&engine, turn, step);
         let solved = self.solve(turn, step, &mut Planned::default()).await;
         solved.map_err(|cause| BuildError::of(&turn.step, cause))?;
         self.chain.want_no_more(&turn.step);
-        let (how, size) = (turn.how(), turn.size());
-        engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
+        begun.tell_done();
         Ok(())
     }
 
@@ -121,13 +137,11 @@ impl Progress {
 
     /// Pins and plans a step, and solves nothing of it.
     pub(crate) async fn plan_only(&mut self, turn: &Arc<Turn>, step: &Step) -> Result<(), BuildError> {
-        let begun = Instant::now();
         let engine = Arc::clone(&self.chain.engine);
-        engine.tell(Event::StepStarted { step: turn.step.clone(), kind: step.kind.clone() });
+        let begun = Begun::tell(&engine, turn, step);
         let planned = self.plan(turn, step, &mut Planned::default()).await;
-        planned.map_err(|cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) })?;
-        let (how, size) = (turn.how(), turn.size());
-        engine.tell(Event::StepDone { step: turn.step.clone(), how, size, time: begun.elapsed() });
+        planned.map_err(|cause| BuildError::of(&turn.step, cause))?;
+        begun.tell_done();
         Ok(())
     }
 
@@ -152,7 +166,7 @@ impl Progress {
             Some(after) => chronicle.done(turn, planned, (layers, after), &self.lock).map(drop),
             None => chronicle.open(turn, planned, &self.lock),
         };
-        told.map_err(|error| BuildError { step: turn.step.clone(), cause: Box::new(Cause::store(error)) })
+        told.map_err(|error| BuildError::of(&turn.step, Cause::store(error)))
     }
 
     async fn look_at(
@@ -161,7 +175,7 @@ impl Progress {
         step: &Step,
         planned_from: &mut Planned,
     ) -> Result<PlannedStep, BuildError> {
-        let fail = |cause| BuildError { step: turn.step.clone(), cause: Box::new(cause) };
+        let fail = |cause| BuildError::of(&turn.step, cause);
         let planned = |fragment| PlannedStep { step: turn.step.clone(), kind: step.kind.clone(), fragment };
         let unknown = matches!(&self.head, Some((_, None)));
         let fragment = match self.plan(turn, step, planned_from).await {

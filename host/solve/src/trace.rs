@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, to_canonical_json};
 use wythe_plan::{Fact, Finding, Fragment, Kind, StepCall, Trace};
@@ -30,10 +31,8 @@ impl PlanTrace {
     }
 
     pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(Trace, Self)>, Cause> {
-        let Some(text) = store.trace(name).map_err(Cause::store)? else { return Ok(None) };
-        // A record that cannot be read is as good as none: the plan is made again and written anew.
-        let Ok(trace) = serde_json::from_str::<Self>(&text) else { return Ok(None) };
-        Ok(facts_from_text(&trace.facts).map(|facts| (facts, trace)))
+        let trace = read::<Self>(store, name)?;
+        Ok(trace.and_then(|trace| Some((facts_from_text(&trace.facts)?, trace))))
     }
 
     pub(crate) fn save(
@@ -43,9 +42,7 @@ impl PlanTrace {
         fragment: &Fragment,
         findings: Vec<Finding>,
     ) -> Result<(), Cause> {
-        let trace = Self { facts: facts_to_text(facts), fragment: fragment.clone(), findings };
-        let text = String::from_utf8(to_canonical_json(&trace)).expect("JSON is UTF-8");
-        store.put_trace(name, &text).map_err(Cause::store)
+        write(store, name, &Self { facts: facts_to_text(facts), fragment: fragment.clone(), findings })
     }
 }
 
@@ -63,25 +60,35 @@ impl ResolveTrace {
     }
 
     pub(crate) fn load(store: &Store, name: &Digest) -> Result<Option<(Trace, serde_json::Value)>, Cause> {
-        let Some(text) = store.trace(name).map_err(Cause::store)? else { return Ok(None) };
-        let Ok(trace) = serde_json::from_str::<Self>(&text) else { return Ok(None) };
-        Ok(facts_from_text(&trace.facts).map(|facts| (facts, trace.entry)))
+        let trace = read::<Self>(store, name)?;
+        Ok(trace.and_then(|trace| Some((facts_from_text(&trace.facts)?, trace.entry))))
     }
 
     pub(crate) fn save(store: &Store, name: &Digest, facts: &Trace, entry: &serde_json::Value) -> Result<(), Cause> {
-        let trace = Self { facts: facts_to_text(facts), entry: entry.clone() };
-        let text = String::from_utf8(to_canonical_json(&trace)).expect("JSON is UTF-8");
-        store.put_trace(name, &text).map_err(Cause::store)
+        write(store, name, &Self { facts: facts_to_text(facts), entry: entry.clone() })
     }
 }
 
-/// Facts are written as JSON texts, since a JSON object has only texts as keys.
-pub(crate) fn facts_to_text(facts: &BTreeMap<Fact, Digest>) -> BTreeMap<String, Digest> {
-    let text = |fact: &Fact| String::from_utf8(to_canonical_json(fact)).expect("JSON is UTF-8");
-    facts.iter().map(|(fact, digest)| (text(fact), *digest)).collect()
+/// Reads a record. One that cannot be read is as good as none: what it is of is done again and written anew.
+fn read<T: DeserializeOwned>(store: &Store, name: &Digest) -> Result<Option<T>, Cause> {
+    let text = store.trace(name).map_err(Cause::store)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-pub(crate) fn facts_from_text(facts: &BTreeMap<String, Digest>) -> Option<BTreeMap<Fact, Digest>> {
+fn write(store: &Store, name: &Digest, trace: &impl Serialize) -> Result<(), Cause> {
+    store.put_trace(name, &canonical_text(trace)).map_err(Cause::store)
+}
+
+fn canonical_text(value: &impl Serialize) -> String {
+    String::from_utf8(to_canonical_json(value)).expect("JSON is UTF-8")
+}
+
+/// Facts are written as JSON texts, since a JSON object has only texts as keys.
+fn facts_to_text(facts: &BTreeMap<Fact, Digest>) -> BTreeMap<String, Digest> {
+    facts.iter().map(|(fact, digest)| (canonical_text(fact), *digest)).collect()
+}
+
+fn facts_from_text(facts: &BTreeMap<String, Digest>) -> Option<BTreeMap<Fact, Digest>> {
     facts.iter().map(|(text, digest)| Some((serde_json::from_str(text).ok()?, *digest))).collect()
 }
 
