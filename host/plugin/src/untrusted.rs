@@ -56,6 +56,16 @@ pub(crate) fn some_text(what: &str, value: &str) -> Checked {
     text(what, value)
 }
 
+/// Patterns of paths.
+pub(crate) fn patterns(patterns: &[String]) -> Checked {
+    patterns.iter().try_for_each(|pattern| some_text("pattern", pattern))
+}
+
+/// As [`patterns`], at least one.
+pub(crate) fn some_patterns(patterns: &[String]) -> Checked {
+    if patterns.is_empty() { Err("no pattern".to_owned()) } else { self::patterns(patterns) }
+}
+
 /// As [`some_text`], without control characters: it becomes part of a message or of a file name.
 pub(crate) fn name(what: &str, value: &str) -> Checked {
     some_text(what, value)?;

@@ -63,8 +63,7 @@ impl HostFiles for Guest {
 
     fn exclude(&mut self, batch: Handle, patterns: Vec<String>) -> wasmtime::Result<()> {
         self.charge_list(&patterns)?;
-        let checked = patterns.iter().try_for_each(|pattern| untrusted::some_text("pattern", pattern));
-        self.demand("files.exclude", checked)?;
+        self.demand("files.exclude", untrusted::patterns(&patterns))?;
         self.batch(&batch)?.brush.exclude = patterns;
         Ok(())
     }
@@ -86,8 +85,7 @@ impl HostFiles for Guest {
 
     fn ignore(&mut self, batch: Handle, patterns: Vec<String>) -> wasmtime::Result<()> {
         self.charge_list(&patterns)?;
-        let checked = patterns.iter().try_for_each(|pattern| untrusted::some_text("pattern", pattern));
-        self.demand("files.ignore", checked)?;
+        self.demand("files.ignore", untrusted::patterns(&patterns))?;
         self.batch(&batch)?.brush.ignore = patterns;
         Ok(())
     }
@@ -100,10 +98,7 @@ impl HostFiles for Guest {
     fn context(&mut self, batch: Handle, patterns: Vec<String>, dest: String) -> wasmtime::Result<()> {
         self.charge_list(&patterns)?;
         self.charge_action(&batch, &[&dest])?;
-        let some = if patterns.is_empty() { Err("no pattern".to_owned()) } else { Ok(()) };
-        self.demand("files.context", some)?;
-        let checked = patterns.iter().try_for_each(|pattern| untrusted::some_text("pattern", pattern));
-        self.demand("files.context", checked)?;
+        self.demand("files.context", untrusted::some_patterns(&patterns))?;
         self.demand("files.context", untrusted::absolute("destination", &dest))?;
         self.copy(&batch, Source::Context { patterns }, dest)
     }
@@ -130,10 +125,7 @@ impl HostFiles for Guest {
     ) -> wasmtime::Result<()> {
         self.charge_list(&patterns)?;
         self.charge_action(&batch, &[&dest])?;
-        let some = if patterns.is_empty() { Err("no pattern".to_owned()) } else { Ok(()) };
-        self.demand("files.matching", some)?;
-        let checked = patterns.iter().try_for_each(|pattern| untrusted::some_text("pattern", pattern));
-        self.demand("files.matching", checked)?;
+        self.demand("files.matching", untrusted::some_patterns(&patterns))?;
         self.demand("files.matching", untrusted::absolute("destination", &dest))?;
         self.copy(&batch, Source::Matching { vertex: vertex(&source), patterns }, dest)
     }
