@@ -6,8 +6,8 @@ use crate::{Artifact, Format, State};
 
 /// A batch of file edits on a state: one operation, one layer, in the order of the calls.
 ///
-/// `owner`, `mode`, `exclude`, `follow_links`, `keep_parents`, `optional`, `ignore` and `unpack_archives` are the *brush*: each applies to the edits
-/// added after it. Paths are absolute inside the state.
+/// `owner`, `mode`, `mode_edit`, `exclude`, `follow_links`, `keep_parents`, `optional`, `ignore` and `unpack_archives` are
+/// the *brush*: each applies to the edits added after it. Paths are absolute inside the state.
 #[derive(Debug)]
 #[must_use = "a batch does nothing until it is applied"]
 pub struct Files(host::Files);

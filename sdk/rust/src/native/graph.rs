@@ -234,6 +234,22 @@ impl State {
     }
 }
 
+/// What is said of an operation beside what it does.
+#[derive(Debug, Default)]
+struct Label {
+    text: RefCell<String>,
+    part: RefCell<String>,
+    at: Cell<Option<(u32, u32)>>,
+}
+
+impl Label {
+    fn to_json(&self) -> Value {
+        let (text, part) = (self.text.borrow().clone(), self.part.borrow().clone());
+        let at = self.at.get().map_or(Value::Null, |at| json!(at));
+        object([("text", text.into()), ("at", at), ("part", part.into())])
+    }
+}
+
 #[derive(Debug, Default, Clone)]
 struct Brush {
     owner: String,
@@ -277,21 +293,12 @@ pub(crate) struct Files {
     on: u32,
     brush: RefCell<Brush>,
     actions: RefCell<Vec<Value>>,
-    text: RefCell<String>,
-    part: RefCell<String>,
-    at: Cell<Option<(u32, u32)>>,
+    label: Label,
 }
 
 impl Files {
     pub(crate) fn new(on: &State) -> Self {
-        Self {
-            on: on.0,
-            brush: RefCell::default(),
-            actions: RefCell::default(),
-            text: RefCell::default(),
-            part: RefCell::default(),
-            at: Cell::default(),
-        }
+        Self { on: on.0, brush: RefCell::default(), actions: RefCell::default(), label: Label::default() }
     }
 
     pub(crate) fn owner(&self, owner: &str) {
@@ -309,7 +316,7 @@ impl Files {
     }
 
     pub(crate) fn part(&self, name: &str) {
-        name.clone_into(&mut self.part.borrow_mut());
+        name.clone_into(&mut self.label.part.borrow_mut());
     }
 
     pub(crate) fn exclude(&self, patterns: &[String]) {
@@ -337,11 +344,11 @@ impl Files {
     }
 
     pub(crate) fn describe(&self, text: &str) {
-        text.clone_into(&mut self.text.borrow_mut());
+        text.clone_into(&mut self.label.text.borrow_mut());
     }
 
     pub(crate) fn at(&self, line: u32, column: u32) {
-        self.at.set(Some((line, column)));
+        self.label.at.set(Some((line, column)));
     }
 
     fn push(&self, action: Value) {
@@ -405,9 +412,7 @@ impl Files {
         if actions.is_empty() {
             return State(batch.on);
         }
-        let at = batch.at.get().map_or(Value::Null, |at| json!(at));
-        let (text, part) = (batch.text.into_inner(), batch.part.into_inner());
-        let label = object([("text", text.into()), ("at", at), ("part", part.into())]);
+        let label = batch.label.to_json();
         State(with(|world| world.add(json!({ "files": { "on": batch.on, "actions": actions } }), label)))
     }
 }
@@ -441,9 +446,7 @@ pub(crate) struct Command {
     on: u32,
     command: Value,
     run: RefCell<Run>,
-    text: RefCell<String>,
-    part: RefCell<String>,
-    at: Cell<Option<(u32, u32)>>,
+    label: Label,
 }
 
 impl Command {
@@ -457,14 +460,7 @@ impl Command {
     }
 
     fn of(on: &State, command: Value) -> Self {
-        Self {
-            on: on.0,
-            command,
-            run: RefCell::default(),
-            text: RefCell::default(),
-            part: RefCell::default(),
-            at: Cell::default(),
-        }
+        Self { on: on.0, command, run: RefCell::default(), label: Label::default() }
     }
 
     pub(crate) fn env(&self, name: &str, value: &str) {
@@ -594,15 +590,15 @@ impl Command {
     }
 
     pub(crate) fn describe(&self, text: &str) {
-        text.clone_into(&mut self.text.borrow_mut());
+        text.clone_into(&mut self.label.text.borrow_mut());
     }
 
     pub(crate) fn at(&self, line: u32, column: u32) {
-        self.at.set(Some((line, column)));
+        self.label.at.set(Some((line, column)));
     }
 
     pub(crate) fn part(&self, name: &str) {
-        name.clone_into(&mut self.part.borrow_mut());
+        name.clone_into(&mut self.label.part.borrow_mut());
     }
 
     pub(crate) fn into_run(self) -> Value {
@@ -629,9 +625,7 @@ impl Command {
     }
 
     pub(crate) fn run(command: Self) -> State {
-        let at = command.at.get().map_or(Value::Null, |at| json!(at));
-        let (text, part) = (command.text.borrow().clone(), command.part.borrow().clone());
-        let label = object([("text", text.into()), ("at", at), ("part", part.into())]);
+        let label = command.label.to_json();
         let run = command.into_run();
         State(with(|world| world.add(run, label)))
     }
