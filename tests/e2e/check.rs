@@ -97,7 +97,7 @@ fn a_file_says_what_can_be_chosen() {
     bench.file(
         "Dockerfile",
         "# VERSION of the thing\nARG VERSION=1\n# base is where all begin\nFROM scratch AS base\nARG VERSION\n\
-         FROM base AS last\nRUN --mount=type=secret,id=token,required --mount=type=ssh true\n",
+         FROM base AS last\nRUN --mount=type=secret,id=token,required --mount=type=secret,id=spare,required=0 --mount=type=ssh true\n",
     );
     let targets = bench.wythe(&["build", "--call", "targets"]).stdout();
     assert_eq!(
@@ -108,10 +108,15 @@ fn a_file_says_what_can_be_chosen() {
     let found: Value = serde_json::from_str(&outline).unwrap();
     let named: Vec<_> =
         found.as_array().unwrap().iter().map(|one| (&one["kind"], &one["name"], &one["value"])).collect();
-    let expected =
-        [("argument", "VERSION", json!("1")), ("secret", "token", Value::Null), ("ssh", "default", Value::Null)];
+    let expected = [
+        ("argument", "VERSION", json!("1")),
+        ("secret", "token", Value::Null),
+        ("secret", "spare", Value::Null),
+        ("ssh", "default", Value::Null),
+    ];
     let expected: Vec<_> =
         expected.iter().map(|(kind, name, value)| (json!(kind), json!(name), value.clone())).collect();
     assert_eq!(named, expected.iter().map(|(kind, name, value)| (kind, name, value)).collect::<Vec<_>>());
     assert_eq!(found[0]["description"], "of the thing");
+    assert_eq!((&found[1]["required"], &found[2]["required"]), (&json!(true), &json!(false)));
 }

@@ -8,6 +8,7 @@ use crate::source::Source;
 use crate::text::instruction::{Action, Instruction};
 use crate::text::mount;
 use crate::text::stages::Dockerfile;
+use crate::text::words::truth;
 use crate::{Options, plan};
 
 /// Tells of all of them, in the order of the file.
@@ -68,7 +69,8 @@ impl Outline<'_> {
                 Some("ssh") => (Offering::Ssh, Some(field("id").unwrap_or_else(|| "default".to_owned()))),
                 _ => continue,
             };
-            let is_required = field("required").is_some_and(|value| value != "false");
+            // What stands there may be a variable, whose value nobody knows yet.
+            let is_required = field("required").is_some_and(|value| truth(&value) != Some(false));
             if let Some(name) = name {
                 self.grant(kind, name, is_required, flag.place);
             }
