@@ -66,10 +66,10 @@ pub(crate) fn plan(
     warnings.append(&mut planner.warnings.take());
     warnings.sort_by_key(|warning| warning.place);
     let built = built?;
-    let mut state = match built.state.label_all(&options.labels) {
-        Some(labelled) => Rc::new(labelled),
-        None => Rc::clone(&built.state),
-    };
+    let mut state = Rc::clone(&built.state);
+    for (name, value) in &options.labels {
+        state = Rc::new(state.label(name, value));
+    }
     if let Some(name) = &file.stages[target].name {
         state = Rc::new(state.name(&name.text));
     }
@@ -82,17 +82,6 @@ pub(crate) fn needed(file: &Dockerfile, options: &Options, target: usize) -> Res
     let given = Given { args: &options.args };
     let globals = Globals::read(file, &given, &build::platform(), &target_name(file, target))?;
     references::needed(file, options, &globals, target)
-}
-
-/// Adds labels to a state.
-trait Labels: Sized {
-    fn label_all(&self, labels: &BTreeMap<String, String>) -> Option<Self>;
-}
-
-impl Labels for State {
-    fn label_all(&self, labels: &BTreeMap<String, String>) -> Option<Self> {
-        labels.iter().fold(None, |state, (name, value)| Some(state.as_ref().unwrap_or(self).label(name, value)))
-    }
 }
 
 /// The values that a person gave.

@@ -8,7 +8,7 @@ use wythe_sdk::{Command as Process, Files, State};
 use super::Planner;
 use super::stage::Work;
 use crate::fault::Fault;
-use crate::text::heredoc::Heredoc;
+use crate::text::heredoc::{self, Heredoc};
 use crate::text::instruction::{Command, Flag, Instruction};
 
 /// Where a heredoc that is a program of its own is mounted.
@@ -81,19 +81,9 @@ fn script(state: &State, text: &str, heredocs: &[Heredoc]) -> Process {
             let target = format!("{SCRIPTS}/script");
             Process::new(state, [target.as_str()]).bind_state(&file, "/script", &target)
         }
-        _ => {
-            // The shell reads them as it would in a file.
-            let mut whole = text.to_owned();
-            for heredoc in heredocs {
-                whole.push('\n');
-                whole.push_str(&heredoc.body);
-                whole.push_str(&heredoc.end);
-            }
-            if !heredocs.is_empty() {
-                whole.push('\n');
-            }
-            Process::shell(state, &whole)
-        }
+        [] => Process::shell(state, text),
+        // The shell reads them as it would in a file.
+        _ => Process::shell(state, &(heredoc::appended(text, heredocs) + "\n")),
     }
 }
 

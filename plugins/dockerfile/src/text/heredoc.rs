@@ -47,6 +47,12 @@ impl Heredoc {
     }
 }
 
+/// Returns the text of an instruction with its heredocs below it, as they stand in the file; the last line has no end.
+#[must_use]
+pub fn appended(text: &str, heredocs: &[Heredoc]) -> String {
+    heredocs.iter().fold(text.to_owned(), |whole, heredoc| whole + "\n" + &heredoc.body + &heredoc.end)
+}
+
 /// Returns a word without its quotes; none where a quote is left open.
 fn unquoted(word: &str, escape: char) -> Option<String> {
     let mut name = String::new();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a logical line to an instruction.
 
-use super::heredoc::Heredoc;
+use super::heredoc::{self, Heredoc};
 use super::instruction::{Action, Assignment, Command, Flag, INSTRUCTIONS, Instruction, REPEATED, TRUTHS, Text};
 use super::json::{exec_form, is_other_array};
 use super::lines::Line;
@@ -283,12 +283,6 @@ impl Body<'_> {
             return Err(Fault::new(self.place(0), format!("`{name}` cannot be a trigger of `ONBUILD`")));
         }
         instruction(&inner, self.escape)?;
-        let mut text = self.text.to_owned();
-        for heredoc in &self.line.heredocs {
-            text.push('\n');
-            text.push_str(&heredoc.body);
-            text.push_str(&heredoc.end);
-        }
-        Ok(Action::Onbuild { trigger: text })
+        Ok(Action::Onbuild { trigger: heredoc::appended(self.text, &self.line.heredocs) })
     }
 }
