@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wythe_plan::Lock;
 use wythe_plan::spec::{BuilderVersion, Spec};
 use wythe_plugin::Plugins;
-use wythe_solve::{Force, Grants, LockUse, Order, Pretence, Silent};
+use wythe_solve::{Engine, Force, Grants, LockUse, Order, Pretence, Silent};
 use wythe_store::Store;
 
 use crate::arguments::Definition;
@@ -82,12 +82,12 @@ fn image_of(
     let outcome = block_on(async {
         let stops = Stops::listen()?;
         let (plugins, grants) = (Arc::clone(plugins), Grants::default());
-        let engine = workshop.engine(store, plugins, grants, Arc::new(Silent), &stops, wanted)?;
+        let engine = Engine::new(workshop.parts(store, plugins, grants, Arc::new(Silent), &stops, wanted)?);
         Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
     })?;
     let texts = Texts { spec: &spec, dir: &context, claimed: None };
     let built = outcome.images.into_iter().next().expect("the definition has an image");
-    let built = built.map_err(|error| explain(&error, &spec, &texts))?;
+    let built = built.map_err(|error| explain(&error, &texts))?;
     store.save_image(&built.packed, &[]).map_err(|error| store_failed(&error))?;
     Ok(built.packed.digest.to_string())
 }

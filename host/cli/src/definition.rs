@@ -20,7 +20,7 @@ use crate::workshop::{Workshop, absolute};
 mod files;
 
 pub(crate) use files::read_text;
-use files::{find, name_of, parse_lock, replace};
+use files::{find, name_of, read_lock, replace};
 
 /// The file that a directory's definition is in.
 const DEFINITION: &str = "wythe.toml";
@@ -110,8 +110,7 @@ impl Definition {
         choose_images(&mut spec, &wanted.images)?;
         let dir = absolute(path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new(".")))?;
         let lock_path = path.with_extension("lock");
-        let lock_text = if lock_path.exists() { read_text(&lock_path)? } else { String::new() };
-        let lock = if lock_text.is_empty() { Lock::default() } else { parse_lock(&lock_path, &lock_text)? };
+        let (lock_text, lock) = read_lock(&lock_path)?;
         let args = arguments_given(workshop, wanted)?;
         let file = dir.join(path.file_name().unwrap_or_default());
         let lock_path = Some(lock_path);
@@ -131,14 +130,7 @@ impl Definition {
         let (dir, file) = (absolute(&claimed.dir)?, absolute(&claimed.file)?);
         // Beside the file and called after it, since a directory may have several.
         let lock_path = (claimed.file != Path::new("-")).then(|| claimed.file.with_added_extension("lock"));
-        let lock_text = match &lock_path {
-            Some(path) if path.is_file() => read_text(path)?,
-            _ => String::new(),
-        };
-        let lock = match &lock_path {
-            Some(path) if !lock_text.is_empty() => parse_lock(path, &lock_text)?,
-            _ => Lock::default(),
-        };
+        let (lock_text, lock) = lock_path.as_deref().map(read_lock).transpose()?.unwrap_or_default();
         let (keeps_lock, name) = (!lock_text.is_empty(), Some(name_of(&claimed.file)));
         Ok(Self { spec, lock, images, lock_path, lock_text, keeps_lock, claimed: name, dir, file, args })
     }
@@ -208,7 +200,7 @@ impl Definition {
 
     /// Explains why a build stopped, with the place in the definition or in the text that a step is made of.
     pub(crate) fn explain(&self, error: &BuildError) -> Report {
-        explain(error, &self.spec, &self.texts())
+        explain(error, &self.texts())
     }
 
     /// Returns the texts that steps are made of.

@@ -10,7 +10,7 @@ use wythe_plan::{CORE_KINDS, Kind, StepPlanner as _};
 use wythe_plugin::{PluginOptions, Plugins};
 use wythe_remote::ClientOptions;
 use wythe_sandbox::{Native, Oci, Runtime, Sandbox};
-use wythe_solve::{Engine, EventSink, Grants, Parts};
+use wythe_solve::{EventSink, Grants, Parts};
 use wythe_store::{FindImageError, Healed, Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
@@ -82,19 +82,6 @@ impl Workshop {
     pub(crate) fn plugins(&self, store: Option<&Store>) -> Result<Plugins, Report> {
         let options = PluginOptions { compiled_cache: store.map(Store::compiled_dir), ..PluginOptions::default() };
         Plugins::load(options).map_err(|error| Report::caused(Exit::Plugin, "cannot load the plugins", &error))
-    }
-
-    /// Puts an engine together, for a definition as it is `wanted`.
-    pub(crate) fn engine(
-        &self,
-        store: &Arc<Store>,
-        plugins: Arc<Plugins>,
-        grants: Grants,
-        events: Arc<dyn EventSink>,
-        stops: &Stops,
-        wanted: &Definition,
-    ) -> Result<Arc<Engine>, Report> {
-        Ok(Engine::new(self.parts(store, plugins, grants, events, stops, wanted)?))
     }
 
     /// Returns the parts of an engine, for a definition as it is `wanted`.

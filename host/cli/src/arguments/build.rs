@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Definition;
+
 /// Arguments of `wythe build`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -8,6 +8,7 @@ use wythe_plan::Network;
 
 use super::program::network_mode;
 use super::{Grants, Progress};
+
 /// Where a definition is.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Definition {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use wythe_export::Compression;
+
 /// Arguments of `wythe images`.
 #[derive(Debug, Args)]
 pub(crate) struct Images {

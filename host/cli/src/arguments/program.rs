@@ -5,6 +5,7 @@ use clap::Args;
 use wythe_plan::{HostEntry, Network};
 
 use super::Secrets;
+
 /// Arguments of `wythe run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -2,6 +2,7 @@
 //! Arguments of what looks after plugins, the store and the machine.
 
 use clap::{Args, Subcommand};
+
 /// `wythe plugin`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use wythe_plan::spec::{Diagnostic, SourceText};
 use wythe_plan::{Finding, Offer, PlanError, Problem, Severity};
-use wythe_solve::{BuildError, Cause, Checked, Event, EventSink, Force, Grants, LockUse, StepId, check};
+use wythe_solve::{BuildError, Cause, Checked, Engine, Event, EventSink, Force, Grants, LockUse, StepId, check};
 
 use crate::arguments;
 use crate::commands::block_on;
@@ -73,7 +73,7 @@ pub(crate) fn look(workshop: &Workshop, wanted: &arguments::Definition) -> Resul
     let checked = block_on(async {
         let stops = Stops::listen()?;
         let events = Arc::<Heard>::clone(&heard);
-        let engine = workshop.engine(&store, plugins, Grants::default(), events, &stops, &wanted)?;
+        let engine = Engine::new(workshop.parts(&store, plugins, Grants::default(), events, &stops, &wanted)?);
         Ok::<_, Report>(check(&engine, &order).await)
     })?;
     let findings = std::mem::take(&mut *heard.findings.lock().expect("no listening panics"));

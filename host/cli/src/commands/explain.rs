@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use wythe_plan::spec::known_hint;
-use wythe_solve::{Account, Fate, Force, Forced, Grants, LockUse, Silent, StepAccount, account_of, foresee};
+use wythe_solve::{Account, Engine, Fate, Force, Forced, Grants, LockUse, Silent, StepAccount, account_of, foresee};
 use wythe_store::Store;
 
 use crate::arguments::{self, Explain, Remembered};
@@ -59,7 +59,8 @@ fn foreseen(workshop: &Workshop, store: &Arc<Store>, explain: &Explain) -> Resul
     let order = definition.order(workshop, LockUse::Use, Force { all: by_variable, ..Force::default() })?;
     block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(store, plugins, Grants::default(), Arc::new(Silent), &stops, &named)?;
+        let engine =
+            Engine::new(workshop.parts(store, plugins, Grants::default(), Arc::new(Silent), &stops, &named)?);
         foresee(&engine, &order).await.map_err(|error| definition.explain(&error))
     })
 }

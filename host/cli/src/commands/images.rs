@@ -77,9 +77,10 @@ pub(crate) fn history(workshop: &Workshop, wanted: &History) -> Result<(), Repor
         return super::logs::of_image(&store, &lines, steps);
     }
     if wanted.json {
+        let records = super::logs::Records::of(&store)?;
         let line = |(text, layer): (String, Option<&wythe_image::LayerRef>)| {
             let mut line = json!({"created_by": text, "layer": layer});
-            if let Some(network) = super::logs::recorded(&store, &text, layer)?.and_then(|record| record.network) {
+            if let Some(network) = records.find(&text, layer)?.and_then(|record| record.network) {
                 line["network"] = json!(network);
             }
             Ok(line)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wythe_plan::{LockChange, Moved};
-use wythe_solve::{Force, LockUse, pin};
+use wythe_solve::{Engine, Force, LockUse, pin};
 
 use crate::arguments::Lock;
 use crate::commands::block_on;
@@ -33,7 +33,7 @@ pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
     let events = sink(lock.progress, workshop.is_terminal);
     let (images, found) = block_on(async {
         let stops = Stops::listen()?;
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &wanted)?;
+        let engine = Engine::new(workshop.parts(&store, plugins, grants, events, &stops, &wanted)?);
         Ok::<_, Report>(pin(&engine, &order).await)
     })?;
     let found = definition.lock_after(&found, images.iter().all(Result::is_ok));

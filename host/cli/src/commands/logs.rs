@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use wythe_image::{Digest, LayerRef};
+use wythe_image::LayerRef;
 use wythe_solve::OperationAccount;
 use wythe_store::{ResultRecord, Store};
 
@@ -37,8 +37,9 @@ pub(crate) fn run(workshop: &Workshop, logs: &Logs) -> Result<(), Report> {
 /// Prints the logs of the results that an image was made of: for each line of its history, the newest result that made
 /// the same layer.
 pub(crate) fn of_image(store: &Store, lines: &[(String, Option<LayerRef>)], wanted: &[String]) -> Result<(), Report> {
+    let records = Records::of(store)?;
     for (text, layer) in lines {
-        let Some(ResultRecord { step, log: Some(log), .. }) = recorded(store, text, layer.as_ref())? else { continue };
+        let Some(ResultRecord { step, log: Some(log), .. }) = records.find(text, layer.as_ref())? else { continue };
         let name = step.split(' ').next().unwrap_or_default();
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name || name.ends_with(&format!("/{wanted}"))) {
             print_log(store, &format!("{name}: {text}"), &log)?;
@@ -47,19 +48,25 @@ pub(crate) fn of_image(store: &Store, lines: &[(String, Option<LayerRef>)], want
     Ok(())
 }
 
-/// Returns the record of what a line of an image's history tells of, if there is one still.
-pub(crate) fn recorded(store: &Store, text: &str, layer: Option<&LayerRef>) -> Result<Option<ResultRecord>, Report> {
-    if let Some(layer) = layer {
-        return of_layer(store, &layer.diff_id, text);
-    }
-    let without = store.results_without_layer().map_err(|error| store_failed(&error))?;
-    Ok(without.into_iter().find(|record| text_of(record) == text))
+/// The records of the results of a store, for who asks for several.
+pub(crate) struct Records<'a> {
+    store: &'a Store,
+    without_layer: Vec<ResultRecord>,
 }
 
-fn of_layer(store: &Store, diff_id: &Digest, text: &str) -> Result<Option<ResultRecord>, Report> {
-    let records = store.results_of_layer(diff_id).map_err(|error| store_failed(&error))?;
-    let same = records.iter().find(|record| text_of(record) == text);
-    Ok(same.or(records.first()).cloned())
+impl<'a> Records<'a> {
+    pub(crate) fn of(store: &'a Store) -> Result<Self, Report> {
+        let without_layer = store.results_without_layer().map_err(|error| store_failed(&error))?;
+        Ok(Self { store, without_layer })
+    }
+
+    /// Returns the record of what a line of an image's history tells of, if there is one still.
+    pub(crate) fn find(&self, text: &str, layer: Option<&LayerRef>) -> Result<Option<ResultRecord>, Report> {
+        let is_it = |record: &&ResultRecord| text_of(record) == text;
+        let Some(layer) = layer else { return Ok(self.without_layer.iter().find(is_it).cloned()) };
+        let of_layer = self.store.results_of_layer(&layer.diff_id).map_err(|error| store_failed(&error))?;
+        Ok(of_layer.iter().find(is_it).or(of_layer.first()).cloned())
+    }
 }
 
 /// A result's step is written as its id, a space, and what it does.

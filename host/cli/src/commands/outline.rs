@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `wythe build --call targets|outline`: what a text lets a person choose.
 
-use serde_json::json;
 use wythe_plan::{Offer, Offering};
 
 use crate::arguments;
@@ -30,7 +29,7 @@ pub(crate) fn outline(workshop: &Workshop, wanted: &arguments::Definition, json:
     let kinds = [Offering::Argument, Offering::Secret, Offering::Ssh];
     let offers = offers(workshop, wanted, &kinds)?;
     if json {
-        print::json(&json!(offers));
+        print::json(&offers);
         return Ok(());
     }
     for (kind, title) in kinds.into_iter().zip(["ARGUMENT", "SECRET", "SSH"]) {
@@ -67,13 +66,9 @@ fn offers(workshop: &Workshop, wanted: &arguments::Definition, kinds: &[Offering
 
 /// Prints rows below a title, where there are any.
 fn table(titles: [&str; 3], rows: impl Iterator<Item = [String; 3]>) {
-    let rows: Vec<[String; 3]> = std::iter::once(titles.map(str::to_owned)).chain(rows).collect();
-    if rows.len() == 1 {
-        return;
-    }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let (first, second) = (width(0), width(1));
-    for [name, value, text] in &rows {
-        print::to_stdout(format!("{name:first$}  {value:second$}  {text}").trim_end());
+    let rows = std::iter::once(titles.map(str::to_owned)).chain(rows);
+    let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();
+    if rows.len() > 1 {
+        print::table(&rows);
     }
 }

@@ -4,11 +4,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use wythe_export::{Export, LayerBytes, save_docker_archive, save_oci_archive};
+use wythe_export::{Export, save_docker_archive, save_oci_archive};
 use wythe_image::Reference;
 use wythe_solve::{Built, Pretence, write_files, write_files_tar};
 use wythe_store::Store;
 
+use crate::commands::save::layers_of;
 use crate::diagnostic::Report;
 use crate::exit::Exit;
 use crate::workshop::{absolute, full_name};
@@ -106,11 +107,8 @@ impl Output {
             }
             (kind, Some(dest)) => {
                 let names: Vec<Reference> = tags.iter().filter_map(|tag| full_name(tag).parse().ok()).collect();
-                let layers: &LayerBytes<'_> = &|layer, out| {
-                    let dir = store.layer_dir(&layer.diff_id)?.ok_or("it is not in the store")?;
-                    Ok(wythe_snapshot::write_tar(&dir, out)?)
-                };
-                let export = Export::new(&image.image, &pretence.created, &names, layers);
+                let layers = layers_of(store);
+                let export = Export::new(&image.image, &pretence.created, &names, &layers);
                 let save = if kind == Kind::Oci { save_oci_archive } else { save_docker_archive };
                 save(&export, dest).map(drop).map_err(|error| failed(&error))
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wythe_plan::{Fragment, Label, MountSource, Network, Vertex};
-use wythe_solve::{Force, Grants, LockUse, PlannedStep, Silent, describe, look};
+use wythe_solve::{Engine, Force, Grants, LockUse, PlannedStep, Silent, describe, look};
 
 use crate::arguments::Plan;
 use crate::commands::block_on;
@@ -25,7 +25,7 @@ pub(crate) fn run(workshop: &Workshop, plan: &Plan) -> Result<(), Report> {
     let images = block_on(async {
         let stops = Stops::listen()?;
         let (grants, events) = (Grants::default(), Arc::new(Silent));
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &wanted)?;
+        let engine = Engine::new(workshop.parts(&store, plugins, grants, events, &stops, &wanted)?);
         look(&engine, &order).await.map_err(|error| definition.explain(&error))
     })?;
     let names = order.images.iter().map(|image| image.name.as_deref());

@@ -126,7 +126,7 @@ fn cannot_run(name: &str, error: &RunError) -> Report {
     let what = format!("cannot run `{name}`");
     match error {
         RunError::Setup(setup @ SetupError::Limit { why, .. }) => {
-            of_limit(Report::caused(Exit::World, what, setup), why)
+            of_limit(Report::caused(Exit::World, what, setup), why).hint("or run it without this limit")
         }
         RunError::Setup(setup) if is_the_commands_fault(setup) => Report::new(Exit::Spec, what).note(setup.to_string()),
         error => Report::caused(Exit::World, what, error).hint("see what this machine allows: `wythe doctor`"),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `wythe save`: an image on a medium that other tools read.
 
+use std::io::Write;
 use std::path::Path;
 
-use wythe_export::{Export, LayerBytes, save_docker_archive, save_layout, save_oci_archive};
-use wythe_image::Reference;
-use wythe_store::StoredImage;
+use wythe_export::{Export, LayerError, save_docker_archive, save_layout, save_oci_archive};
+use wythe_image::{Digest, LayerRef, Reference};
+use wythe_store::{Store, StoredImage};
 
 use crate::arguments::{Format, Save};
 use crate::commands::build::check_name;
@@ -22,11 +23,8 @@ pub(crate) fn run(workshop: &Workshop, save: &Save) -> Result<(), Report> {
     let names = if save.tags.is_empty() { &stored.names } else { &save.tags };
     let names: Vec<Reference> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let created = created(&stored)?;
-    let layers: &LayerBytes<'_> = &|layer, out| {
-        let dir = store.layer_dir(&layer.diff_id)?.ok_or("it is not in the store")?;
-        Ok(wythe_snapshot::write_tar(&dir, out)?)
-    };
-    let export = Export { compression: save.compression, ..Export::new(&image, &created, &names, layers) };
+    let layers = layers_of(&store);
+    let export = Export { compression: save.compression, ..Export::new(&image, &created, &names, &layers) };
     let output = absolute(&save.output)?;
     let write: fn(&Export<'_>, &Path) -> _ = match save.format {
         Format::Oci => save_oci_archive,
@@ -39,6 +37,14 @@ pub(crate) fn run(workshop: &Workshop, save: &Save) -> Result<(), Report> {
     })?;
     print::to_stdout(descriptor.digest().as_ref());
     Ok(())
+}
+
+/// Writes layers as a store has them.
+pub(crate) fn layers_of(store: &Store) -> impl Fn(&LayerRef, &mut dyn Write) -> Result<(Digest, u64), LayerError> {
+    |layer, out| {
+        let dir = store.layer_dir(&layer.diff_id)?.ok_or("it is not in the store")?;
+        Ok(wythe_snapshot::write_tar(&dir, out)?)
+    }
 }
 
 /// When an image was made: what was saved keeps its time, and so its digest.

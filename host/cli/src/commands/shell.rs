@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wythe_plan::StepPlanner as _;
 use wythe_plan::spec::{BASE_STEP, Spec, known_hint};
-use wythe_solve::{Force, LockUse, Scene, StepId, Visit, scene};
+use wythe_solve::{Engine, Force, LockUse, Scene, StepId, Visit, scene};
 
 use crate::arguments::{self, Build, Grants, Progress, Shell};
 use crate::commands::{block_on, run};
@@ -54,7 +54,7 @@ fn at_step(workshop: &Workshop, shell: &Shell, step: &str) -> Result<ExitCode, R
     let found = block_on(async {
         let stops = Stops::listen()?;
         let events = sink(Progress::Auto, workshop.is_terminal);
-        let engine = workshop.engine(&store, plugins, grants, events, &stops, &wanted)?;
+        let engine = Engine::new(workshop.parts(&store, plugins, grants, events, &stops, &wanted)?);
         Ok::<_, Report>(scene(&engine, &order, &id).await)
     })?;
     let scene = found.map_err(|error| definition.explain(&error))?;

@@ -47,7 +47,14 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Report> {
     })
 }
 
-pub(super) fn parse_lock(path: &Path, text: &str) -> Result<Lock, Report> {
+/// Reads a lock and returns its text with it; one that is not there, or is empty, locks nothing.
+pub(super) fn read_lock(path: &Path) -> Result<(String, Lock), Report> {
+    let text = if path.exists() { read_text(path)? } else { String::new() };
+    let lock = if text.is_empty() { Lock::default() } else { parse_lock(path, &text)? };
+    Ok((text, lock))
+}
+
+fn parse_lock(path: &Path, text: &str) -> Result<Lock, Report> {
     Lock::parse(text).map_err(|error| {
         let hint = match &error {
             ParseLockError::Merge { .. } => {

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::ops::Range;
 
-use wythe_plan::spec::{BASE_STEP, ImageSpec, Spec, Step};
+use wythe_plan::spec::{BASE_STEP, Step};
 use wythe_plan::{PlanError, Problem};
 use wythe_sandbox::{Ending, Exceeded, RunError, SetupError, Unlimited, UserError};
 use wythe_solve::{BuildError, Cause, StepId, describe_ending};
@@ -42,10 +42,10 @@ const SINGLE_ID_HINT: &str =
     "this user has a single id, so whatever sets another owner fails: `wythe doctor` says what to do";
 
 /// Explains why a build stopped, with the place in its definition.
-pub(crate) fn explain(error: &BuildError, spec: &Spec, texts: &Texts<'_>) -> Report {
-    let step = find(error, spec);
+pub(crate) fn explain(error: &BuildError, texts: &Texts<'_>) -> Report {
+    let (step, source) = (texts.step(&error.step), &texts.spec.source);
     let report = match &*error.cause {
-        Cause::Plan(PlanError::Declined(problems)) => return declined(error, problems, (spec, texts), step),
+        Cause::Plan(PlanError::Declined(problems)) => return declined(error, problems, texts),
         Cause::Plan(plan) => of_plan(error, plan),
         Cause::Command { command, ending, tail, log, .. } => of_command(error, command, *ending, tail, log, step),
         Cause::Quota(quota) => of_quota(error, quota),
@@ -53,15 +53,9 @@ pub(crate) fn explain(error: &BuildError, spec: &Spec, texts: &Texts<'_>) -> Rep
         cause => of_cause(error, cause),
     };
     match step {
-        Some(step) => report.at(&spec.source, header(&step.span, &spec.source), ""),
+        Some(step) => report.at(source, header(&step.span, source), ""),
         None => report,
     }
-}
-
-fn find<'s>(error: &BuildError, spec: &'s Spec) -> Option<&'s Step> {
-    let is_it = |image: &&ImageSpec| image.name.as_deref().unwrap_or_default() == &*error.step.image;
-    let image = spec.images.iter().find(is_it)?;
-    std::iter::once(&image.base).chain(&image.steps).find(|step| step.id == *error.step.step)
 }
 
 /// The first line of a span: a step is pointed at by its header, not by its whole table.
@@ -70,24 +64,8 @@ fn header(span: &Range<usize>, source: &wythe_plan::spec::SourceText) -> Range<u
     span.start..span.start + text.find('\n').unwrap_or(text.len())
 }
 
-fn declined(
-    error: &BuildError,
-    problems: &[Problem],
-    (spec, texts): (&Spec, &Texts<'_>),
-    step: Option<&Step>,
-) -> Report {
-    let one = |problem: &Problem| {
-        let mut report = Report::new(Exit::Spec, problem.message.clone());
-        let place = problem.place.as_ref().and_then(|place| texts.find(place, &error.step));
-        if let Some((source, span)) = place {
-            report = report.at(&source, span, "");
-        } else if let Some(step) = step {
-            report = report.at(&spec.source, step.span_of(&problem.path), "");
-        } else {
-            report = report.note(format!("in step `{}`", error.step));
-        }
-        problem.hint.iter().fold(report, |report, hint| report.hint(hint))
-    };
+fn declined(error: &BuildError, problems: &[Problem], texts: &Texts<'_>) -> Report {
+    let one = |problem: &Problem| texts.place(Report::new(Exit::Spec, problem.message.clone()), problem, &error.step);
     let reports = problems.iter().map(one).reduce(Report::join);
     reports.unwrap_or_else(|| {
         let what = format!("step `{}` was declined without a reason", error.step);
@@ -259,7 +237,8 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
             .note("if it is in a cache, the file was removed there")
             .hint("have the command remove the file, or write it to a directory in memory such as /dev/shm"),
         Cause::Files(_) if standing() == Standing::SingleId => report.hint(SINGLE_ID_HINT),
-        Cause::Sandbox { source: RunError::Setup(SetupError::Limit { why, .. }), .. } => of_limit(report, why),
+        Cause::Sandbox { source: RunError::Setup(SetupError::Limit { why, .. }), .. } => of_limit(report, why)
+            .hint("or go without limits of processors, memory and processes: `--no-limits`; results are the same"),
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
         Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),
@@ -276,13 +255,12 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
 
 /// Says what to do where a limit cannot be kept.
 pub(crate) fn of_limit(report: Report, why: &Unlimited) -> Report {
-    let report = match why {
+    match why {
         Unlimited::NotOurs(_) => {
             report.hint("give wythe a control group of its own: `systemd-run --user --scope -p Delegate=yes wythe …`")
         }
         _ => report,
-    };
-    report.hint("or go without limits of processors, memory and processes: `--no-limits`; results are the same")
+    }
 }
 
 /// Most files that are named.

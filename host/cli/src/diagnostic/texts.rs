@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use wythe_plan::spec::{SourceText, Spec, Step};
-use wythe_plan::{Finding, TextPlace};
+use wythe_plan::{Finding, Problem, TextPlace};
 use wythe_solve::StepId;
 
 use super::Report;
@@ -30,8 +30,9 @@ pub(crate) struct Texts<'a> {
 impl Texts<'_> {
     /// Returns the step of an id.
     pub(crate) fn step(&self, id: &StepId) -> Option<&Step> {
-        let image = self.spec.images.iter().find(|image| image.name.as_deref().unwrap_or_default() == &*id.image)?;
-        std::iter::once(&image.base).chain(&image.steps).find(|step| step.id == *id.step)
+        // An image without a name has an empty one.
+        let name = Some(&*id.image).filter(|name| !name.is_empty());
+        self.spec.image(name)?.step(&id.step)
     }
 
     /// Returns the text that a place is in, and the bytes of it; none where it cannot be read any more.
@@ -57,12 +58,16 @@ impl Texts<'_> {
     pub(crate) fn report(&self, finding: &Finding, id: &StepId) -> Report {
         let (problem, rule) = (&finding.problem, &finding.rule);
         let what = if rule.is_empty() { problem.message.clone() } else { format!("{rule}: {}", problem.message) };
-        let report = Report::new(Exit::Spec, what).severity(problem.severity);
+        self.place(Report::new(Exit::Spec, what).severity(problem.severity), problem, id)
+    }
+
+    /// Adds to a report on a problem of a step where it is, and what can be done.
+    pub(super) fn place(&self, report: Report, problem: &Problem, id: &StepId) -> Report {
         let report = match problem.place.as_ref().and_then(|place| self.find(place, id)) {
             Some((source, span)) => report.at(&source, span, ""),
             None => match self.step(id) {
                 Some(step) => report.at(&self.spec.source, step.span_of(&problem.path), ""),
-                None => report,
+                None => report.note(format!("in step `{id}`")),
             },
         };
         problem.hint.iter().fold(report, |report, hint| report.hint(hint))
