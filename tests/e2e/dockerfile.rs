@@ -26,7 +26,8 @@ pub(crate) fn busybox(bench: &Bench) -> bool {
     true
 }
 
-fn inspect(bench: &Bench, name: &str) -> Value {
+/// Returns what `wythe inspect` prints of an image.
+pub(crate) fn inspect(bench: &Bench, name: &str) -> Value {
     let text = bench.wythe(&["inspect", name]).stdout();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -3,13 +3,12 @@
 //! installed and may work, which takes root. What the two do not agree on is in `tests/dockerfiles/own.txt`.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::{Map, Value};
-use wythe_tests::{Bench, Ended, is_installed, run};
+use wythe_tests::{Bench, is_installed, is_root};
 
-use crate::dockerfile::busybox;
+use crate::dockerfile::{busybox, inspect};
 use crate::dockerfile_cases::{BASE, Case, cases, context, tree, unpacked};
 
 /// Cases that are built at the same time: a builder waits for the disk most of the time.
@@ -17,7 +16,7 @@ const AT_ONCE: usize = 6;
 
 #[test]
 fn buildah_makes_the_same_of_the_same_file() {
-    if !is_installed("buildah") || !is_installed("umoci") || run("id", &["-u"]).stdout() != "0\n" {
+    if !is_installed("buildah") || !is_installed("umoci") || !is_root() {
         return;
     }
     let bench = Bench::new();
@@ -27,7 +26,7 @@ fn buildah_makes_the_same_of_the_same_file() {
     let judge = Judge { bench: &bench };
     let archive = bench.dir().join("base.tar").display().to_string();
     bench.wythe(&["save", BASE, "-o", &archive]).stdout();
-    judge.run(&["pull", &format!("oci-archive:{archive}")]).stdout();
+    bench.buildah(&["pull", &format!("oci-archive:{archive}")]).stdout();
     let files = ["copy.txt", "add.txt", "config.txt", "expand.txt", "run.txt", "stages.txt", "ignored.txt"];
     let all = files.iter().flat_map(|file| cases(file).into_iter().map(|case| (*file == "ignored.txt", case)));
     let (left, differing) = (Mutex::new(all.enumerate()), Mutex::new(Vec::new()));
@@ -59,20 +58,12 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn run(&self, args: &[&str]) -> Ended {
-        let storage = self.bench.dir().join("judge");
-        let mut command = Command::new("buildah");
-        command.args(["--storage-driver", "vfs", "--root"]).arg(storage.join("root"));
-        command.arg("--runroot").arg(storage.join("run")).args(args).current_dir(self.bench.dir());
-        command.output().unwrap().into()
-    }
-
     /// Builds a case with both and says where they differ.
     fn difference(&self, image: &str, dir: &str, case: &Case) -> Option<String> {
         let options: Vec<&str> = case.options.iter().map(String::as_str).collect();
         let build = [&["build", "-t", image], &options[..], &[dir]].concat();
         let ours = self.bench.wythe(&build);
-        let theirs = self.run(
+        let theirs = self.bench.buildah(
             &[
                 &["build", "--isolation", "chroot", "--format", "docker", "--network", "host", "-t", image],
                 &options[..],
@@ -101,14 +92,13 @@ impl Judge<'_> {
     }
 
     fn our_config(&self, image: &str) -> Value {
-        let found: Value = serde_json::from_str(&self.bench.wythe(&["inspect", image]).stdout()).unwrap();
-        config_of(&found["config"]["config"])
+        config_of(&inspect(self.bench, image)["config"]["config"])
     }
 
     /// Returns the root directory of an image of theirs, and its configuration, as their store has them: that of the driver
     /// `vfs` is a directory an image, and asking the tool for each would take three more processes.
     fn theirs(&self, image: &str) -> (PathBuf, Value) {
-        let store = self.bench.dir().join("judge/root");
+        let store = self.bench.dir().join("buildah/root");
         let json = |path: PathBuf| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).ok();
         let images = json(store.join("vfs-images/images.json")).unwrap();
         let name = Value::from(format!("localhost/{image}:latest"));

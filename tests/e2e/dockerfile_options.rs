@@ -7,11 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 use wythe_tests::{Bench, is_installed, run};
 
-use crate::dockerfile::busybox;
+use crate::dockerfile::{busybox, inspect};
 
 fn labels(bench: &Bench, name: &str) -> Value {
-    let text = bench.wythe(&["inspect", name]).stdout();
-    serde_json::from_str::<Value>(&text).unwrap()["config"]["config"]["Labels"].clone()
+    inspect(bench, name)["config"]["config"]["Labels"].clone()
 }
 
 #[test]

@@ -4,15 +4,15 @@
 
 use std::fmt::Write as _;
 
-use wythe_tests::{Bench, is_installed, run, top};
+use wythe_tests::{Bench, is_installed, is_root, top};
 
-use crate::dockerfile::busybox;
+use crate::dockerfile::{busybox, inspect};
 use crate::dockerfile_cases::{cases, context, tree, unpacked};
 use crate::dockerfile_judged::config_of;
 
 #[test]
 fn what_no_judge_knows_is_as_it_is_written_down() {
-    if !is_installed("umoci") || run("id", &["-u"]).stdout() != "0\n" {
+    if !is_installed("umoci") || !is_root() {
         return;
     }
     let bench = Bench::new();
@@ -35,8 +35,7 @@ fn what_no_judge_knows_is_as_it_is_written_down() {
 
 /// Shows what an image has that the one below it has not.
 fn shown(bench: &Bench, image: &str, below: &[String]) -> Vec<String> {
-    let found: serde_json::Value = serde_json::from_str(&bench.wythe(&["inspect", image]).stdout()).unwrap();
-    let members = config_of(&found["config"]["config"]);
+    let members = config_of(&inspect(bench, image)["config"]["config"]);
     let members = members.as_object().unwrap().iter().map(|(name, value)| format!("{name} {value}"));
     let root = unpacked(bench, image, "unpacked");
     let files = tree(&root, "true");

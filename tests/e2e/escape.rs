@@ -10,7 +10,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::process::Command;
 
-use wythe_tests::{Bench, Ended, can_become_ordinary, is_installed, run};
+use wythe_tests::{Bench, can_become_ordinary, is_installed, is_root};
 
 use crate::sandbox::BASE;
 
@@ -116,7 +116,7 @@ fn c16_rootless_a_step_may_do_what_was_reviewed_and_nothing_else() {
 
 #[test]
 fn c16_buildah_allows_all_that_a_step_may_do() {
-    if !is_installed("buildah") || run("id", &["-u"]).stdout != "0\n" {
+    if !is_installed("buildah") || !is_root() {
         return;
     }
     let Some(bench) = bench() else { return };
@@ -132,23 +132,17 @@ fn c16_buildah_allows_all_that_a_step_may_do() {
 
 /// None where this isolation does not work on the machine, which is said.
 fn under_buildah(bench: &Bench, isolation: &str) -> Option<BTreeSet<String>> {
-    let home = bench.dir().join("buildah");
-    let buildah = |arguments: &[&str]| -> Ended {
-        let mut command = Command::new("buildah");
-        command.args(["--storage-driver", "vfs", "--root"]).arg(&home).arg("--runroot").arg(home.join("run"));
-        command.args(arguments).output().unwrap().into()
-    };
-    let container = buildah(&["from", "scratch"]).stdout().trim().to_owned();
+    let container = bench.buildah(&["from", "scratch"]).stdout().trim().to_owned();
     let root = bench.dir().join("root").display().to_string();
-    buildah(&["copy", "-q", &container, &root, "/"]).stdout();
+    bench.buildah(&["copy", "-q", &container, &root, "/"]).stdout();
     let machine = Machine::new();
     let runtime =
         ["/usr/sbin/runc", "/usr/bin/runc", "/usr/bin/crun"].into_iter().find(|path| Path::new(path).exists());
     let mut arguments =
         vec!["run", "--isolation", isolation, "--runtime", runtime.unwrap_or("runc"), &container, "--", "/bin/escape"];
     arguments.extend(machine.arguments.split(' '));
-    let ended = buildah(&arguments);
-    buildah(&["rm", &container]).stdout();
+    let ended = bench.buildah(&arguments);
+    bench.buildah(&["rm", &container]).stdout();
     if ended.code == Some(0) {
         return Some(allowed(&ended.stdout));
     }

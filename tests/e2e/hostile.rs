@@ -81,7 +81,6 @@ fn b11_what_is_no_file_is_never_opened() {
     std::fs::create_dir(bench.dir().join("src")).unwrap();
     assert_eq!(run("mkfifo", &[bench.dir().join("src/fifo")]).code, Some(0));
     let _socket = std::os::unix::net::UnixListener::bind(bench.dir().join("src/socket")).unwrap();
-    bench.definition(&format!("{BASE}[[steps]]\nkind = \"files\"\nfrom = \"src\"\nto = \"/src\"\n"));
     // It ends, and nothing of the kind is in the image.
     bench.definition(&format!("{BASE}[[steps]]\nkind = \"files\"\nfrom = \"src\"\nto = \"/src\"\n[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ncommands = [\"find /src -type p -o -type s\"]\n"));
     both(&bench, prints(&[]));

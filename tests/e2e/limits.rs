@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Steps and programs that want more than they may have.
 
-use wythe_tests::{Bench, can_become_ordinary, run};
+use wythe_tests::{Bench, can_become_ordinary, is_root};
 
 use crate::sandbox::BASE;
 
@@ -9,15 +9,6 @@ fn step(bench: &Bench, command: &str, options: &str) {
     bench.definition(&format!(
         "{BASE}[[steps]]\nkind = \"run\"\nname = \"greedy\"\nnetwork = \"none\"\ncommands = ['''{command}''']\n{options}\n"
     ));
-}
-
-/// Whether this process may make control groups, as root of the machine may.
-fn is_root() -> bool {
-    let is = run("id", &["-u"]).stdout == "0\n";
-    if !is {
-        eprintln!("skipped: limits need root, or a control group of one's own");
-    }
-    is
 }
 
 #[test]
@@ -54,6 +45,7 @@ fn limits_are_no_part_of_the_key() {
 #[test]
 fn greedy_steps_end_alone() {
     let Some(bench) = Bench::with_busybox() else { return };
+    // It may make control groups.
     if !is_root() {
         return;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A company's proxy that opens TLS with an authority of its own: what the builder is told of it reaches every step, and neither the
-//! image nor a key.
+//! A company's proxy that opens TLS with an authority of its own: what the builder is told of it reaches every step, and
+//! neither the image nor a key.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;

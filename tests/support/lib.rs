@@ -103,6 +103,20 @@ fn is_static(program: &Path) -> bool {
 /// The account by which tests are an ordinary user, made by whoever prepares the machine (`.ci/run` does).
 pub const ACCOUNT: &str = "wythe-test";
 
+/// Returns whether this process is root, and says that the test needs that where it is not.
+///
+/// # Panics
+///
+/// Panics where `id` cannot be started.
+#[must_use]
+pub fn is_root() -> bool {
+    let is = run("id", &["-u"]).stdout == "0\n";
+    if !is {
+        eprintln!("skipped: needs root");
+    }
+    is
+}
+
 /// Returns whether tests can be an ordinary user with sub-ids, and says why not.
 ///
 /// # Panics
@@ -110,8 +124,7 @@ pub const ACCOUNT: &str = "wythe-test";
 /// Panics where `id` cannot be started.
 #[must_use]
 pub fn can_become_ordinary() -> bool {
-    let is_root = run("id", &["-u"]).stdout == "0\n";
-    let can = is_root && run("id", &[ACCOUNT]).code == Some(0);
+    let can = is_root() && run("id", &[ACCOUNT]).code == Some(0);
     if !can {
         eprintln!("skipped: needs root and an account `{ACCOUNT}` with sub-ids (useradd {ACCOUNT})");
     }
@@ -204,6 +217,21 @@ impl Bench {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.dir()).env("WYTHE_HOME", &self.store).env_remove("SOURCE_DATE_EPOCH");
         command
+    }
+
+    /// Runs buildah here, with a store below this directory. Its driver `vfs` works on every file system, and has the files of
+    /// an image in a directory.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it cannot be started.
+    #[track_caller]
+    pub fn buildah(&self, args: &[&str]) -> Ended {
+        let storage = self.dir().join("buildah");
+        let mut command = Command::new("buildah");
+        command.args(["--storage-driver", "vfs", "--root"]).arg(storage.join("root"));
+        command.arg("--runroot").arg(storage.join("run")).args(args).current_dir(self.dir());
+        command.output().expect("buildah can be started").into()
     }
 
     /// Runs the command line as an ordinary user, in a copy of this directory that belongs to that user, with a store

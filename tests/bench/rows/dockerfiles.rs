@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 use crate::bench::{Bench, DEBIAN, line, remove, shell};
 use crate::peers::Buildah;
@@ -74,7 +73,7 @@ pub(super) fn stages(bench: &Bench) -> Result<Vec<Row>, String> {
     let context = bench.dir().join("dockerfile-stages");
     let text = "FROM bench-base AS one\nRUN sleep 3; echo 1 > /x\nFROM bench-base AS two\nRUN sleep 3; echo 2 > /x\n\
                 FROM bench-base\nCOPY --from=one /x /one\nCOPY --from=two /x /two\n";
-    Buildah::file(Path::new(&context), text)?;
+    Buildah::file(&context, text)?;
     let mut lines = vec![line("wythe build", bench.build("dockerfile-stages", &["--no-cache"]))];
     if let Some(buildah) = bench.buildah()? {
         let mut build = buildah.build(&context, true);
