@@ -246,28 +246,28 @@ impl Graph {
     /// Puts a step's fragment on top of `base` and returns the vertex of the step's result.
     ///
     /// The base of the first step is none; its fragment then stands on an empty file system.
-    pub fn link(&mut self, base: Option<VertexId>, fragment: &Fragment) -> VertexId {
+    pub fn link(&mut self, base: Option<VertexId>, fragment: Fragment) -> VertexId {
         let start = self.next_id().0;
         let mut places: BTreeMap<VertexId, VertexId> = BTreeMap::new();
-        for (index, (vertex, label)) in fragment.vertices.iter().zip(&fragment.labels).enumerate() {
+        let head = fragment.head;
+        for (index, (vertex, label)) in fragment.vertices.into_iter().zip(fragment.labels).enumerate() {
             let from = VertexId(u32::try_from(index).expect("a plan has fewer than 2^32 vertices"));
             let place = match (vertex, base) {
                 (Vertex::Base, Some(base)) => base,
                 (Vertex::Base, None) => self.push(Vertex::Scratch, Label::default()),
-                (other, _) => {
-                    let mut moved = other.clone();
+                (mut moved, _) => {
                     moved.for_each_input(|id| *id = places[id]);
-                    self.push(moved, label.clone())
+                    self.push(moved, label)
                 }
             };
             places.insert(from, place);
         }
         self.steps.push(start..self.next_id().0);
-        places[&fragment.head]
+        places[&head]
     }
 
     /// Puts a fragment on top of `base` without making it a step: operations that are only looked at.
-    pub fn link_aside(&mut self, base: Option<VertexId>, fragment: &Fragment) -> VertexId {
+    pub fn link_aside(&mut self, base: Option<VertexId>, fragment: Fragment) -> VertexId {
         let head = self.link(base, fragment);
         self.steps.pop();
         head
@@ -344,8 +344,8 @@ mod tests {
         second.set_head(c);
 
         let mut graph = Graph::new();
-        let head = graph.link(None, &first);
-        let head = graph.link(Some(head), &second);
+        let head = graph.link(None, first);
+        let head = graph.link(Some(head), second);
         assert_eq!(graph.vertex(VertexId(0)), &Vertex::Scratch);
         assert_eq!(graph.vertex(head).on(), Some(VertexId(2)));
         assert_eq!(graph.vertex(VertexId(2)).on(), Some(VertexId(1)));

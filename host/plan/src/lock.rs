@@ -9,6 +9,7 @@ mod fact;
 mod text;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use wythe_image::{Digest, to_canonical_json};
@@ -25,8 +26,8 @@ pub struct LockedStep {
     pub kind: String,
     /// Digest of the plugin that planned it; none for a core kind.
     pub plugin: Option<Digest>,
-    /// What resolving found; none for a kind that resolves nothing.
-    pub resolved: Option<Resolved>,
+    /// What resolving found; none for a kind that resolves nothing. It may be long, and who copies a lock shares it.
+    pub resolved: Option<Arc<Resolved>>,
     /// The images that it named, and the digest that each of the names stood for.
     pub images: BTreeMap<String, Digest>,
 }
@@ -120,6 +121,8 @@ fn image_name(name: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{Lock, LockedStep, Resolved};
     use crate::Trace;
     use wythe_image::Digest;
@@ -129,7 +132,7 @@ mod tests {
         LockedStep {
             kind: "wood".to_owned(),
             plugin: Some(Digest::of(b"plugin")),
-            resolved: Some(Resolved { options: Digest::of(b"options"), facts: Trace::new(), entry }),
+            resolved: Some(Arc::new(Resolved { options: Digest::of(b"options"), facts: Trace::new(), entry })),
             images: [].into(),
         }
     }

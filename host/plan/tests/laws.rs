@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -50,7 +51,7 @@ fn resolved() -> impl Strategy<Value = Resolved> {
 
 fn locked_step() -> impl Strategy<Value = LockedStep> {
     let images = prop::collection::btree_map(".{0,8}", digest(), 0..2);
-    (".{0,8}", prop::option::of(digest()), prop::option::of(resolved()), images)
+    (".{0,8}", prop::option::of(digest()), prop::option::of(resolved().prop_map(Arc::new)), images)
         .prop_map(|(kind, plugin, resolved, images)| LockedStep { kind, plugin, resolved, images })
 }
 

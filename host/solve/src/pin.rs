@@ -31,12 +31,12 @@ impl Progress {
         step: &Step,
         kind: &Kind,
         present: Option<&LockedStep>,
-    ) -> Result<Resolved, Cause> {
+    ) -> Result<Arc<Resolved>, Cause> {
         let (reason, previous) = match present.and_then(|locked| Some((locked, locked.resolved.as_ref()?))) {
             None if self.lock_use.renews(step) => ("it is to be renewed".to_owned(), None),
             None => ("it has none".to_owned(), None),
             Some((locked, resolved)) => match self.reason_to_resolve(world, step, kind, locked, resolved).await? {
-                None => return Ok(resolved.clone()),
+                None => return Ok(Arc::clone(resolved)),
                 Some(reason) => (reason, Some(resolved.entry_text())),
             },
         };
@@ -44,10 +44,10 @@ impl Progress {
             return Err(Cause::Locked { reason });
         }
         if let Some(known) = self.known_resolution(world, step, kind, previous.as_deref())? {
-            return Ok(known);
+            return Ok(Arc::new(known));
         }
         self.chain.engine.tell(Event::Resolving { step: turn.step.clone() });
-        self.resolve(world, step, kind, previous).await.map_err(|cause| match world.take_denied() {
+        self.resolve(world, step, kind, previous).await.map(Arc::new).map_err(|cause| match world.take_denied() {
             Some(wanted) => Cause::NotPinned { reason, wanted },
             None => cause,
         })

@@ -26,7 +26,7 @@ pub(crate) fn output(
     turn.ambient.apply(&mut fragment);
     let label = plan.labels()[command.0 as usize].clone();
     async move {
-        let linked = chain.with_graph(|graph| graph.link_aside(base, &fragment));
+        let linked = chain.with_graph(|graph| graph.link_aside(base, fragment));
         let vertex = chain.with_graph(|graph| graph.vertex(linked).clone());
         let Vertex::Run(command) = &vertex else {
             let what = "probed something that is no command".to_owned();

@@ -6,9 +6,7 @@ use std::time::Instant;
 
 use wythe_image::Image;
 use wythe_plan::spec::Step;
-use wythe_plan::{
-    CORE_KINDS, Fragment, Kind, Lock, LockedStep, PlanError, Resolved, StepCall, Trace, VertexId, plan_core_step,
-};
+use wythe_plan::{CORE_KINDS, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, Trace, VertexId, plan_core_step};
 
 use crate::chain::{Chain, Mode, Turn};
 use crate::engine::Engine;
@@ -124,7 +122,7 @@ impl Progress {
 
     async fn solve(&mut self, turn: &Arc<Turn>, step: &Step, planned: &mut Planned) -> Result<Arc<Image>, Cause> {
         let fragment = self.plan(turn, step, planned).await?;
-        let vertex = self.link(&fragment);
+        let vertex = self.link(fragment);
         let state = self.chain.state(turn, vertex).await.map_err(|cause| self.blame_pin(step, cause))?;
         self.head = Some((vertex, Some(Arc::clone(&state))));
         Ok(state)
@@ -187,7 +185,7 @@ impl Progress {
             }
             Err(cause) => return Err(fail(cause)),
         };
-        let vertex = self.link(&fragment);
+        let vertex = self.link(fragment.clone());
         let state = if unknown {
             None
         } else {
@@ -205,7 +203,7 @@ impl Progress {
         }
     }
 
-    fn link(&self, fragment: &Fragment) -> VertexId {
+    fn link(&self, fragment: Fragment) -> VertexId {
         let below = self.head.as_ref().map(|(vertex, _)| *vertex);
         self.chain.with_graph(|graph| graph.link(below, fragment))
     }
@@ -231,7 +229,7 @@ impl Progress {
                     true => Some(self.pin(&world, turn, step, &kind, present.as_ref()).await?),
                     false => None,
                 };
-                let entry = resolved.as_ref().map(Resolved::entry_text);
+                let entry = resolved.as_ref().map(|resolved| resolved.entry_text());
                 let (facts, fragment) = self.plan_kind(&world, step, &kind, entry).await?;
                 planned.facts = facts;
                 // What the plan itself asked is nearer to it than what the resolver asked.

@@ -91,6 +91,8 @@ fn collect(value: &Value, found: &mut BTreeMap<String, String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
     use wythe_image::Digest;
 
@@ -103,7 +105,7 @@ mod tests {
             packages.iter().map(|(name, version)| json!({"name": name, "version": version})).collect();
         let entry = json!({"packages": packages});
         let digest = Digest::of(b"");
-        let resolved = Some(Resolved { options: digest, facts: Trace::new(), entry });
+        let resolved = Some(Arc::new(Resolved { options: digest, facts: Trace::new(), entry }));
         let mut lock = Lock::default();
         lock.set(None, step, LockedStep { kind: "wood".into(), plugin: Some(digest), resolved, images: [].into() });
         lock

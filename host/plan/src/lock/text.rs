@@ -4,6 +4,7 @@
 mod lines;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -149,7 +150,7 @@ impl Entry {
     fn into_locked(self, step: &str) -> Result<LockedStep, ParseLockError> {
         let Self { kind, plugin, images, options, facts, entry } = self;
         let resolved = match (options, entry) {
-            (Some(options), Some(entry)) => Some(Resolved { options, facts, entry }),
+            (Some(options), Some(entry)) => Some(Arc::new(Resolved { options, facts, entry })),
             (None, None) if facts.is_empty() => None,
             _ => return Err(ParseLockError::Torn { step: step.to_owned() }),
         };
@@ -159,7 +160,7 @@ impl Entry {
 
 impl From<LockedStep> for Entry {
     fn from(LockedStep { kind, plugin, resolved, images }: LockedStep) -> Self {
-        let (options, facts, entry) = match resolved {
+        let (options, facts, entry) = match resolved.map(Arc::unwrap_or_clone) {
             Some(Resolved { options, facts, entry }) => (Some(options), facts, Some(entry)),
             None => (None, Trace::new(), None),
         };

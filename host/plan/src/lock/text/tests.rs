@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+use std::sync::Arc;
+
 use wythe_image::Digest;
 
 use super::ParseLockError;
@@ -100,7 +102,7 @@ fn what_resolving_found_is_whole_or_not_there() {
 fn an_entry_of_null_is_an_entry() {
     let mut lock = Lock::default();
     let digest = Digest::of(b"");
-    let resolved = Some(Resolved { options: digest, facts: Trace::new(), entry: serde_json::Value::Null });
+    let resolved = Some(Arc::new(Resolved { options: digest, facts: Trace::new(), entry: serde_json::Value::Null }));
     let step = LockedStep { kind: "a".into(), plugin: Some(digest), resolved, images: [].into() };
     lock.set(None, "a", step.clone());
     assert_eq!(Lock::parse(&lock.to_text()).unwrap().get(None, "a"), Some(&step));
