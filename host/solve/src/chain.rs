@@ -104,9 +104,14 @@ impl Turn {
         operations.push(operation);
     }
 
-    /// Returns what was written down, in the order of the plan.
-    pub(crate) fn operations(&self) -> Vec<OpNow> {
-        let mut operations = self.operations.lock().expect("no note panics").clone();
+    /// Whether an operation has run, or would.
+    pub(crate) fn has_run(&self) -> bool {
+        self.operations.lock().expect("no note panics").iter().any(|operation| operation.ran)
+    }
+
+    /// Returns what was written down, in the order of the plan. It may be long, and is handed over.
+    pub(crate) fn take_operations(&self) -> Vec<OpNow> {
+        let mut operations = std::mem::take(&mut *self.operations.lock().expect("no note panics"));
         operations.sort_by_key(|operation| operation.place);
         operations
     }

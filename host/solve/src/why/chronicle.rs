@@ -11,7 +11,7 @@ use wythe_store::IndexError;
 
 use super::account::subject;
 use super::align::align;
-use super::past::{ImagePast, StepNow, StepPast};
+use super::past::{ImagePast, OpFate, OpPast, StepNow, StepPast, fingerprint};
 use super::redact::{redact_value, redacted};
 use super::sentence::{Made, sentence};
 use super::{Account, Fate, OpNow, OperationAccount, Planned, Reason, Said, StepAccount};
@@ -80,7 +80,7 @@ impl Chronicle {
 
     /// Writes down a step of which is not known what it makes: it would run, or depends on one that would.
     pub(crate) fn open(&mut self, turn: &Turn, planned: Planned, lock: &Lock) -> Result<(), IndexError> {
-        let would_run = turn.operations().iter().any(|operation| operation.ran);
+        let would_run = turn.has_run();
         self.push(turn, planned, &[], &[], Config::default());
         self.tell(if would_run { Fate::Run } else { Fate::Open }, lock)
     }
@@ -117,15 +117,15 @@ impl Chronicle {
     fn push(&mut self, turn: &Turn, planned: Planned, below: &[LayerRef], after: &[LayerRef], config: Config) {
         let said = self.said[self.now.len()].clone();
         let mut past = StepPast::new(said, &self.chain.pretence.builder, planned, below, after);
-        let operations = turn.operations();
-        past.operations = operations.iter().map(|operation| operation.past.clone()).collect();
+        let fates;
+        (past.operations, fates) = turn.take_operations().into_iter().map(OpNow::split).unzip();
         past.config = config;
-        self.now.push(StepNow { past, operations, forced: turn.force });
+        self.now.push(StepNow { past, fates, forced: turn.force });
     }
 
     fn tell(&mut self, how: Fate, lock: &Lock) -> Result<(), IndexError> {
         let place = self.now.len() - 1;
-        let ran = self.now[place].operations.iter().any(|operation| operation.ran);
+        let ran = self.now[place].ran().next().is_some();
         let (mut was, mut reasons, mut is_same) = (None, Vec::new(), false);
         if ran {
             self.recall(lock)?;
@@ -138,10 +138,10 @@ impl Chronicle {
             }
         }
         let step = &self.now[place];
-        let told = |operation: &OpNow| OperationAccount {
-            text: redacted(&operation.past.text),
-            ran: operation.ran,
-            log: operation.log.clone(),
+        let told = |(operation, fate): (&OpPast, &OpFate)| OperationAccount {
+            text: redacted(&operation.text),
+            ran: fate.ran,
+            log: fate.log.clone(),
         };
         let said = &step.past.said;
         let made = match is_same {
@@ -159,7 +159,7 @@ impl Chronicle {
             sentence,
             reasons,
             is_same,
-            operations: step.operations.iter().map(told).collect(),
+            operations: step.operations().map(told).collect(),
         });
         Ok(())
     }
@@ -203,24 +203,17 @@ impl Chronicle {
             self.recall(lock)?;
             self.carry_over();
         }
-        let mut past = self.now.iter().map(|step| step.past.clone()).collect::<Vec<_>>();
-        if !is_whole {
-            past.extend(self.rest());
-        }
-        let past = ImagePast::new(past, if is_whole { Vec::new() } else { self.gone() });
+        let (rest, gone) = if is_whole { (Vec::new(), Vec::new()) } else { (self.rest(), self.gone()) };
         let about = self.past_subject();
-        let digest = past.fingerprint();
+        let digest = fingerprint(self.now.iter().map(|step| &step.past).chain(&rest), &gone);
         if store.recall_digest(&definition, &about)? != Some(digest) {
             self.recall(lock)?;
         }
-        // The texts were filled in after the copy was made.
+        // They may be long, and nobody asks for them again.
+        let now = std::mem::take(&mut self.now);
         let text = || {
-            let mut past = past;
-            for (step, now) in past.steps.iter_mut().zip(&self.now) {
-                step.facts.clone_from(&now.past.facts);
-                step.lock.clone_from(&now.past.lock);
-            }
-            serde_json::to_string(&past).expect("a past of texts and numbers is JSON")
+            let steps = now.into_iter().map(|step| step.past).chain(rest).collect();
+            serde_json::to_string(&ImagePast::new(steps, gone)).expect("a past of texts and numbers is JSON")
         };
         store.remember(&definition, &about, &digest, text)?;
         let account = Account { image: self.image.clone(), steps: self.account.clone() };

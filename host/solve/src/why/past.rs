@@ -99,6 +99,14 @@ pub(crate) struct OpNow {
     pub(crate) log: Option<String>,
 }
 
+/// How an operation of this build came to its result, beside what it was made from.
+#[derive(Debug, Clone)]
+pub(super) struct OpFate {
+    pub(super) ran: bool,
+    pub(super) missing: Option<Missing>,
+    pub(super) log: Option<String>,
+}
+
 /// What a step was planned from.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Planned {
@@ -111,8 +119,28 @@ pub(crate) struct Planned {
 #[derive(Debug, Clone)]
 pub(super) struct StepNow {
     pub(super) past: StepPast,
-    pub(super) operations: Vec<OpNow>,
+    /// One for each operation of `past`.
+    pub(super) fates: Vec<OpFate>,
     pub(super) forced: Option<Forced>,
+}
+
+impl StepNow {
+    /// Its operations, each with how it came to its result.
+    pub(super) fn operations(&self) -> impl Iterator<Item = (&OpPast, &OpFate)> {
+        self.past.operations.iter().zip(&self.fates)
+    }
+
+    /// Its operations that ran, or would.
+    pub(super) fn ran(&self) -> impl Iterator<Item = (&OpPast, &OpFate)> {
+        self.operations().filter(|(_, fate)| fate.ran)
+    }
+}
+
+impl OpNow {
+    pub(super) fn split(self) -> (OpPast, OpFate) {
+        let Self { place: _, past, ran, missing, log } = self;
+        (past, OpFate { ran, missing, log })
+    }
 }
 
 impl Said {
@@ -214,6 +242,12 @@ impl StepPast {
     }
 }
 
+/// Returns what stands for the past of an image, made of these steps.
+pub(super) fn fingerprint<'a>(steps: impl Iterator<Item = &'a StepPast>, gone: &[String]) -> Digest {
+    let steps: Vec<Digest> = steps.map(StepPast::fingerprint).collect();
+    Digest::of(&to_canonical_json(&(FORMAT, steps, gone)))
+}
+
 impl ImagePast {
     pub(super) fn new(steps: Vec<StepPast>, gone: Vec<String>) -> Self {
         Self { format: FORMAT, steps, gone }
@@ -222,10 +256,5 @@ impl ImagePast {
     /// Reads a past; one that cannot be read is as good as none.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().filter(|past: &Self| past.format == FORMAT)
-    }
-
-    pub(super) fn fingerprint(&self) -> Digest {
-        let steps: Vec<Digest> = self.steps.iter().map(StepPast::fingerprint).collect();
-        Digest::of(&to_canonical_json(&(self.format, steps, &self.gone)))
     }
 }

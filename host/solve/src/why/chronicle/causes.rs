@@ -46,14 +46,13 @@ impl Chronicle {
         let Some(at) = then.matches[place] else { return Vec::new() };
         let (is, was) = (&self.now[place], &then.past.steps[at]);
         let mut reasons = Vec::new();
-        let ran = || is.operations.iter().filter(|operation| operation.ran);
-        if let Some(by) = is.forced.filter(|_| ran().next().is_some()) {
+        if let Some(by) = is.forced.filter(|_| is.ran().next().is_some()) {
             reasons.push(Reason::Forced { by });
         }
         reasons.extend(own_reasons(is, was, &Sides { chronicle: self, then, place, at }));
         if is.forced.is_none() {
-            for operation in ran() {
-                let lost = operation.missing.and_then(|missing| lost(missing, was.has_key(&operation.past.key)));
+            for (operation, fate) in is.ran() {
+                let lost = fate.missing.and_then(|missing| lost(missing, was.has_key(&operation.key)));
                 reasons.extend(lost.filter(|reason| !reasons.contains(reason)));
             }
         }

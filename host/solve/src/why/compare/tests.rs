@@ -51,7 +51,7 @@ fn step(parts: KeyParts) -> StepPast {
 }
 
 fn told(then: &StepPast, now: &StepPast) -> Vec<String> {
-    let now = StepNow { past: now.clone(), operations: Vec::new(), forced: None };
+    let now = StepNow { past: now.clone(), fates: Vec::new(), forced: None };
     own_reasons(&now, then, &Nothing).iter().map(ToString::to_string).collect()
 }
 
