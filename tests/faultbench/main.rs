@@ -39,6 +39,9 @@ use options::Options;
 use stage::Stage;
 use table::Row;
 
+/// After how many points of a kind the figures so far are told.
+const TOLD: u64 = 100;
+
 /// A kind of fault.
 struct Kind {
     name: &'static str,
@@ -128,6 +131,9 @@ fn of_kind(options: &Options, stage: &Stage, kind: &Kind) -> Row {
                             report(options, stage, kind.name, &point, &verdict);
                         }
                         row.count(&verdict);
+                        if row.points.is_multiple_of(TOLD) {
+                            eprintln!("{} in {:.0} s", row.progress(), begun.elapsed().as_secs_f64());
+                        }
                     }
                     Err(error) => {
                         eprintln!("{} {point}: the bench failed: {error}", kind.name);

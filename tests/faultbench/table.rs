@@ -10,7 +10,7 @@ use crate::invariants::{Class, Verdict};
 /// The figures of one kind of fault.
 pub(crate) struct Row {
     pub(crate) name: String,
-    points: u64,
+    pub(crate) points: u64,
     struck: u64,
     counts: [u64; CLASSES.len()],
     /// Points at which the bench itself failed.

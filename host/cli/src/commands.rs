@@ -25,10 +25,13 @@ use clap::CommandFactory as _;
 use crate::arguments::Arguments;
 use crate::diagnostic::Report;
 use crate::exit::Exit;
+use crate::print;
 
 /// Prints completions for a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Arguments::command(), "wythe", &mut std::io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "wythe", &mut text);
+    print::to_stdout(String::from_utf8_lossy(&text).trim_end());
 }
 
 /// Runs asynchronous work to its end.

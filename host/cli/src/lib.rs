@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
+use crate::diagnostic::Report;
 use crate::exit::Exit;
 use crate::workshop::Workshop;
 
@@ -55,7 +56,13 @@ pub fn main() -> ExitCode {
             ended.map_err(|report| report.note("the index of the store is damaged; the next command makes it again"))
         };
     }
-    match ended {
+    // Who acts on the exit code must be able to rely on the data.
+    let written = |status| match print::finish() {
+        Err(error) => Err(Report::caused(Exit::World, "cannot write to standard output", &error)
+            .note("what was to be done is done: only the answer is lost")),
+        Ok(()) => Ok(status),
+    };
+    match ended.and_then(written) {
         Ok(status) => status,
         Err(report) => {
             print::to_stderr(&report.render(workshop.color));
@@ -84,7 +91,7 @@ fn is_repeatable(command: &Command) -> bool {
     !matches!(command, Command::Run(_) | Command::Shell(_))
 }
 
-fn run(workshop: &Workshop, command: &Command) -> Result<ExitCode, diagnostic::Report> {
+fn run(workshop: &Workshop, command: &Command) -> Result<ExitCode, Report> {
     let done = |()| Exit::Done.into();
     match command {
         Command::Build(build) => commands::build::run(workshop, build),

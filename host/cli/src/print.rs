@@ -1,18 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Writes to the two streams: data to standard output, everything else to standard error.
 //!
-//! A reader that has gone away (`wythe images | head -1`) is no failure.
+//! A reader that has gone away (`wythe images | head -1`) is no failure. A disk that does not take the data is one.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::sync::Mutex;
 
-/// Writes a line of data.
+/// What became of the first write to standard output that failed.
+static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Writes a line of data. Where that fails, [`finish`] tells of it.
 pub(crate) fn to_stdout(line: &str) {
-    let _gone = writeln!(std::io::stdout().lock(), "{line}");
+    note(writeln!(io::stdout().lock(), "{line}"));
+}
+
+fn note(written: io::Result<()>) {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            FAILURE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+        }
+        _ => {}
+    }
+}
+
+/// Writes what is left of the data.
+///
+/// # Errors
+///
+/// Where some of it could not be written, unless nobody reads it.
+pub(crate) fn finish() -> io::Result<()> {
+    note(io::stdout().lock().flush());
+    FAILURE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take().map_or(Ok(()), Err)
 }
 
 /// Writes a line for people.
 pub(crate) fn to_stderr(line: &str) {
-    let _gone = writeln!(std::io::stderr().lock(), "{line}");
+    let _gone = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// Writes a value as JSON, for people who read it and programs that parse it.

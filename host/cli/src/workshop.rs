@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Puts the rooms together: a store, the plugins, a sandbox and a client, wired for one command.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use wythe_image::{Image, Reference};
@@ -20,6 +22,10 @@ use crate::environment::{Surroundings, now};
 use crate::exit::Exit;
 use crate::print;
 use crate::render::plural;
+
+/// How long other processes are waited for that have a damaged index open. Most commands are done by then; who runs a long
+/// build is better told than kept waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every command is given.
 #[derive(Debug)]
@@ -60,7 +66,17 @@ impl Workshop {
     /// Opens the store, which is made where there is none.
     pub(crate) fn store(&self) -> Result<Arc<Store>, Report> {
         let dir = absolute(&self.store_dir)?;
-        let opened = Store::open(&dir, now());
+        let begun = Instant::now();
+        let mut has_told = false;
+        let opened = Store::open_waiting(&dir, now(), &mut || {
+            if !has_told {
+                print::to_stderr(
+                    "waiting for other processes that use the store: its index is damaged, and is made again",
+                );
+            }
+            has_told = true;
+            if begun.elapsed() < PATIENCE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
         let opened = opened.map_err(|error| {
             Report::caused(Exit::World, format!("cannot open the store `{}`", dir.display()), &error)
                 .hint("name another place with `--store DIR` or WYTHE_HOME")

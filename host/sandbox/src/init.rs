@@ -6,7 +6,7 @@
 //! sandbox can reach the keeper.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -53,7 +53,26 @@ pub fn init_main() -> ExitCode {
 
 /// An error means that the caller does not listen: all others have been told to it.
 fn keep() -> io::Result<()> {
-    let socket = take_socket()?;
+    let failed = |socket: BorrowedFd<'_>, what: &str, error: io::Error| {
+        wire::send(socket, &Report::Failed(SetupError::system(what)(error)), None)
+    };
+    let socket = match take_socket() {
+        Ok(socket) => socket,
+        // It is still where it was.
+        Err(error) => return failed(io::stdin().as_fd(), "make room for the command's input", error),
+    };
+    let mut receiver = Receiver::default();
+    match prepare().and_then(|()| receive(&socket, &mut receiver)) {
+        Err(error) => failed(socket.as_fd(), "take the request over", error),
+        Ok(start) => match begin(&socket, start, receiver.take_fd()) {
+            Ok(command) => command.watch(&socket).or_else(|error| failed(socket.as_fd(), "follow the command", error)),
+            Err(error) => wire::send(&socket, &Report::Failed(error), None),
+        },
+    }
+}
+
+/// Makes this process one that may keep a sandbox.
+fn prepare() -> io::Result<()> {
     // What the request holds is nobody's business, whatever becomes of this process.
     process::forbid_core_dumps()?;
     // The command inherits it, and an ignored end of a child could not be waited for.
@@ -61,17 +80,16 @@ fn keep() -> io::Result<()> {
     rustix::thread::set_name(c"wythe-sandbox")?;
     // Signals of the caller's terminal are for the caller, who hangs up if it wants to.
     rustix::process::setsid()?;
-    let mut receiver = Receiver::default();
-    let start: Start<'static> = loop {
+    Ok(())
+}
+
+fn receive(socket: &OwnedFd, receiver: &mut Receiver) -> io::Result<Start<'static>> {
+    loop {
         match receiver.next()? {
-            Some(start) => break start,
-            None if receiver.hear(&socket)? == Heard::End => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(start) => return Ok(start),
+            None if receiver.hear(socket)? == Heard::End => return Err(io::ErrorKind::UnexpectedEof.into()),
             None => {}
         }
-    };
-    match begin(&socket, start, receiver.take_fd()) {
-        Ok(command) => command.watch(&socket),
-        Err(error) => wire::send(&socket, &Report::Failed(error), None),
     }
 }
 

@@ -9,8 +9,9 @@ mod salvage;
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wythe_image::Digest;
 
@@ -25,8 +26,20 @@ pub(crate) const ASIDE: &str = "index.db-aside";
 /// The new index, until it is whole.
 const NEW: &str = "index.db-new";
 
-/// How long other processes are waited for that have the damaged index open.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause between two looks whether other processes have the damaged index open.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How many pauses an opening waits for them by itself: ten seconds.
+const PAUSES: u32 = 500;
+
+/// Waits for a while.
+pub(crate) fn briefly() -> impl FnMut() -> ControlFlow<()> {
+    let mut left = PAUSES;
+    move || {
+        left = left.saturating_sub(1);
+        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
 
 /// A new index, and what it knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,18 +78,22 @@ impl From<IndexError> for HealError {
 
 /// Makes the index again where it is damaged. The caller holds no lease on it.
 ///
-/// `None` where there is nothing to do after all: another process was faster, or an error only looked like damage.
-pub(crate) fn heal(recall: &Recall<'_>, directory: &File) -> Result<Option<Healed>, HealError> {
+/// `on_wait` is called before each pause in which others have it open; breaking ends the wait. `None` where there is nothing to
+/// do after all: another process was faster, or an error only looked like damage.
+pub(crate) fn heal(
+    recall: &Recall<'_>,
+    directory: &File,
+    on_wait: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<Option<Healed>, HealError> {
     let root = recall.root;
     let lock_file = |source| HealError::File { path: root.join(crate::lease::FILES), source };
     // Until this is dropped nobody else opens the index.
     let alone = Leases::new(root).collector();
-    let begun = Instant::now();
     while !alone.try_take(&lease()).map_err(lock_file)? {
-        if begun.elapsed() > PATIENCE {
+        if on_wait().is_break() {
             return Err(HealError::InUse);
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(PAUSE);
     }
     if !mark::is_confirmed(root) {
         mark::remove(root);

@@ -32,6 +32,10 @@ pub(crate) const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 /// that somebody is stopped, not busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a lock is waited for before the wait goes on with another connection: who holds it may be this very process,
+/// which could not give it back (SQLite takes no notice of that) and would wait for itself.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Bytes of log after which a sync moves it into the database. The first process to open a store reads the whole
 /// log, so a short one is what makes opening cheap.
 const LOG_BYTES: u64 = 256 * 1024;
@@ -112,12 +116,13 @@ impl Index {
         if std::fs::metadata(log).is_ok_and(|log| log.len() <= LOG_BYTES) {
             return Ok(());
         }
+        self.list()?;
         // Readers of other processes may keep a part of the log in use; the next fold takes it then, and nobody waits.
         let connection = self.connection();
         let fold = || {
             connection.busy_timeout(Duration::ZERO)?;
             let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            connection.busy_timeout(PATIENCE)?;
+            connection.busy_timeout(FIRST_PATIENCE)?;
             match folded {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
                 folded => folded,
@@ -139,7 +144,7 @@ impl Index {
     }
 
     /// Makes sure that a power cut does not take away the names of the files. SQLite does the same with the first commit
-    /// that is to last, and takes no notice where that fails.
+    /// that is to last and before it moves the log, and takes no notice where that fails.
     fn list(&self) -> Result<(), IndexError> {
         if !self.is_listed.load(Ordering::Relaxed) {
             self.directory.sync_all().map_err(|source| IndexError::file(&self.path, source))?;
@@ -183,7 +188,10 @@ impl Index {
         *connection = Connection::open_in_memory().map_err(|source| self.error(source))?;
         let again = connect::connect(&self.path, &self.directory).map_err(|source| self.error(source))?;
         *connection = again.map_err(|_| IndexError::file(&self.path, io::Error::other("its format has changed")))?;
-        work(connection)
+        connection.busy_timeout(PATIENCE).map_err(|source| self.error(source))?;
+        let result = work(connection);
+        connection.busy_timeout(FIRST_PATIENCE).map_err(|source| self.error(source))?;
+        result
     }
 
     fn synchronous(&self, connection: &Connection, commit: Commit) -> Result<(), IndexError> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -150,12 +151,29 @@ impl Store {
     ///
     /// `now`, in seconds since 1970, is the time of everything that this handle writes and of all ages that it
     /// computes. Garbage of processes that ended without tidying up is removed; nothing else is looked at.
+    /// Where the index is damaged and other processes have it open, they are waited for, ten seconds at most.
     ///
     /// # Errors
     ///
     /// Each error names the path and, where there is one, the way out.
     pub fn open(directory: &Path, now: i64) -> Result<Self, OpenError> {
-        Self::open_in_boot(directory, now, boot::boot_id())
+        Self::open_waiting(directory, now, &mut heal::briefly())
+    }
+
+    /// Opens a store as [`Store::open`] does, and waits as long as the caller likes for processes that have a damaged index
+    /// open.
+    ///
+    /// `on_wait` is called before each pause (20 ms); breaking ends the wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`]; [`OpenError::Damaged`] where `on_wait` breaks.
+    pub fn open_waiting(
+        directory: &Path,
+        now: i64,
+        on_wait: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(directory, now, boot::boot_id(), on_wait)
     }
 
     /// Opens a store as if the machine had the given boot id. Tests use it to play a restart of the machine.
@@ -165,13 +183,22 @@ impl Store {
     /// As [`Store::open`].
     #[doc(hidden)]
     pub fn open_in_boot(directory: &Path, now: i64, boot: String) -> Result<Self, OpenError> {
+        Self::open_with(directory, now, boot, &mut heal::briefly())
+    }
+
+    fn open_with(
+        directory: &Path,
+        now: i64,
+        boot: String,
+        on_wait: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Self, OpenError> {
         let root = std::path::absolute(directory)
             .map_err(|source| OpenError::Create { path: directory.to_owned(), source })?;
         let handle = open_root(&root)?;
         check_writable(&root, &handle)?;
         check_owner(&root, &handle)?;
         let recall = Recall { root: &root, boot: &boot, now };
-        let (index, leases, healed) = open_index(&recall, &handle)?;
+        let (index, leases, healed) = open_index(&recall, &handle, on_wait)?;
         let active = Arc::new(open_part(&root, &handle, "active")?);
         let inner = Inner {
             sweeper: Sweeper::new(Arc::clone(&active)),
@@ -232,7 +259,11 @@ impl Inner {
 const HEALINGS: usize = 3;
 
 /// Opens the index, made again where it is damaged, with a lease on it.
-fn open_index(recall: &Recall<'_>, handle: &File) -> Result<(Index, Leases, Option<Healed>), OpenError> {
+fn open_index(
+    recall: &Recall<'_>,
+    handle: &File,
+    on_wait: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<(Index, Leases, Option<Healed>), OpenError> {
     let root = recall.root;
     let is_new = || matches!(rustix::fs::statat(handle, index::FILE, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT));
     if is_new() && !mark::is_there(root) {
@@ -260,7 +291,7 @@ fn open_index(recall: &Recall<'_>, handle: &File) -> Result<(Index, Leases, Opti
             }
         }
         drop(leases);
-        healed = heal::heal(recall, handle).map_err(|error| cannot_heal(root, error))?.or(healed);
+        healed = heal::heal(recall, handle, on_wait).map_err(|error| cannot_heal(root, error))?.or(healed);
     }
     Err(OpenError::Damaged { path: root.to_owned() })
 }

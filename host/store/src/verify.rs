@@ -2,11 +2,12 @@
 //! Checking everything against its digest.
 
 mod check;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wythe_image::Digest;
 
@@ -112,6 +113,14 @@ pub enum VerifyError {
     /// Content cannot be protected while it is read.
     #[error("cannot verify the store")]
     Lookup(#[from] RecordError),
+    /// Content cannot be read at the moment, which says nothing about it.
+    #[error("cannot verify the store: cannot read {}; nothing was changed", path.display())]
+    Read {
+        /// The content.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 /// Computes the digest of a layer's archive from its directory.

@@ -35,8 +35,6 @@ enum Trouble {
     Damage,
     /// That, or the disk does not take anything just now.
     MaybeDamage,
-    /// A connection holds on to a lock, or does not get one that is free.
-    Stuck,
     /// Everything else.
     Other,
 }
@@ -63,7 +61,7 @@ impl IndexError {
 
     /// Whether another connection may do better.
     pub(super) fn is_stuck(&self) -> bool {
-        self.trouble() == Trouble::Stuck
+        matches!(&*self.source, IndexFault::Sqlite(error) if super::connect::is_stuck(error))
     }
 
     fn trouble(&self) -> Trouble {
@@ -75,16 +73,12 @@ impl IndexError {
 }
 
 fn trouble(error: &rusqlite::Error) -> Trouble {
-    use ErrorCode::{
-        ConstraintViolation, DatabaseCorrupt, FileLockingProtocolFailed, NotADatabase, ReadOnly, TooBig, TypeMismatch,
-        Unknown,
-    };
+    use ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase, ReadOnly, TooBig, TypeMismatch, Unknown};
     match error.sqlite_error_code() {
         // A statement of ours is refused (`Unknown`) where the tables are not those that it is written for.
         Some(DatabaseCorrupt | NotADatabase | ConstraintViolation | TypeMismatch | TooBig | Unknown) => Trouble::Damage,
         // A byte of the head says whether it may be written.
         Some(ReadOnly) => Trouble::MaybeDamage,
-        Some(FileLockingProtocolFailed) => Trouble::Stuck,
         Some(_) => Trouble::Other,
         // Not SQLite's: a value has another type, or is no text.
         None => Trouble::Damage,

@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The steps of a check.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::io;
 
+use rustix::io::Errno;
 use wythe_image::Digest;
 
+use super::seen::{Bad, Content, Row, Seen, lacking};
 use super::{Damage, Finding, LayerDigest, Progress, VerifyError, VerifyReport};
 use crate::index::{Access, Commit, IndexError, mark};
 use crate::recall::digest_of_file;
-use crate::record::{digest_of, sum};
+use crate::record::digest_of;
 use crate::usage::Class;
-use crate::{ResultRecord, Store, image};
+use crate::{Store, image};
 
-/// Rows to be dropped: name and `seq`, so that what was made anew meanwhile stays.
-#[derive(Default)]
-struct Bad {
-    blobs: BTreeMap<String, i64>,
-    layers: BTreeMap<String, i64>,
-    results: BTreeMap<String, i64>,
-    traces: BTreeMap<String, i64>,
-    images: BTreeSet<String>,
-}
+/// What a machine answers that has too little of something at the moment.
+const LACKS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::INTR];
 
 pub(super) struct Check<'a> {
     store: &'a Store,
@@ -44,8 +39,7 @@ impl<'a> Check<'a> {
         self.index()?;
         self.blobs(progress)?;
         self.layers(progress, layer_digest)?;
-        self.records(progress)?;
-        self.images(progress)?;
+        self.references(progress)?;
         if repair && !self.report.findings.is_empty() {
             self.repair()?;
         }
@@ -63,28 +57,32 @@ impl<'a> Check<'a> {
 
     fn blobs(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), VerifyError> {
         self.each(Class::Blobs, "blobs", progress, |check, digest, seq| {
-            let found = digest_of_file(&check.store.blob_file(&digest)).ok();
+            let path = check.store.blob_file(&digest);
+            let found = match digest_of_file(&path) {
+                Err(error) if is_lack(&error) => return Err(VerifyError::Read { path, source: error.into() }),
+                found => found.ok(),
+            };
             if found != Some(digest) {
                 check.bad.blobs.insert(digest.hex(), seq);
                 check.find(Damage::Blob { digest, found });
             }
+            Ok(())
         })
     }
 
     fn layers(&mut self, progress: &mut dyn FnMut(Progress), layer_digest: LayerDigest<'_>) -> Result<(), VerifyError> {
         self.each(Class::Layers, "layers", progress, |check, digest, seq| {
             let path = check.store.layer_fs(&digest);
-            let found = match std::fs::symlink_metadata(&path) {
-                Ok(_) => layer_digest(&path).map_err(|error| chain(&*error)),
-                Err(error) => Err(error.to_string()),
-            };
+            let found = std::fs::symlink_metadata(&path).map_err(Into::into).and_then(|_| layer_digest(&path));
             let found = match found {
-                Ok(found) if found == digest => return,
+                Ok(found) if found == digest => return Ok(()),
                 Ok(found) => format!("its content has {found}"),
-                Err(text) => text,
+                Err(source) if is_lack(&*source) => return Err(VerifyError::Read { path, source }),
+                Err(error) => chain(&*error),
             };
             check.bad.layers.insert(digest.hex(), seq);
             check.find(Damage::Layer { digest, found });
+            Ok(())
         })
     }
 
@@ -94,7 +92,7 @@ impl<'a> Check<'a> {
         class: Class,
         table: &str,
         progress: &mut dyn FnMut(Progress),
-        mut visit: impl FnMut(&mut Self, Digest, i64),
+        mut visit: impl FnMut(&mut Self, Digest, i64) -> Result<(), VerifyError>,
     ) -> Result<(), VerifyError> {
         let boot = &self.store.inner.boot;
         let sql = format!("SELECT digest FROM {table} WHERE boot IN ('', ?1) ORDER BY digest");
@@ -106,7 +104,7 @@ impl<'a> Check<'a> {
                 self.store.hold(&digest)?;
                 let seq = self.store.inner.index.row(&sql, (hex, &self.store.inner.boot), |row| row.get(0))?;
                 if let Some(seq) = seq {
-                    visit(self, digest, seq);
+                    visit(self, digest, seq)?;
                 }
             } else {
                 self.find(Damage::Index(format!("`{hex}` in {table} is not a digest")));
@@ -117,29 +115,28 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn records(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IndexError> {
-        let boot = &self.store.inner.boot;
-        let read = |sql: &str| {
-            let take = |row: &rusqlite::Row<'_>| {
-                Ok(Row {
-                    key: row.get(0)?,
-                    record: row.get(1)?,
-                    sum: row.get(2)?,
-                    seq: row.get(3)?,
-                    layer: row.get(4)?,
-                })
-            };
-            self.read(|index| index.rows(sql, [boot], take))
-        };
-        let results = read("SELECT key, record, sum, seq, layer FROM results WHERE boot IN ('', ?1) ORDER BY key")?;
-        let traces = read("SELECT key, record, sum, seq, NULL FROM traces WHERE boot IN ('', ?1) ORDER BY key")?;
-        let layers = self.good("layers", &self.bad.layers)?;
+    /// What the index says of content, as it was at one moment: builds and collections go on meanwhile.
+    fn references(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IndexError> {
+        self.store.inner.agree()?;
+        let seen = self.read(|index| Seen::read(index, &self.store.inner.boot, &self.bad))?;
+        self.records(seen.results, seen.traces, &seen.content, progress);
+        let total = seen.images.len() as u64;
+        for (hex, names, lacking) in seen.images.into_iter().filter(|(_, _, lacking)| !lacking.is_empty()) {
+            self.bad.images.insert(hex.clone());
+            self.find(Damage::Image { digest: hex, names, parts: lacking });
+        }
+        progress(Progress { class: Class::Images, done: total, total });
+        self.report.checked.insert(Class::Images, total);
+        Ok(())
+    }
+
+    fn records(&mut self, results: Vec<Row>, traces: Vec<Row>, content: &Content, progress: &mut dyn FnMut(Progress)) {
         let total = (results.len() + traces.len()) as u64;
         for row in results {
             if !row.is_whole() || !row.is_result() {
                 self.bad.results.insert(row.key.clone(), row.seq);
                 self.find(Damage::Record { key: row.key });
-            } else if let Some(layer) = row.layer.filter(|layer| !layers.contains(layer)) {
+            } else if let Some(layer) = row.layer.filter(|layer| !content.layers.contains(layer)) {
                 self.bad.results.insert(row.key.clone(), row.seq);
                 self.find(Damage::Result { key: row.key, layer });
             }
@@ -150,29 +147,6 @@ impl<'a> Check<'a> {
         }
         progress(Progress { class: Class::Records, done: total, total });
         self.report.checked.insert(Class::Records, total);
-        Ok(())
-    }
-
-    fn images(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), IndexError> {
-        let layers = self.good("layers", &self.bad.layers)?;
-        let blobs = self.good("blobs", &self.bad.blobs)?;
-        let images = self.store.images()?;
-        let total = images.len() as u64;
-        for image in images {
-            let hex = image.digest.hex();
-            let (needed_layers, needed_blobs) = self.read(|index| parts(index, &hex))?;
-            let mut missing: Vec<String> = needed_blobs.into_iter().filter(|blob| !blobs.contains(blob)).collect();
-            // A layer that is there as a blob need not be unpacked.
-            let lacks = |(layer, blob): &(String, Option<String>)| !layers.contains(layer) && blob.is_none();
-            missing.extend(needed_layers.into_iter().filter(lacks).map(|(layer, _)| layer));
-            if !missing.is_empty() {
-                self.bad.images.insert(hex.clone());
-                self.find(Damage::Image { digest: hex, names: image.names, parts: missing });
-            }
-        }
-        progress(Progress { class: Class::Images, done: total, total });
-        self.report.checked.insert(Class::Images, total);
-        Ok(())
     }
 
     fn repair(&mut self) -> Result<(), IndexError> {
@@ -188,10 +162,15 @@ impl<'a> Check<'a> {
                     index.run(sql, (name, seq))?;
                 }
             }
+            // What was made anew since it was looked at is whole again.
+            let content = Content::read(index, &self.store.inner.boot, bad)?;
+            let mut images = Vec::new();
             for image in &bad.images {
-                image::forget_image(index, image)?;
+                if !lacking(index, image, &content)?.is_empty() {
+                    image::forget_image(index, image)?;
+                    images.push(image.as_str());
+                }
             }
-            let images: Vec<&str> = bad.images.iter().map(String::as_str).collect();
             self.store.inner.write_down(index, &images, Commit::Durable)?;
             Ok::<_, IndexError>(())
         })?;
@@ -204,12 +183,6 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn good(&self, table: &str, bad: &BTreeMap<String, i64>) -> Result<BTreeSet<String>, IndexError> {
-        let sql = format!("SELECT digest FROM {table} WHERE boot IN ('', ?1)");
-        let names = self.read(|index| index.rows(&sql, [&self.store.inner.boot], |row| row.get::<_, String>(0)))?;
-        Ok(names.into_iter().filter(|name| !bad.contains_key(name)).collect())
-    }
-
     fn read<T>(&self, work: impl Fn(&Access<'_>) -> Result<T, IndexError>) -> Result<T, IndexError> {
         self.store.inner.index.read(work)
     }
@@ -219,33 +192,13 @@ impl<'a> Check<'a> {
     }
 }
 
-struct Row {
-    key: String,
-    record: String,
-    sum: String,
-    seq: i64,
-    layer: Option<String>,
-}
-
-impl Row {
-    fn is_whole(&self) -> bool {
-        digest_of(&self.key).is_some_and(|key| sum(&key, &self.record) == self.sum)
+/// Whether something could not be read for want of descriptors or memory: that says nothing about it.
+fn is_lack(error: &(dyn Error + 'static)) -> bool {
+    let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    match number {
+        Some(number) => LACKS.contains(&Errno::from_raw_os_error(number)),
+        None => error.source().is_some_and(is_lack),
     }
-
-    fn is_result(&self) -> bool {
-        let record = serde_json::from_str::<ResultRecord>(&self.record);
-        record.is_ok_and(|record| record.layer.map(|layer| layer.diff_id.hex()) == self.layer)
-    }
-}
-
-/// The layers of an image, each with the blob that has it in another form, and all its blobs.
-type Parts = (Vec<(String, Option<String>)>, Vec<String>);
-
-fn parts(index: &Access<'_>, image: &str) -> Result<Parts, IndexError> {
-    let layers = "SELECT layer, blob FROM image_layers WHERE image = ?1 ORDER BY position";
-    let blobs = "SELECT blob FROM image_blobs WHERE image = ?1 ORDER BY blob";
-    let layers = index.rows(layers, [image], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok((layers, index.rows(blobs, [image], |row| row.get(0))?))
 }
 
 /// Returns an error with its causes in one line.

@@ -2,13 +2,14 @@
 //! A damaged index is made again when the store is opened next, and loses no image.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_image::{Digest, LayerRef, Packed};
 use wythe_store::{Damage, GcPolicy, Store};
 
-use crate::support::{NOW, TestStore, build, entries, key, pack, record, tree_digest};
+use crate::support::{NOW, TestStore, build, entries, key, never_wait, pack, record, tree_digest};
 
 /// A closed store with two images of three names, a removed image, and results of which one has no layer.
 struct Kept {
@@ -201,6 +202,43 @@ fn a_mark_without_damage_changes_nothing() {
     assert_eq!(store.healed(), None);
     assert!(!Store::will_heal(&kept.store()));
     drop(store);
+    kept.check();
+}
+
+#[test]
+fn who_has_a_damaged_index_open_is_waited_for() {
+    let kept = Kept::new();
+    let mut other = Some(Store::open(&kept.store(), NOW).unwrap());
+    fs::write(kept.store().join("index.db-damaged"), "damaged\n").unwrap();
+    let mut waits = 0;
+    let store = Store::open_waiting(&kept.store(), NOW, &mut || {
+        waits += 1;
+        // Nothing is made again as long as somebody would go on with what was there before.
+        assert!(Store::will_heal(&kept.store()) && !kept.store().join("index.db-aside").exists());
+        if waits == 3 {
+            other = None;
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(store.unwrap().healed().map(|healed| healed.images), Some(2));
+    assert_eq!((waits, other.is_none()), (3, true));
+    kept.check();
+}
+
+#[test]
+fn who_does_not_wait_is_told_what_for() {
+    let kept = Kept::new();
+    let other = Store::open(&kept.store(), NOW).unwrap();
+    fs::write(kept.store().join("index.db-damaged"), "damaged\n").unwrap();
+    let error = Store::open_waiting(&kept.store(), NOW, &mut never_wait()).unwrap_err();
+    let text = format!(
+        "the index of the store in {} is damaged; it is made again once no other process uses the store: wait for them and run \
+         this again",
+        kept.store().display()
+    );
+    assert_eq!(error.to_string(), text);
+    assert!(other.result(&key("one")).unwrap().is_some(), "who has it open goes on with it");
+    drop(other);
     kept.check();
 }
 

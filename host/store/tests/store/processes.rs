@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Several processes on one store, and processes that are killed. The test binary runs itself.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -127,6 +128,31 @@ fn spawn_by(mut command: Command, role: &str, directory: &Path) -> Child {
     let text = format!("{role}\n{}\n", directory.display());
     child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     child
+}
+
+/// Returns the numbers, within their thread, of the calls by which a cycle gives back the right to write the index; none where
+/// that cannot be seen. It is byte 120 of the file beside the log (sqlite.org/walformat.html, 2.3.1).
+fn releases_of_the_write_lock() -> Vec<u32> {
+    let store = TestStore::new();
+    let log = store.root.path().join("calls");
+    let mut command = Command::new("strace");
+    if !command.arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        return Vec::new();
+    }
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-e", "trace=fcntl", "-o"]).arg(&log).arg(std::env::current_exe().unwrap());
+    spawn_by(command, "once", &store.directory()).wait().unwrap();
+    let mut made: BTreeMap<String, u32> = BTreeMap::new();
+    let mut releases = Vec::new();
+    for line in fs::read_to_string(&log).unwrap().lines() {
+        let Some((thread, call)) = line.split_once(' ').filter(|(_, call)| call.contains("fcntl(")) else { continue };
+        let number = made.entry(thread.to_owned()).or_default();
+        *number += 1;
+        if call.contains("F_UNLCK") && call.contains("l_start=120,") {
+            releases.push(*number);
+        }
+    }
+    releases
 }
 
 /// Returns what the child says, line by line.
@@ -277,6 +303,26 @@ fn check_after(what: &str, directory: &Path, said: &[String]) {
     let saved = said.iter().find_map(|line| line.strip_prefix("saved "));
     assert!(saved.is_none_or(|digest| opened.image(digest).unwrap().is_some()), "{what}");
     cycle(&opened).unwrap();
+}
+
+/// SQLite takes no notice where it cannot give a lock back, and would wait for itself later. Needs strace, and skips without.
+#[test]
+fn a_lock_that_was_not_given_back_is_not_waited_for() {
+    let releases = releases_of_the_write_lock();
+    let chosen: BTreeSet<u32> = releases.first().into_iter().chain(releases.last()).copied().collect();
+    for when in chosen {
+        for fate in ["error=EINTR", "error=ENOMEM"] {
+            let store = TestStore::new();
+            let Some(mut child) = spawn_with_fault("fcntl", fate, when, "once", &store.directory()) else { return };
+            let said: Vec<String> = lines(&mut child).collect();
+            child.wait().unwrap();
+            assert!(
+                said.iter().all(|line| line.starts_with("saved ")) && said.len() == 1,
+                "{fate} at {when}: {said:?}"
+            );
+            check_after(&format!("{fate} at {when}"), &store.directory(), &said);
+        }
+    }
 }
 
 /// A flush that fails once and then succeeds has lost what it was for. Needs strace, and skips without.

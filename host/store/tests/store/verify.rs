@@ -3,11 +3,11 @@
 use std::fs;
 
 use wythe_image::Digest;
-use wythe_store::{Class, Damage, VerifyReport};
+use wythe_store::{Class, Damage, GcPolicy, Progress, Store, VerifyReport};
 
 use crate::support::{NOW, TestStore, build, entries, flip_a_byte, key, pack, tree_digest};
 
-fn verify(store: &TestStore, repair: bool) -> VerifyReport {
+fn verify(store: &Store, repair: bool) -> VerifyReport {
     store.verify(repair, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap()
 }
 
@@ -106,4 +106,71 @@ fn records_with_flipped_bits_are_findings() {
     assert_eq!(damages(&verify(&store, true)), expected);
     assert_eq!(verify(&store, true).findings, []);
     assert_eq!(entries(&store.directory().join("active")), [""; 0]);
+}
+
+/// What is committed, saved and collected beside a check is whole at every moment, and the check must not see it otherwise: it
+/// would drop an image that was just acknowledged.
+#[test]
+fn builds_and_collections_beside_a_check_are_no_findings() {
+    let store = TestStore::new();
+    let directory = &store.directory();
+    std::thread::scope(|scope| {
+        let builder = scope.spawn(|| {
+            let policy = GcPolicy { max_age: Some(0), ..GcPolicy::default() };
+            for round in 0..150 {
+                // Another handle each time: what one has made it leases.
+                let store = Store::open(directory, NOW).unwrap();
+                let layers = ["one", "two"].map(|step| build(&store, &format!("{round}-{step}")).1);
+                let packed = pack(&layers);
+                store.save_image(&packed, &["app".into()]).unwrap();
+                assert!(store.image("app").unwrap().is_some_and(|image| image.digest == packed.digest), "{round}");
+                drop(store);
+                Store::open(directory, NOW).unwrap().gc(&policy).unwrap();
+            }
+        });
+        while !builder.is_finished() {
+            let checker = Store::open(directory, NOW).unwrap();
+            assert_eq!(checker.verify(true, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap().findings, []);
+        }
+        builder.join().unwrap();
+    });
+    assert_eq!(store.images().unwrap()[0].names, ["app"]);
+}
+
+#[test]
+fn an_image_that_is_saved_again_before_a_check_ends_stays() {
+    let store = TestStore::new();
+    let (_, layer) = build(&store, "text");
+    let packed = pack(&[layer]);
+    store.save_image(&packed, &["app".into()]).unwrap();
+    let config = packed.config_digest;
+    flip_a_byte(&store.blob_path(&config).unwrap().unwrap());
+    let mut again = |progress: Progress| {
+        if progress.class == Class::Images {
+            // Another process was as quick, and its user has built once more.
+            let other = Store::open(&store.directory(), NOW).unwrap();
+            assert_ne!(verify(&other, true).findings, []);
+            other.save_image(&packed, &["app".into()]).unwrap();
+        }
+    };
+    let report = store.verify(true, &mut again, &|path| Ok(tree_digest(path))).unwrap();
+    assert_eq!(report.findings.len(), 2, "{:?}", report.findings);
+    assert_eq!(store.images().unwrap()[0].names, ["app"]);
+    assert_eq!(verify(&store, false).findings, []);
+}
+
+#[test]
+fn want_of_descriptors_is_no_damage() {
+    let store = TestStore::new();
+    let (_, layer) = build(&store, "text");
+    store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
+    let lack = || std::io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+    let error = store.verify(true, &mut |_| (), &|_| Err(lack().into())).unwrap_err();
+    let path = store.layer_dir(&layer.diff_id).unwrap().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!("cannot verify the store: cannot read {}; nothing was changed", path.display())
+    );
+    assert_eq!(std::error::Error::source(&error).map(ToString::to_string), Some(lack().to_string()));
+    assert_eq!(verify(&store, true).findings, []);
 }
