@@ -12,6 +12,7 @@ use crate::arguments;
 use crate::definition::{arguments_given, read_text, split_assignment};
 use crate::diagnostic::Report;
 use crate::exit::Exit;
+use crate::named;
 use crate::workshop::Workshop;
 
 /// A definition that nobody wrote: one base, of the kind that claims a file.
@@ -45,7 +46,7 @@ impl Claimed {
             let kind = kind_of(file, kinds)?;
             return Ok(Some((kind, wanted.path.clone(), file.clone())));
         }
-        if wanted.path.is_file() {
+        if named::is_file(&wanted.path)? {
             let name = wanted.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(kind) = claiming(&name, kinds) else { return Ok(None) };
             let dir = wanted.path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
@@ -54,7 +55,7 @@ impl Claimed {
         for kind in kinds {
             for name in &kind.files {
                 let file = wanted.path.join(name);
-                if file.is_file() {
+                if named::is_file(&file)? {
                     return Ok(Some((kind, wanted.path.clone(), file)));
                 }
             }
@@ -153,9 +154,9 @@ fn outside(file: &Path) -> Result<String, Report> {
         return read_text(file);
     }
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Report::new(Exit::Spec, "cannot read the file from standard input").note(error.to_string()))?;
+    std::io::stdin().read_to_string(&mut text).map_err(|error| {
+        Report::new(named::fault(&error), "cannot read the file from `standard input`").note(error.to_string())
+    })?;
     Ok(text)
 }
 

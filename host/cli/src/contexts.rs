@@ -16,6 +16,7 @@ use crate::commands::block_on;
 use crate::definition::{rfc3339, split_assignment};
 use crate::diagnostic::{Report, Texts, explain};
 use crate::exit::Exit;
+use crate::named;
 use crate::workshop::{Stops, Workshop, absolute, all_kinds, store_failed};
 
 /// What is in front of the name of an image.
@@ -42,7 +43,7 @@ pub(crate) fn prepared(
             return Err(report.hint("name a directory, or `docker-image://REFERENCE` for an image of the store"));
         }
         let dir = Path::new(&value);
-        if !dir.is_dir() {
+        if !named::is_dir(dir)? {
             let report = Report::new(Exit::Spec, format!("the named context `{name}`: `{value}` is no directory"));
             return Err(report.hint(format!("for an image write `--build-context {name}=docker-image://{value}`")));
         }

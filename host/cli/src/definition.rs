@@ -15,6 +15,7 @@ use crate::claimed::Claimed;
 use crate::diagnostic::{Report, Texts, explain, warnings};
 use crate::environment::now;
 use crate::exit::Exit;
+use crate::named;
 use crate::workshop::{Workshop, absolute};
 
 mod files;
@@ -95,7 +96,7 @@ impl Definition {
         parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
     ) -> Result<Self, Report> {
         check_platform(workshop, wanted)?;
-        let is_definition = wanted.file.is_none() && wanted.path.join(DEFINITION).is_file();
+        let is_definition = wanted.file.is_none() && named::is_file(&wanted.path.join(DEFINITION))?;
         if !is_definition && let Some(claimed) = Claimed::find(workshop, wanted, kinds)? {
             return Self::of_claimed(workshop, claimed, wanted, parse);
         }

@@ -14,6 +14,7 @@ use crate::arguments;
 use crate::diagnostic::Report;
 use crate::environment::Surroundings;
 use crate::exit::Exit;
+use crate::named;
 use crate::workshop::absolute;
 
 /// Reads what is granted. Values are not fetched before a step needs them, but what names no place to fetch one from is
@@ -113,7 +114,7 @@ impl Origin {
     /// Makes sure that there is a value to fetch.
     fn check(self, id: &str, text: &str, surroundings: &Surroundings) -> Result<Value, Report> {
         let fault = |what: String| Report::new(Exit::Spec, format!("`--secret {text}`: {what}"));
-        let file = |path: PathBuf| match path.is_file() {
+        let file = |path: PathBuf| match named::is_file(&path)? {
             true => Ok(path),
             false => Err(fault(format!("there is no file `{}`", path.display()))),
         };
@@ -124,7 +125,7 @@ impl Origin {
             }
             Self::Named => match surroundings.bytes(id) {
                 Some(value) => Ok(Value::Known(value)),
-                None if Path::new(id).is_file() => Ok(Value::File(id.into())),
+                None if named::is_file(Path::new(id))? => Ok(Value::File(id.into())),
                 None => Err(fault(format!("there is neither a variable nor a file `{id}`"))),
             },
             Self::File(path) => file(path).map(Value::File),
@@ -189,7 +190,7 @@ fn agent(text: &str, surroundings: &Surroundings) -> Result<(String, PathBuf), R
         }
     };
     let is_socket =
-        std::fs::metadata(&socket).is_ok_and(|found| std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()));
+        named::look(&socket)?.is_some_and(|found| std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()));
     if !is_socket {
         let report = fault(format!("`{}` is not the socket of an agent", socket.display()));
         return Err(report.hint("keys are not passed on, only an agent that holds them: `ssh-add KEY`"));
@@ -203,7 +204,7 @@ fn volume(text: &str) -> Result<(String, PathBuf), Report> {
         Some((name, dir)) if !name.is_empty() => (name, Path::new(dir)),
         _ => return Err(fault(Exit::Usage, "it is not of the form NAME=DIR".to_owned())),
     };
-    if !dir.is_dir() {
+    if !named::is_dir(dir)? {
         return Err(fault(Exit::Spec, format!("there is no directory `{}`", dir.display())));
     }
     Ok((name.to_owned(), absolute(dir)?))

@@ -14,6 +14,7 @@ mod diagnostic;
 mod environment;
 mod exit;
 mod grants;
+mod named;
 mod print;
 mod render;
 mod size;
@@ -58,7 +59,7 @@ pub fn main() -> ExitCode {
     }
     // Who acts on the exit code must be able to rely on the data.
     let written = |status| match print::finish() {
-        Err(error) => Err(Report::caused(Exit::World, "cannot write to standard output", &error)
+        Err(error) => Err(Report::caused(Exit::World, "cannot write `standard output`", &error)
             .note("what was to be done is done: only the answer is lost")),
         Ok(()) => Ok(status),
     };

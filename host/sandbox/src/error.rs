@@ -26,6 +26,12 @@ pub enum RunError {
     /// The processes of the sandbox are gone and did not say how the command ended: they were killed from outside.
     #[error("the sandbox was killed from outside")]
     Lost,
+    /// The process that keeps the sandbox ended by itself and did not get to say why. Its loader may have said so, as output.
+    #[error("the sandbox ended without saying why (exit status {code})")]
+    Silent {
+        /// Its exit status.
+        code: i32,
+    },
 }
 
 /// Which part of a request could not be carried out. Found out by another process, hence a plain value.

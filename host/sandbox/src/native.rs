@@ -2,7 +2,7 @@
 //! The driver that needs nothing but the kernel: it executes its own binary again.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -161,7 +161,11 @@ impl Running {
     fn send(&self, order: &Order<'_>, input: Input, stdin: Option<BorrowedFd<'_>>) -> Result<(), RunError> {
         let (inputs, limits) = (Cow::Borrowed(&order.request.inputs), order.request.tuning.limits);
         let message = Start { inputs, input, limits, runtime: order.runtime.clone() };
-        wire::send(&self.socket, &message, stdin).map_err(start("send the request"))
+        match wire::send(&self.socket, &message, stdin) {
+            // The keeper has left before it heard all. What it had to say is still to be heard.
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Ok(()),
+            sent => sent.map_err(start("send the request")),
+        }
     }
 
     /// Takes what the sandbox has to say. False when it has said all.
@@ -196,7 +200,7 @@ impl Running {
     }
 
     fn outcome(mut self, began: Instant, limits: &Limits) -> Result<RunOutcome, RunError> {
-        self.keeper.wait().map_err(start("wait for the end"))?;
+        let status = self.keeper.wait().map_err(start("wait for the end"))?;
         let reports = std::mem::take(&mut self.heard);
         let usage = |usage: Usage| Usage { wall: began.elapsed(), ..usage };
         // However the command took it: what it did after that is not what it does.
@@ -216,7 +220,7 @@ impl Running {
             (Some((_, Some(signal), used)), None, None) if reports.ready => {
                 Ok(RunOutcome { ending: Ending::Signaled(signal), usage: usage(used) })
             }
-            _ => Err(RunError::Lost),
+            _ => Err(status.code().map_or(RunError::Lost, |code| RunError::Silent { code })),
         }
     }
 }

@@ -73,6 +73,7 @@ fn open(path: &Path) -> io::Result<OwnedFd> {
 /// Runs something in a thread of its own: the network is a property of threads, and this one's is to stay.
 fn in_a_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
-        scope.spawn(work).join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+        let thread = std::thread::Builder::new().name("network".into()).spawn_scoped(scope, work)?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
     })
 }

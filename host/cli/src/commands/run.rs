@@ -16,6 +16,7 @@ use crate::commands::block_on;
 use crate::definition::split_assignment;
 use crate::diagnostic::{Report, is_the_commands_fault, of_limit};
 use crate::exit::Exit;
+use crate::named;
 use crate::print;
 use crate::workshop::{Stops, Workshop, absolute, find_image, store_failed};
 
@@ -104,7 +105,7 @@ fn volume(store: &Store, text: &str) -> Result<ProgramVolume, Report> {
     };
     let source = if from.starts_with(['/', '.']) {
         let dir = absolute(Path::new(from))?;
-        if !dir.is_dir() {
+        if !named::is_dir(&dir)? {
             return Err(fault(Exit::Spec, format!("there is no directory `{from}`")));
         }
         VolumeSource::Directory(dir)

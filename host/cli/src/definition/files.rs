@@ -10,13 +10,14 @@ use wythe_plan::{Kind, Lock, ParseLockError};
 use super::{DEFINITION, LARGEST_TEXT};
 use crate::diagnostic::Report;
 use crate::exit::Exit;
+use crate::named;
 
 pub(super) fn find(path: &Path, kinds: &[Kind]) -> Result<PathBuf, Report> {
-    if !path.is_dir() {
+    if !named::is_dir(path)? {
         return Ok(path.to_owned());
     }
     let file = path.join(DEFINITION);
-    if file.is_file() {
+    if named::is_file(&file)? {
         return Ok(if path == Path::new(".") { PathBuf::from(DEFINITION) } else { file });
     }
     let claimed = kinds.iter().flat_map(|kind| &kind.files).map(|name| format!(" and no `{name}`"));
@@ -27,7 +28,8 @@ pub(super) fn find(path: &Path, kinds: &[Kind]) -> Result<PathBuf, Report> {
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Report> {
     let failed = |error: &std::io::Error| {
-        let report = Report::new(Exit::Spec, format!("cannot read `{}`", path.display())).note(error.to_string());
+        let report =
+            Report::new(named::fault(error), format!("cannot read `{}`", path.display())).note(error.to_string());
         match error.kind() {
             std::io::ErrorKind::NotFound => {
                 report.hint(format!("name a directory with a `{DEFINITION}`, or the file itself"))
@@ -49,7 +51,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Report> {
 
 /// Reads a lock and returns its text with it; one that is not there, or is empty, locks nothing.
 pub(super) fn read_lock(path: &Path) -> Result<(String, Lock), Report> {
-    let text = if path.exists() { read_text(path)? } else { String::new() };
+    let text = if named::look(path)?.is_some() { read_text(path)? } else { String::new() };
     let lock = if text.is_empty() { Lock::default() } else { parse_lock(path, &text)? };
     Ok((text, lock))
 }

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use wythe_sandbox::{Ending, RunError};
+use wythe_sandbox::{Ending, Native, RunError, Sandbox as _, Stdio, Stream};
 use wythe_sys::cancel::Cancel;
 
 use crate::support::Sand;
@@ -21,6 +21,7 @@ crate::tests![
     a_stopped_command_can_be_cancelled,
     the_caller_s_death_is_the_command_s,
     a_sink_that_panics_leaves_nothing_behind,
+    a_keeper_that_ends_before_it_hears_the_request_is_told,
 ];
 
 /// How many processes of the machine have `mark` among their arguments.
@@ -174,4 +175,20 @@ fn a_sink_that_panics_leaves_nothing_behind() {
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     assert!(panicked.is_err());
     assert_eq!(census(&mark), 0);
+}
+
+/// The request is longer than what a socket holds, so that it cannot be sent to somebody who is not there.
+fn a_keeper_that_ends_before_it_hears_the_request_is_told() {
+    let sand = Sand::new(&["true", &"x".repeat(1 << 20)]);
+    let mut sink = |_: Stream, _: &[u8]| ();
+    let run = |program: &str, sink: &mut dyn FnMut(Stream, &[u8])| {
+        Native::new(program.into()).run(&sand.request, Stdio::Captured(sink), &Cancel::new().unwrap())
+    };
+    let error = run("/bin/false", &mut sink).unwrap_err();
+    assert_eq!(error.to_string(), "the sandbox ended without saying why (exit status 1)");
+    // One that ends well and says nothing has been replaced by something else.
+    assert_eq!(
+        run("/bin/true", &mut sink).unwrap_err().to_string(),
+        "the sandbox ended without saying why (exit status 0)"
+    );
 }

@@ -56,11 +56,14 @@ impl Agent {
                     break;
                 }
                 let real = real.clone();
-                // A connection ends with the command that made it; how is the client's business.
-                std::thread::spawn(move || stream.and_then(|client| relay(client, UnixStream::connect(real)?)));
+                // A connection ends with the command that made it; how is the client's business. Where there is no thread for it,
+                // it ends at once.
+                let relayed = move || stream.and_then(|client| relay(client, UnixStream::connect(real)?));
+                drop(std::thread::Builder::new().name("agent".into()).spawn(relayed));
             }
         };
-        Ok(Self { path, ended, listener, thread: Some(std::thread::spawn(serve)) })
+        let thread = std::thread::Builder::new().name("agents".into()).spawn(serve)?;
+        Ok(Self { path, ended, listener, thread: Some(thread) })
     }
 
     /// Returns the socket.
