@@ -4,33 +4,44 @@
 //! A reader that has gone away (`wythe images | head -1`) is no failure. A disk that does not take the data is one.
 
 use std::io::{self, Write as _};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::retry_on_intr;
 
 /// What became of the first write to standard output that failed.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Writes a line of data. Where that fails, [`finish`] tells of it.
 pub(crate) fn to_stdout(line: &str) {
-    note(writeln!(io::stdout().lock(), "{line}"));
+    note(write_all(format!("{line}\n").as_bytes()));
+}
+
+/// Writes without a buffer: from one, what could not be written would be written later, behind the message that says so.
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = retry_on_intr(|| rustix::io::write(rustix::stdio::stdout(), bytes))?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 fn note(written: io::Result<()>) {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            FAILURE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+            FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
         _ => {}
     }
 }
 
-/// Writes what is left of the data.
+/// Writes what is left of the data that was written otherwise.
 ///
 /// # Errors
 ///
 /// Where some of it could not be written, unless nobody reads it.
 pub(crate) fn finish() -> io::Result<()> {
     note(io::stdout().lock().flush());
-    FAILURE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take().map_or(Ok(()), Err)
+    FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
 }
 
 /// Writes a line for people.

@@ -86,6 +86,7 @@ impl Store {
             }
             Ok::<_, CommitError>(and(index)?)
         })?;
+        self.inner.distrust.was_made(&digest);
         if let Some(old) = old {
             // The next sweep tries again.
             let _ = claim::sweep_entry(&self.inner, &old);
@@ -117,7 +118,7 @@ impl Store {
             size = find()?;
         }
         let layer = size.map(|size| LayerRef { diff_id: *diff_id, size: unsigned(size) });
-        Ok(layer.filter(|_| is_there))
+        Ok(if is_there && layer.is_some() && self.is_sound(diff_id)? { layer } else { None })
     }
 
     /// Whether the directory of a layer is there. A disk that does not answer does not say no.

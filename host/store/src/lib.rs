@@ -47,6 +47,7 @@ mod blob;
 mod boot;
 mod cache;
 mod claim;
+mod distrust;
 mod gc;
 mod heal;
 mod image;

@@ -14,6 +14,7 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use wythe_image::Digest;
 
+use crate::distrust::Distrust;
 use crate::heal::{self, HealError, Healed};
 use crate::index::{self, Index, IndexError, mark};
 use crate::lease::{self, Leases};
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     healed: Option<Healed>,
     /// Blobs whose bytes were found right.
     pub(crate) checked: Mutex<BTreeSet<Digest>>,
+    pub(crate) distrust: Distrust,
     pub(crate) uses: Uses,
     pub(crate) layer_bytes: LayerBytes,
     pub(crate) boot: String,
@@ -213,6 +215,7 @@ impl Store {
             checked: Mutex::default(),
             root,
             index,
+            distrust: Distrust::default(),
             uses: Uses::default(),
             layer_bytes: LayerBytes::default(),
             boot,

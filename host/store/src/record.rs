@@ -2,7 +2,9 @@
 //! What records of all kinds share: trust, check sums, and notes of their use.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use wythe_image::Digest;
@@ -24,6 +26,14 @@ pub enum RecordError {
     /// What is asked for cannot be protected from collection.
     #[error("cannot lock content of the store")]
     Lease(#[source] io::Error),
+    /// Content that is to be read before it is used cannot be read at the moment, which says nothing about it.
+    #[error("cannot read {}", path.display())]
+    Unread {
+        /// The content.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 /// Kinds of records that remember when they were last used.

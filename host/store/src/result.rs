@@ -73,7 +73,8 @@ impl Store {
                 // A collection may have come between looking and locking.
                 continue;
             }
-            let is_there = known == Some(layer.size) && self.has_layer_fs(&layer.diff_id)?;
+            let is_there =
+                known == Some(layer.size) && self.has_layer_fs(&layer.diff_id)? && self.is_sound(&layer.diff_id)?;
             return Ok(is_there.then_some(record));
         }
     }

@@ -7,14 +7,19 @@ mod seen;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use wythe_image::Digest;
 
 use crate::Store;
 use crate::index::IndexError;
 use crate::record::RecordError;
 use crate::usage::Class;
+
+/// What a machine answers that has too little of something at the moment.
+const LACKS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::INTR];
 
 /// How far a check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,5 +147,14 @@ impl Store {
         layer_digest: LayerDigest<'_>,
     ) -> Result<VerifyReport, VerifyError> {
         check::Check::new(self).run(repair, progress, layer_digest)
+    }
+}
+
+/// Whether something could not be read for want of descriptors or memory: that says nothing about it.
+pub(crate) fn is_lack(error: &(dyn Error + 'static)) -> bool {
+    let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    match number {
+        Some(number) => LACKS.contains(&Errno::from_raw_os_error(number)),
+        None => error.source().is_some_and(is_lack),
     }
 }

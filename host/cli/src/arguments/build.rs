@@ -21,6 +21,7 @@ Examples:
   wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
   wythe build --locked --offline     from what is in the store, without any network
   wythe build --rebuild run          run that step again even where its result is known
+  wythe build --verify               where the disk is not to be trusted
   wythe build --on-failure=shell     look around where a step failed
   wythe build -o type=local,dest=out the files of the image, in a directory
   wythe build --call outline         what a claimed file lets you choose")]
@@ -41,6 +42,10 @@ pub(crate) struct Build {
     /// Run every step again; as does WYTHE_FORCE_BUILD=1
     #[arg(long, visible_alias = "no-cache")]
     pub(crate) rebuild_all: bool,
+    /// Read every layer of the store that this build uses before it is used, and make again what has changed on the disk. Takes
+    /// as long as reading takes
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// Do without the limits of processors, memory and processes that steps have, where they cannot be kept
     #[arg(long)]
     pub(crate) no_limits: bool,

@@ -38,6 +38,9 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
     let begun = Instant::now();
     let outputs = build.outputs.iter().map(|text| Output::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let store = workshop.store()?;
+    if build.verify {
+        store.verify_before_use(|dir| Ok(wythe_snapshot::layer_digest(dir)?.0));
+    }
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
     let wanted = contexts::prepared(workshop, &store, &plugins, &build.definition)?;
     let mut definition = Definition::read_remembering(workshop, &wanted, plugins.kinds(), &store)?;
@@ -66,6 +69,11 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
         let engine = Engine::new(Parts { keeps_scenes: build.on_failure.is_some(), ..parts });
         Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
     })?;
+    for layer in store.found_damaged() {
+        print::to_stderr(&format!(
+            "layer {layer} had changed on the disk: it is removed, and made again where it is needed"
+        ));
+    }
     let scene = outcome.images.iter_mut().find_map(|image| image.as_mut().err()?.take_scene());
     if build.progress != Progress::Quiet && build.progress != Progress::Json {
         let texts = definition.texts();

@@ -2,21 +2,16 @@
 //! The steps of a check.
 
 use std::error::Error;
-use std::io;
 
-use rustix::io::Errno;
 use wythe_image::Digest;
 
 use super::seen::{Bad, Content, Row, Seen, lacking};
-use super::{Damage, Finding, LayerDigest, Progress, VerifyError, VerifyReport};
+use super::{Damage, Finding, LayerDigest, Progress, VerifyError, VerifyReport, is_lack};
 use crate::index::{Access, Commit, IndexError, mark};
 use crate::recall::digest_of_file;
 use crate::record::digest_of;
 use crate::usage::Class;
 use crate::{Store, image};
-
-/// What a machine answers that has too little of something at the moment.
-const LACKS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::INTR];
 
 pub(super) struct Check<'a> {
     store: &'a Store,
@@ -189,15 +184,6 @@ impl<'a> Check<'a> {
 
     fn find(&mut self, damage: Damage) {
         self.report.findings.push(Finding { damage, is_repaired: false });
-    }
-}
-
-/// Whether something could not be read for want of descriptors or memory: that says nothing about it.
-fn is_lack(error: &(dyn Error + 'static)) -> bool {
-    let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-    match number {
-        Some(number) => LACKS.contains(&Errno::from_raw_os_error(number)),
-        None => error.source().is_some_and(is_lack),
     }
 }
 

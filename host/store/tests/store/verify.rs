@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wythe_image::Digest;
 use wythe_store::{Class, Damage, GcPolicy, Progress, Store, VerifyReport};
@@ -173,4 +175,36 @@ fn want_of_descriptors_is_no_damage() {
     );
     assert_eq!(std::error::Error::source(&error).map(ToString::to_string), Some(lack().to_string()));
     assert_eq!(verify(&store, true).findings, []);
+}
+
+#[test]
+fn a_layer_is_read_before_it_is_used_where_that_is_asked_for() {
+    let store = TestStore::new();
+    let (good, _) = build(&store, "good");
+    let (bad, layer) = build(&store, "text");
+    store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
+    let file = store.layer_dir(&layer.diff_id).unwrap().unwrap().join("etc/file");
+    fs::write(&file, "tent").unwrap();
+    let store = store.reopen(NOW);
+    assert!(store.result(&bad).unwrap().is_some(), "nobody has asked");
+    let store = store.reopen(NOW);
+    let read = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&read);
+    store.verify_before_use(move |path| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(tree_digest(path))
+    });
+    assert!(store.result(&good).unwrap().is_some() && store.result(&good).unwrap().is_some());
+    assert_eq!(read.load(Ordering::Relaxed), 1, "once is enough");
+    assert_eq!(store.result(&bad).unwrap(), None);
+    assert_eq!(store.found_damaged(), [layer.diff_id]);
+    // The image that has it does not bring it back.
+    assert_eq!(store.images().unwrap()[0].names, ["app"]);
+    assert_eq!(store.layer(&layer.diff_id).unwrap(), None);
+    build(&store, "text");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "text");
+    assert!(store.layer(&layer.diff_id).unwrap().is_some());
+    assert_eq!(read.load(Ordering::Relaxed), 2, "what was just made is not read");
+    store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
+    assert_eq!(verify(&store.reboot(NOW), true).findings, []);
 }
