@@ -155,3 +155,26 @@ fn a_damaged_index_is_made_again_by_the_next_command() {
     bench.wythe(&["store", "gc"]).stdout();
     assert!(!bench.store().join("index.db-aside").exists());
 }
+
+/// Who reads no more has seen enough; a disk that takes no more has lost the answer.
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let (bench, digest) = built();
+    let to = |place: &str, args: &[&str]| {
+        let file = std::fs::File::options().write(true).open(place).unwrap();
+        let ended = bench.command(args).stdout(file).output().unwrap();
+        (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+    };
+    for args in [&["images"][..], &["inspect", "hello:1"], &["build", "-t", "hello:1"], &["completions", "bash"]] {
+        let (code, stderr) = to("/dev/full", args);
+        let text = "error: cannot write `standard output`\n  No space left on device (os error 28)\n";
+        assert_eq!(code, Some(5), "{args:?}: {stderr}");
+        assert!(stderr.contains(text), "{args:?}: {stderr}");
+        assert_eq!(to("/dev/null", args).0, Some(0), "{args:?}");
+    }
+    assert_eq!(json(&bench.wythe(&["inspect", "hello:1"]).stdout())["digest"], digest.as_str());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = bench.command(&["images"]).stdout(writer).output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), Vec::new()), "nobody reads");
+}

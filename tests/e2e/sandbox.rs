@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a step sees. The image is the host's busybox in a directory of its own.
 
-use wythe_tests::Bench;
+use wythe_tests::{Bench, is_installed};
 
 pub(crate) const BASE: &str = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"root\"\nto = \"/\"\n";
 
@@ -102,4 +102,26 @@ fn a_program_in_an_image_gets_its_arguments_and_gives_its_status() {
     assert_eq!(wrote.code, Some(0), "{}", wrote.stderr);
     let gone = bench.wythe(&["run", "--entrypoint", "/bin/test", "box", "--", "-e", "/new"]);
     assert_eq!(gone.code, Some(1), "what a program wrote was kept");
+}
+
+/// What goes wrong in the process that keeps a sandbox is told, also before it has heard what it is to do. The fourth `dup2` of
+/// its life is the first of its own. Needs strace, and skips without.
+#[test]
+fn a_keeper_that_fails_at_once_says_why() {
+    let Some(bench) = Bench::with_busybox() else { return };
+    if !is_installed("strace") {
+        return;
+    }
+    with_run(&bench, &["true"], "");
+    let inner = bench.command(&["build", "--progress=plain"]);
+    let mut command = std::process::Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=dup2", "-e", "inject=dup2:error=ENOMEM:when=4"]);
+    command.arg(inner.get_program()).args(inner.get_args()).current_dir(bench.dir()).env("WYTHE_HOME", bench.store());
+    let ended = command.output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(5), "{stderr}");
+    assert!(
+        stderr.contains("make room for the command's input") && stderr.contains("Cannot allocate memory"),
+        "{stderr}"
+    );
 }
