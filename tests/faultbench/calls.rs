@@ -12,7 +12,7 @@ use fastrand::Rng;
 use crate::invariants::{Class, Verdict};
 use crate::kills::fields;
 use crate::operation::Operation;
-use crate::process::{must, run};
+use crate::process::{self, must, run};
 use crate::stage::Stage;
 
 /// Calls, each with what it does: it **C**hanges something, **W**rites, **R**eads (or removes), **O**pens something, asks the
@@ -58,21 +58,29 @@ const FLUSHES: [&str; 3] = ["fsync", "fdatasync", "syncfs"];
 /// `operation:call:fate:number`
 pub(crate) fn points(stage: &Stage, amount: usize, random: &mut Rng) -> Result<Vec<String>, String> {
     must("strace", &["-V"]).map_err(|_| "needs strace".to_owned())?;
-    let mut points = Vec::new();
+    let mut groups = Vec::new();
     for operation in Operation::ALL {
         let counts = counts(stage, operation)?;
         for (fate, _, to) in FATES {
             for (call, _) in CALLS.iter().filter(|(_, does)| does.contains(|what| to.contains(what))) {
                 let most = counts.get(*call).copied().unwrap_or(0);
-                points.extend((1..=most).map(|number| format!("{operation}:{call}:{fate}:{number}")));
+                groups.push((1..=most).map(|number| format!("{operation}:{call}:{fate}:{number}")).collect::<Vec<_>>());
             }
         }
     }
-    if amount < points.len() {
-        random.shuffle(&mut points);
-        points.truncate(amount);
+    Ok(chosen(groups, amount, random))
+}
+
+/// Chooses points: one of each group, then another one of each. Calls that are seldom made fail as seldom otherwise.
+fn chosen(mut groups: Vec<Vec<String>>, amount: usize, random: &mut Rng) -> Vec<String> {
+    if amount >= groups.iter().map(Vec::len).sum() {
+        return groups.concat();
     }
-    Ok(points)
+    random.shuffle(&mut groups);
+    groups.iter_mut().for_each(|group| random.shuffle(group));
+    let longest = groups.iter().map(Vec::len).max().unwrap_or(0);
+    let rounds = (0..longest).flat_map(|round| groups.iter().filter_map(move |group| group.get(round)));
+    rounds.take(amount).cloned().collect()
 }
 
 /// Returns how often each call is made by the thread that makes it most often.
@@ -128,6 +136,11 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     let log = fs::read_to_string(&log).unwrap_or_default();
     let mut verdict =
         Verdict { is_struck: log.contains("(INJECTED)") || log.contains("SIGKILL"), ..Verdict::default() };
+    if is_impossible(&log, fate) {
+        // Whatever became of it, it is no news of a machine that there is.
+        drop(process::leftovers());
+        return Ok(Verdict::default());
+    }
     // Before `main` it is the loader that fails, in its own words.
     let is_loading = ended.stderr.contains("error while loading shared libraries");
     let is_killed = fate == "KILL" && ended.signal.is_some();
@@ -155,6 +168,19 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     Ok(verdict)
 }
 
+/// Whether a call failed as it never does, and so proves nothing: with a disk's error where there is no disk, or interrupted
+/// where it does not wait (eventfd(2); the async runtime takes for granted that it can wake its threads).
+fn is_impossible(log: &str, fate: &str) -> bool {
+    let never = |line: &str| match fate {
+        "ENOSPC" | "EDQUOT" | "EIO" | "EROFS" => {
+            ["<anon_inode:", "<pipe:", "<socket:"].iter().any(|place| line.contains(place))
+        }
+        "EINTR" => line.contains("write(") && line.contains("<anon_inode:[eventfd]>"),
+        _ => false,
+    };
+    log.lines().filter(|line| line.contains("(INJECTED)")).any(never)
+}
+
 /// Whether a message of the program was among the writes that failed: every thread counts its own calls, so two things may go
 /// wrong at one point.
 fn is_silenced(log: &str) -> bool {
@@ -167,8 +193,13 @@ fn failure_below(log: &str) -> Option<&str> {
     // `12 fsync(7</a/directory>) = 0`
     let flushed = |line: &str| Some(line.split_once('<')?.1.split_once('>')?.0.to_owned());
     let mut before = BTreeSet::new();
-    for line in log.lines() {
+    for (number, line) in log.lines().enumerate() {
         let Some(place) = flushed(line) else { continue };
+        // What was interrupted has lost nothing, and is done again.
+        let is_done = |later: &str| later.ends_with("= 0") && flushed(later).as_ref() == Some(&place);
+        if line.contains("EINTR") && log.lines().skip(number).any(is_done) {
+            continue;
+        }
         if line.contains("(INJECTED)") && !(Path::new(&place).is_dir() && before.contains(&place)) {
             return Some(line);
         }

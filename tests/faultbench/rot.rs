@@ -64,8 +64,19 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
             verdict.breach(Class::Damaged, format!("{operation}: the index is not made again: {}", ended.describe()));
         }
     }
-    // A layer is not read as a whole before a step reads a part of it.
+    // A layer is not read as a whole before a step reads a part of it, unless that is asked for.
     verdict.excuse(|breach| path.starts_with("layers/") && breach.what.starts_with("build printed"));
+    if path.starts_with("layers/") {
+        let place = stage.fresh()?;
+        flip(&place.join("store").join(path), number(byte)?, number(bit)?)?;
+        let mut careful = Operation::Build.command(stage, &place);
+        careful.arg("--verify");
+        let ended = run(careful, &stage.dir)?;
+        if ended.code != Some(0) || ended.stdout.trim() != stage.app {
+            let what = format!("with `--verify`: `{}`, {}", ended.stdout.trim(), ended.describe());
+            verdict.breach(Class::Damaged, what);
+        }
+    }
     let place = stage.fresh()?;
     flip(&place.join("store").join(path), number(byte)?, number(bit)?)?;
     if path.starts_with("index.db") {
