@@ -148,10 +148,10 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
         judge(&mut verdict, stage, operation, &ended, fate, known.1);
     }
     if is_silenced(&log) {
-        // The code is all that can be told where what was said did not arrive.
-        verdict.breaches.retain(|breach| {
-            !["no message", "the cause is", "the place is"].iter().any(|what| breach.what.starts_with(what))
-        });
+        // The code is all that can be told where what was said did not arrive; 3 is that of a command that met the error itself.
+        let by_command = format!("{operation} ended with exit code 3");
+        let unsaid = ["no message", "the cause is", "the place is", by_command.as_str()];
+        verdict.breaches.retain(|breach| !unsaid.iter().any(|what| breach.what.starts_with(what)));
     }
     if PLACELESS.contains(&call) {
         verdict.breaches.retain(|breach| !breach.what.starts_with("the place is not told"));
