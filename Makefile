@@ -28,7 +28,7 @@ bench: setup     ## Measure, beside the peers that are installed; BENCH="--quick
 	cargo build --release --package wythe-plugin --example plan_time
 	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE) --runs $(RUNS) $(BENCH)
 
-faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (about a second a point, three hours and more; root, strace, e2fsprogs)
+faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (half a second of processor time a point, hours in all; root, strace, e2fsprogs)
 	cargo build --release --package wythe-cli
 	cargo run --release --quiet --package wythe-tests --bin faultbench -- --wythe $(WYTHE) --control $(FAULTS)
 
