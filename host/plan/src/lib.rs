@@ -18,6 +18,7 @@ mod lock;
 mod op;
 mod package;
 mod planner;
+mod sandbox_options;
 pub mod spec;
 
 pub use core_steps::{CORE_KINDS, plan_core_step};
@@ -32,4 +33,7 @@ pub use package::{Inventory, Package};
 pub use planner::{
     Fact, FactAnswer, Finding, Kind, Offer, Offering, PlanError, Problem, Severity, StepCall, StepPlanner, TextPlace,
     Trace, World,
+};
+pub use sandbox_options::{
+    ExtraHost, ExtraHostError, NamedUlimit, SandboxOptions, ULIMITS, USUAL_SHM_SIZE, Ulimit, UlimitError,
 };

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, Healthcheck};
 
-use crate::VertexId;
+use crate::{SandboxOptions, VertexId};
 
 /// A file on the network, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -359,6 +359,9 @@ pub struct Run {
     /// Whether the sandbox is asked to be none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
+    /// What the sandbox is like beyond that.
+    #[serde(default, skip_serializing_if = "SandboxOptions::is_usual")]
+    pub sandbox: Box<SandboxOptions>,
 }
 
 impl Run {
@@ -377,6 +380,7 @@ impl Run {
             network: Network::None,
             devices: Vec::new(),
             insecure: false,
+            sandbox: Box::default(),
         }
     }
 }

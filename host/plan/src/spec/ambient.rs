@@ -3,6 +3,7 @@
 
 mod limits;
 mod read;
+mod sandbox;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -13,13 +14,28 @@ use super::toml_value::child;
 pub(super) use read::{NAME_HINT, is_name};
 
 use super::{Code, Diagnostic, Places};
-use crate::{Fragment, Mount, MountSource, Network, Run};
+use crate::{Fragment, Mount, MountSource, Network, Run, SandboxOptions};
 pub use limits::Limits;
 pub use secret::{SecretPlace, SecretUse};
 
 /// The options of every step that this version honours.
-pub(super) const NAMES: [&str; 13] = [
-    "cpu", "disk", "env", "force", "memory", "name", "network", "pids", "secrets", "ssh", "timeout", "user", "volumes",
+pub(super) const NAMES: [&str; 16] = [
+    "cpu",
+    "disk",
+    "env",
+    "extra-hosts",
+    "force",
+    "memory",
+    "name",
+    "network",
+    "pids",
+    "secrets",
+    "shm-size",
+    "ssh",
+    "timeout",
+    "ulimits",
+    "user",
+    "volumes",
 ];
 
 /// The options of every step that later versions bring. They are refused: an ignored device makes a wrong image.
@@ -51,6 +67,8 @@ pub struct Ambient {
     pub ssh: Option<String>,
     /// Named volumes of the step's commands, by the path at which they are mounted.
     pub volumes: BTreeMap<String, String>,
+    /// What the sandbox of the step's commands is like.
+    pub sandbox: SandboxOptions,
 }
 
 /// Where commands find the socket of the ssh agent.
@@ -69,6 +87,7 @@ impl Ambient {
             if let Some(user) = &self.user {
                 run.user = Some(user.clone());
             }
+            self.sandbox.lay_over(&mut run.sandbox);
             self.grant(run);
         }
     }
@@ -119,6 +138,9 @@ impl Ambient {
             "secrets" => self.secrets = secret::secrets(value)?,
             "ssh" => self.ssh = secret::ssh(value)?,
             "volumes" => self.volumes = read::volumes(value)?,
+            "extra-hosts" => sandbox::extra_hosts(value)?.into_iter().for_each(|host| self.sandbox.add_host(host)),
+            "shm-size" => self.sandbox.set_shm_size(limits::size("shm-size", value)?),
+            "ulimits" => sandbox::ulimits(value)?.into_iter().for_each(|limit| self.sandbox.set_ulimit(limit)),
             later => return Err(not_available(later).into()),
         }
         Ok(())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The spec as a value.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -92,6 +93,8 @@ struct Asked<'a> {
     network: &'a Option<Network>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: &'a Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extra_hosts: &'a BTreeMap<String, Vec<IpAddr>>,
 }
 
 impl Step {
@@ -131,8 +134,10 @@ impl Step {
     /// what surrounds the commands that a resolver runs.
     #[must_use]
     pub fn options_digest(&self) -> Digest {
-        let Ambient { name: _, env, network, user, force: _, limits: _, secrets: _, ssh: _, volumes: _ } =
+        let Ambient { name: _, env, network, user, force: _, limits: _, secrets: _, ssh: _, volumes: _, sandbox } =
             &self.ambient;
-        Digest::of(&to_canonical_json(&Asked { kind: &self.kind, options: &self.options, env, network, user }))
+        let extra_hosts = &sandbox.extra_hosts;
+        let asked = Asked { kind: &self.kind, options: &self.options, env, network, user, extra_hosts };
+        Digest::of(&to_canonical_json(&asked))
     }
 }

@@ -91,7 +91,7 @@ fn pids(value: &Value) -> Result<u32, Diagnostic> {
     })
 }
 
-fn size(name: &str, value: &Value) -> Result<u64, Diagnostic> {
+pub(super) fn size(name: &str, value: &Value) -> Result<u64, Diagnostic> {
     let read = match value {
         Value::Number(bytes) => bytes.as_u64().filter(|bytes| *bytes > 0),
         Value::String(text) => parse_size(text),
