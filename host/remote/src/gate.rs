@@ -19,7 +19,8 @@ mod admit;
 mod reach;
 mod serve;
 
-use std::net::TcpListener;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ const MOST_CONNECTIONS: usize = 512;
 pub struct GateOptions {
     /// What may be reached.
     pub hosts: Vec<HostEntry>,
+    /// Names that lead where somebody says, whatever is asked otherwise. They are reached without the machine's proxies.
+    pub extra_hosts: BTreeMap<String, Vec<IpAddr>>,
     /// The machine's own proxies.
     pub proxies: MachineProxies,
     /// How long a connection may take to come about.
@@ -77,7 +80,7 @@ impl Gate {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let account = Arc::new(Account::default());
-        let way = Way::new(&options.proxies, options.connect_timeout);
+        let way = Way::new(&options);
         let service =
             Arc::new(serve::Service { doorkeeper: Doorkeeper::new(options.hosts), way, account: Arc::clone(&account) });
         let serving = tokio::spawn(accept(listener, service)).abort_handle();

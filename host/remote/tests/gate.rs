@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -34,10 +35,18 @@ fn server(answer: &'static str) -> (u16, mpsc::Receiver<String>) {
 }
 
 fn gate(hosts: &[String], proxies: MachineProxies) -> (Gate, SocketAddr) {
+    gate_knowing(hosts, proxies, BTreeMap::new())
+}
+
+fn gate_knowing(
+    hosts: &[String],
+    proxies: MachineProxies,
+    extra_hosts: BTreeMap<String, Vec<IpAddr>>,
+) -> (Gate, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-    let options = GateOptions { hosts, proxies, connect_timeout: Duration::from_secs(10) };
+    let options = GateOptions { hosts, extra_hosts, proxies, connect_timeout: Duration::from_secs(10) };
     (Gate::open(options, listener).unwrap(), address)
 }
 
@@ -137,6 +146,22 @@ async fn plain_http_goes_through_the_machines_proxy_with_its_password() {
     let asked = told.recv().unwrap();
     assert!(asked.starts_with("GET http://mirror.example/a?token=x HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("proxy-authorization: Basic bWU6c2VjcmV0\r\n"), "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_leads_where_somebody_says_past_resolvers_and_proxies() {
+    let (port, told) = server(HELLO);
+    // Nobody listens on port 1 of this machine.
+    let proxies = MachineProxies { all: "http://127.0.0.1:1".to_owned(), ..MachineProxies::default() };
+    let extra_hosts = [("Db.Internal.test".to_owned(), vec!["127.0.0.1".parse().unwrap()])].into();
+    let named = format!("db.internal.test:{port}");
+    let (gate, at) = gate_knowing(std::slice::from_ref(&named), proxies, extra_hosts);
+    assert!(ask(at, &get(&named)).ends_with("hello"));
+    assert!(told.recv().unwrap().contains(&format!("host: {named}\r\n")));
+    // That it leads somewhere does not open what was not named.
+    let answer = ask(at, &get(&format!("other.internal.test:{port}")));
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    drop(gate);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Resource, Unlimited, UserError};
+use crate::{Resource, Rlimit, Unlimited, UserError};
 
 /// Why a run has no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +126,16 @@ pub enum SetupError {
         #[source]
         why: Unlimited,
     },
+    /// A limit of processes is beyond what may be set here.
+    #[error("cannot set the limit `{limit}`{}", at_most(*.present))]
+    Rlimit {
+        /// As in the request.
+        limit: Rlimit,
+        /// What the caller's own processes may raise it to; none is no limit.
+        present: Option<u64>,
+        /// What the kernel said.
+        source: SystemError,
+    },
     /// The runtime did not run the command.
     #[error("`{}` did not run the command: {said}", runtime.display())]
     Runtime {
@@ -146,6 +156,10 @@ pub enum SetupError {
 
 fn on(path: &Option<String>) -> String {
     path.as_ref().map(|path| format!(" on the path `{path}`")).unwrap_or_default()
+}
+
+fn at_most(present: Option<u64>) -> String {
+    present.map(|present| format!(": the hard limit that this process has is {present}")).unwrap_or_default()
 }
 
 impl SetupError {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wythe_sys::overlay::Overlay;
 
-use crate::{Limits, Secret};
+use crate::{Limits, Rlimit, Secret};
 
 /// One run. What can change its result is apart from what can only change how it gets there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,12 @@ pub struct RunInputs {
     /// stricter than Docker's default.
     #[serde(default)]
     pub set_id_programs: bool,
+    /// Bytes that `/dev/shm` holds; 64 MiB if `None`, which is Docker's default.
+    #[serde(default)]
+    pub shared_memory: Option<u64>,
+    /// What each process may use by itself; where nothing is said it is what the caller may.
+    #[serde(default)]
+    pub rlimits: Vec<Rlimit>,
 }
 
 impl RunInputs {

@@ -2,6 +2,7 @@
 //! The network of a command: from what the plan says to what the sandbox is given, and what went through it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use wythe_plan::{HostEntry, Network};
@@ -74,7 +75,11 @@ pub(crate) struct Access {
 
 impl Access {
     /// Prepares the network that a plan asks for. To be called within a runtime.
-    pub(crate) fn open(network: &Network, machine: &Machine) -> Result<Self, Cause> {
+    pub(crate) fn open(
+        network: &Network,
+        extra_hosts: &BTreeMap<String, Vec<IpAddr>>,
+        machine: &Machine,
+    ) -> Result<Self, Cause> {
         let view = View::of(network);
         let Network::Hosts(hosts) = network else { return Ok(Self { view, gate: None }) };
         let doing = || Cause::doing("cannot make a network for the step");
@@ -83,7 +88,8 @@ impl Access {
             entries.collect::<Result<_, _>>().map_err(|error| Cause::Bug(format!("a plan got through: {error}")))?;
         let namespace = Namespace::new().map_err(doing())?;
         let listener = namespace.listen(GATE_PORT).map_err(doing())?;
-        let options = GateOptions { hosts, proxies: proxies_of(machine), connect_timeout: PATIENCE };
+        let (extra_hosts, proxies) = (extra_hosts.clone(), proxies_of(machine));
+        let options = GateOptions { hosts, extra_hosts, proxies, connect_timeout: PATIENCE };
         let gate = Gate::open(options, listener).map_err(doing())?;
         Ok(Self { view, gate: Some((namespace, gate)) })
     }

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -110,22 +111,26 @@ pub(crate) struct Point<'a> {
     pub(crate) is_file: bool,
 }
 
+/// What a command asks for.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) points: &'a [Point<'a>],
+    pub(crate) view: View,
+    /// Names that lead where somebody says.
+    pub(crate) extra_hosts: &'a BTreeMap<String, Vec<IpAddr>>,
+}
+
 impl Plumbing {
     pub(crate) fn new(machine: &Machine) -> Self {
         Self { machine: machine.clone(), bundle: OnceLock::new(), kept: Mutex::default() }
     }
 
     /// Returns what a command on `base` is lent. It stays as long as this value.
-    pub(crate) fn lend(
-        &self,
-        store: &Store,
-        base: Option<&Root>,
-        points: &[Point<'_>],
-        view: View,
-    ) -> Result<Arc<Kept>, Cause> {
+    pub(crate) fn lend(&self, store: &Store, base: Option<&Root>, asked: &Asked<'_>) -> Result<Arc<Kept>, Cause> {
         let doing = || Cause::doing("cannot lay out the sandbox");
-        let sketch = self.sketch(base, points, view).map_err(doing())?;
+        let sketch = self.sketch(base, asked).map_err(doing())?;
         let mut kept = self.kept.lock().expect("no drawing panics");
+        let view = asked.view;
         let place = (view, sketch);
         if let Some(known) = kept.get(&place) {
             return Ok(Arc::clone(known));
@@ -146,24 +151,23 @@ impl Plumbing {
         dir: &Path,
         scratch: &Path,
         base: Option<&Root>,
-        points: &[Point<'_>],
-        view: View,
+        asked: &Asked<'_>,
     ) -> std::io::Result<Lent> {
-        let sketch = self.sketch(base, points, view)?;
+        let sketch = self.sketch(base, asked)?;
         sketch.draw(dir, scratch)?;
-        Ok(self.lent(&sketch, scratch, view))
+        Ok(self.lent(&sketch, scratch, asked.view))
     }
 
-    fn sketch(&self, base: Option<&Root>, points: &[Point<'_>], view: View) -> std::io::Result<Sketch> {
+    fn sketch(&self, base: Option<&Root>, asked: &Asked<'_>) -> std::io::Result<Sketch> {
         let mut sketch = Sketch::new(base);
         for point in MOUNT_POINTS {
             sketch.directory(base, Path::new(point))?;
         }
-        for point in points {
+        for point in asked.points {
             sketch.point(base, point)?;
         }
-        self.lend_hosts(&mut sketch, base, view)?;
-        if view != View::Nothing {
+        self.lend_hosts(&mut sketch, base, asked)?;
+        if asked.view != View::Nothing {
             self.lend_bundle(&mut sketch, base)?;
         }
         Ok(sketch)
@@ -182,13 +186,15 @@ impl Plumbing {
         lent
     }
 
-    fn lend_hosts(&self, sketch: &mut Sketch, base: Option<&Root>, view: View) -> std::io::Result<()> {
+    fn lend_hosts(&self, sketch: &mut Sketch, base: Option<&Root>, asked: &Asked<'_>) -> std::io::Result<()> {
         const ONLY_ITSELF: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-        let (hosts, resolver) = if view == View::Machine {
+        let (hosts, resolver) = if asked.view == View::Machine {
             (read_or_empty(&self.machine.hosts)?, read_or_empty(&self.machine.resolv_conf)?)
         } else {
             (ONLY_ITSELF.to_vec(), Vec::new())
         };
+        // Of several lines with a name the first counts, and what was asked for is to win over what the machine has.
+        let hosts = [lines_of(asked.extra_hosts).into_bytes(), hosts].concat();
         for (target, bytes) in [("/etc/hosts", hosts), ("/etc/resolv.conf", resolver)] {
             sketch.file_at(base, Path::new(target), Arc::from([]))?;
             sketch.mount(target, bytes.into());
@@ -222,6 +228,12 @@ impl Plumbing {
         sketch.mount(BUNDLE_MOUNT, first.unwrap_or_default());
         Ok(())
     }
+}
+
+/// Returns the lines of hosts(5).
+fn lines_of(hosts: &BTreeMap<String, Vec<IpAddr>>) -> String {
+    let pairs = hosts.iter().flat_map(|(name, addresses)| addresses.iter().map(move |address| (name, address)));
+    pairs.map(|(name, address)| format!("{address}\t{name}\n")).collect()
 }
 
 fn bind(path: PathBuf, target: &str) -> Mount {

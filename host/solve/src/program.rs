@@ -14,7 +14,7 @@ use wythe_sys::overlay::Overlay;
 use crate::error::Cause;
 use crate::machine::Machine;
 use crate::network::{Access, View};
-use crate::plumbing::{Plumbing, Point};
+use crate::plumbing::{Asked, Plumbing, Point};
 use crate::run::tuning;
 use crate::secret::{Agent, Secrets};
 use crate::state::{StateFiles, layer_dirs};
@@ -117,10 +117,12 @@ pub fn program_request(
     let secret_env = granted::values(&program.secrets, &program.secret_env)?;
     let points = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false });
     let points: Vec<_> = points.chain(granted.iter().map(|it| Point { target: &it.target, is_file: true })).collect();
+    let none = BTreeMap::new();
+    let asked = Asked { points: &points, view: View::of(&program.network), extra_hosts: &none };
     let lent = Plumbing::new(machine)
-        .lay(&active.plumbing(), active.dir(), files.root(), &points, View::of(&program.network))
+        .lay(&active.plumbing(), active.dir(), files.root(), &asked)
         .map_err(Cause::doing("cannot lay out the sandbox"))?;
-    let access = Access::open(&program.network, machine)?;
+    let access = Access::open(&program.network, &none, machine)?;
     lowers.push(active.plumbing());
     let mut env = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
     env.extend(config.env_map());
@@ -143,6 +145,7 @@ pub fn program_request(
             network: access.of_sandbox(),
             hostname: HOSTNAME.to_owned(),
             set_id_programs: false,
+            ..RunInputs::default()
         },
         tuning: tuning(&program.limits),
     };

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wythe_image::Image;
 use wythe_plan::spec::Limits;
-use wythe_plan::{Brush, KeyParts, MountSource, Run};
-use wythe_sandbox::{Ending, RunInputs, RunOutcome, RunRequest, RunTuning, Secret, Stdio};
+use wythe_plan::{Brush, KeyParts, MountSource, Run, Ulimit};
+use wythe_sandbox::{Ending, Rlimit, RunInputs, RunOutcome, RunRequest, RunTuning, Secret, Stdio};
 use wythe_store::Traffic;
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
@@ -20,7 +20,7 @@ use crate::mounts::{self, Laid};
 use crate::network::{Access, View};
 use crate::operation::Operation;
 use crate::output::Output;
-use crate::plumbing::Kept;
+use crate::plumbing::{Asked, Kept};
 use crate::scene::Scene;
 use crate::secret::Redactor;
 use crate::snapshot::Made;
@@ -277,8 +277,9 @@ impl Job {
         let doing = || Cause::doing("cannot lay out the sandbox");
         let points: Vec<_> = self.laid.iter().map(Laid::point).collect();
         let view = View::of(&self.run.network);
-        let plumbing = engine.plumbing.lend(&engine.store, below.root(), &points, view)?;
-        let access = Access::open(&self.run.network, &engine.machine)?;
+        let asked = Asked { points: &points, view, extra_hosts: &self.run.sandbox.extra_hosts };
+        let plumbing = engine.plumbing.lend(&engine.store, below.root(), &asked)?;
+        let access = Access::open(&self.run.network, &self.run.sandbox.extra_hosts, &engine.machine)?;
         let lent = &plumbing.lent;
         let epoch = self.chain.pretence.source_date_epoch;
         snapshot::ensure_directory(active, below, &self.effective.workdir, epoch)?;
@@ -301,11 +302,19 @@ impl Job {
                 network: access.of_sandbox(),
                 hostname: HOSTNAME.to_owned(),
                 set_id_programs: false,
+                shared_memory: self.run.sandbox.shm_size,
+                rlimits: rlimits(&self.run.sandbox.ulimits),
             },
             tuning: tuning(&self.turn.ambient.limits),
         };
         Ok((request, Around { plumbing, access }))
     }
+}
+
+/// Returns limits of processes in the words of the sandbox.
+fn rlimits(ulimits: &BTreeMap<String, Ulimit>) -> Vec<Rlimit> {
+    let one = |(name, limit): (&String, &Ulimit)| Rlimit { name: name.clone(), soft: limit.soft, hard: limit.hard };
+    ulimits.iter().map(one).collect()
 }
 
 /// Returns what the sandbox is told of limits. That of the disk is [`DiskWatch`]'s.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How the gate itself reaches a host: directly, or through the machine's proxy.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -13,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::MachineProxies;
 use super::admit::{Refusal, outward};
+use super::{GateOptions, MachineProxies};
 
 /// A connection, whatever it leads through.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -34,6 +35,8 @@ pub(super) enum Unreached {
 pub(super) struct Way {
     proxies: Matcher,
     timeout: Duration,
+    /// By names in lower case.
+    extra_hosts: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// The next machine on the way to a host.
@@ -45,15 +48,21 @@ pub(super) enum Next {
 }
 
 impl Way {
-    pub(super) fn new(proxies: &MachineProxies, timeout: Duration) -> Self {
-        let MachineProxies { http, https, all, no } = proxies;
+    pub(super) fn new(options: &GateOptions) -> Self {
+        let MachineProxies { http, https, all, no } = &options.proxies;
         let proxies =
             Matcher::builder().http(http.as_str()).https(https.as_str()).all(all.as_str()).no(no.as_str()).build();
-        Self { proxies, timeout }
+        let extra_hosts = options.extra_hosts.iter().map(|(name, at)| (name.to_lowercase(), at.clone())).collect();
+        Self { proxies, timeout: options.connect_timeout, extra_hosts }
     }
 
     /// Connects to a host for plain HTTP, or to the proxy for it.
     pub(super) async fn next(&self, scheme: &str, host: &str, port: u16) -> Result<Next, Unreached> {
+        if let Some(addresses) = self.extra_hosts.get(&host.to_lowercase()) {
+            // Whoever named the host said where it is: no answer from outside could lead inward.
+            let found = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+            return Ok(Next::Host(self.connect(host, found).await?));
+        }
         let name = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let target: Uri = format!("{scheme}://{name}:{port}/").parse().map_err(|error| failed(host, &error))?;
         let Some(proxy) = self.proxies.intercept(&target) else {

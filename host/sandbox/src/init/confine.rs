@@ -7,7 +7,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use wythe_sys::landlock;
 use wythe_sys::seccomp::Filter;
 
-use crate::{Network, RunInputs, SetupError, User, UserError};
+use crate::{Network, Rlimit, RunInputs, SetupError, User, UserError};
 
 /// Docker's default without `NET_RAW`, `MKNOD` and `AUDIT_WRITE`: building needs no packets of one's own making, nodes of
 /// devices do not work anyway (every file system of the sandbox says `nodev`), and the audit is the machine's.
@@ -40,6 +40,8 @@ pub(super) fn drop_privileges(user: &User, inputs: &RunInputs) -> Result<(), Set
     }
     scope_sockets(inputs)?;
     Filter::of_steps().install().map_err(SetupError::system("filter system calls"))?;
+    // To raise one takes a privilege that goes now, and few open files are enough for what is still to be done.
+    inputs.rlimits.iter().try_for_each(Rlimit::set)?;
     system("empty the ambient capabilities", rustix::thread::clear_ambient_capability_set())?;
     drop_bounding()?;
     become_user(user)?;

@@ -28,8 +28,8 @@ const LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
 ];
 
-/// How much shared memory there is: Docker's default.
-const SHARED_MEMORY: &str = "64m";
+/// How much shared memory there is where nobody says: Docker's default.
+const SHARED_MEMORY: u64 = 64 << 20;
 
 /// A device node that works, and nothing else.
 const NODE: Restrictions = Restrictions { read_only: false, no_dev: false, no_suid: true, no_exec: true };
@@ -40,8 +40,8 @@ pub(super) struct Devices {
     mounts: Vec<u64>,
 }
 
-/// Mounts `/dev`.
-pub(super) fn mount(root: &Root) -> Result<Devices, SetupError> {
+/// Mounts `/dev`, with as much shared memory as is asked for.
+pub(super) fn mount(root: &Root, shared_memory: Option<u64>) -> Result<Devices, SetupError> {
     let system = |what: &str| SetupError::system(format!("make /dev{what}"));
     let options = [("mode", "755"), ("size", "64k")];
     let tree = mount::new_file_system("tmpfs", &options, Restrictions::INERT).map_err(system(""))?;
@@ -62,7 +62,8 @@ pub(super) fn mount(root: &Root) -> Result<Devices, SetupError> {
         devices.mounts.push(id);
     }
     devices.mounts.push(terminals);
-    let options = [("mode", "1777"), ("size", SHARED_MEMORY)];
+    let size = shared_memory.unwrap_or(SHARED_MEMORY).to_string();
+    let options = [("mode", "1777"), ("size", size.as_str())];
     mount::new_file_system("tmpfs", &options, Restrictions::INERT)
         .and_then(|memory| devices.add_directory("shm", &memory))
         .map_err(system("/shm"))?;

@@ -62,7 +62,7 @@ pub(super) fn assemble(
     let mut nothing = system::Nothing::default();
     system::mount_proc(&root, &mut nothing)?;
     system::mount_sys(&root, &mut nothing)?;
-    let devices = devices::mount(&root)?;
+    let devices = devices::mount(&root, inputs.shared_memory)?;
     for (request, tree) in sources {
         match &request.source {
             MountSource::Device { .. } => devices.add(&request.target, &tree)?,

@@ -29,7 +29,7 @@ use super::{confine, program};
 use crate::cgroup::Group;
 use crate::oci::{Flavor, Runtime, Surroundings, options, runtime_spec};
 use crate::wire::{self, Input, Receiver, Report};
-use crate::{Network, RunInputs, SetupError, User, UserError};
+use crate::{Network, RunInputs, SetupError, User, UserError, rlimit};
 
 /// Where the bundle is: a directory that every machine has and no runtime looks at.
 const BUNDLE: &str = "/run";
@@ -57,6 +57,7 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
     let inputs = order.inputs;
     strings(inputs)?;
     die_with(lines.keeper)?;
+    rlimit::check(&inputs.rlimits)?;
     // Before its place may be hidden.
     let open = || rustix::fs::open(&order.runtime.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let opened = retry_on_intr(open).map_err(|error| SetupError::system("open the runtime")(error.into()))?;

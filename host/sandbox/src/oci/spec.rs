@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wythe_sys::seccomp::{Condition, Rule, rules_of_steps};
 
 use crate::init::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC, capabilities};
-use crate::{Network, RunInputs, User};
+use crate::{Network, Rlimit, RunInputs, User};
 
 /// What the request does not say.
 #[derive(Debug)]
@@ -53,9 +53,14 @@ fn process(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
             "bounding": bounding, "effective": held, "permitted": held, "inheritable": [], "ambient": [],
         },
         "noNewPrivileges": !inputs.set_id_programs,
-        // One and not zero: a program that takes dumps gets them at zero too (core(5)).
-        "rlimits": [{"type": "RLIMIT_CORE", "hard": 1, "soft": 1}],
+        "rlimits": rlimits(inputs),
     })
+}
+
+fn rlimits(inputs: &RunInputs) -> Vec<Value> {
+    // One and not zero: a program that takes dumps gets them at zero too (core(5)).
+    let no_dumps = json!({"type": "RLIMIT_CORE", "hard": 1, "soft": 1});
+    [no_dumps].into_iter().chain(inputs.rlimits.iter().map(Rlimit::of_spec)).collect()
 }
 
 fn mounts(inputs: &RunInputs, root: &Path) -> Vec<Value> {

@@ -24,6 +24,7 @@ mod inside;
 mod life;
 mod limits;
 mod output;
+mod rlimits;
 mod rootless;
 mod runtimes;
 mod secrets;
@@ -70,6 +71,7 @@ fn trials() -> Vec<Trial> {
         confinement::TESTS,
         files::TESTS,
         limits::TESTS,
+        rlimits::TESTS,
         secrets::TESTS,
         terminal::TESTS,
     ];

@@ -158,6 +158,9 @@ impl Said {
         let secrets: Vec<&String> = ambient.secrets.iter().map(|secret| &secret.id).collect();
         add("secrets", (!secrets.is_empty()).then(|| json!(secrets)));
         add("ssh", ambient.ssh.as_ref().map(|agent| json!(agent)));
+        if let Ok(Value::Object(sandbox)) = serde_json::to_value(&ambient.sandbox) {
+            sandbox.into_iter().for_each(|(name, value)| add(&name, Some(value)));
+        }
         add("volumes", (!ambient.volumes.is_empty()).then(|| json!(ambient.volumes)));
         Self {
             id: step.id.clone(),

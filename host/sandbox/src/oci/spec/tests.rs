@@ -49,6 +49,7 @@ fn a_user_with_everything() {
         network: Network::Host,
         hostname: "wythe".into(),
         set_id_programs: true,
+        rlimits: vec![Rlimit { name: "nofile".into(), soft: Some(64), hard: None }],
         ..inputs()
     };
     let around = Surroundings { has_terminal: true, group: Some("wythe.run-7-0"), ..around(&app) };
