@@ -150,6 +150,43 @@ fn commands_that_fail() {
 }
 
 #[test]
+fn lines_of_a_dockerfile_that_fail() {
+    let Some(bench) = Bench::with_busybox() else { return };
+    let mut wrong = String::new();
+    let base = "# syntax=docker/dockerfile:1\nFROM scratch AS base\nCOPY root /\n\nFROM base\n";
+    for (name, lines) in [
+        ("dockerfile-run", "ENV A=b\nRUN echo first \\\n  && echo the reason >&2 \\\n  && exit 7\n"),
+        ("dockerfile-heredoc", "RUN <<END\nset -e\nfalse\nEND\n"),
+        ("dockerfile-no-program", "  RUN [\"/no/such/program\"]\n"),
+        ("dockerfile-no-secret", "RUN --mount=type=secret,id=token,required true\n"),
+        ("dockerfile-no-agent", "RUN --mount=type=ssh,required true\n"),
+        ("dockerfile-no-such-mount", "RUN --mount=type=bind,source=nothing,target=/x true\n"),
+        ("dockerfile-no-such-file", "COPY nothing /x\n"),
+        ("dockerfile-no-such-file-of-a-stage", "COPY --from=base /nothing /x\n"),
+        ("dockerfile-unknown-owner", "COPY --chown=nobody-here root /x\n"),
+        ("dockerfile-unknown-user", "USER nobody-here\nRUN true\n"),
+    ] {
+        bench.file("Dockerfile", &format!("{base}{lines}"));
+        compare(&bench, name, &bench.wythe(&["build", "--progress", "quiet"]), &mut wrong);
+    }
+    // Where the file is not one of the context, and where there is no file.
+    bench.file("elsewhere/Dockerfile.dev", &format!("{base}RUN exit 7\n"));
+    std::fs::create_dir_all(bench.dir().join("context")).unwrap();
+    std::fs::rename(bench.dir().join("root"), bench.dir().join("context/root")).unwrap();
+    let outside = ["build", "--progress", "quiet", "-f", "elsewhere/Dockerfile.dev", "context"];
+    compare(&bench, "dockerfile-outside-the-context", &bench.wythe(&outside), &mut wrong);
+    let definition = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"context/root\"\nto = \"/\"\n\
+                      [[steps]]\nkind = \"dockerfile\"\ncommands = [\"ENV A=b\", \"RUN exit 7\"]\n";
+    compare(
+        &bench,
+        "dockerfile-in-a-definition",
+        &bench.definition(definition).wythe(&["build", "--progress", "quiet"]),
+        &mut wrong,
+    );
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
 fn a_mirror_that_answers_badly() {
     let mut wrong = String::new();
     // Nobody listens on port 1 of this machine.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, to_canonical_json};
 
-use crate::{Action, ConfigEdit, Files, Mount, Run, Source};
+use crate::{Action, ConfigEdit, Files, Mount, Run, Source, TextPlace};
 
 /// The place of a vertex in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,6 +115,12 @@ pub struct Label {
     /// Line and column in the step's own source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<(u32, u32)>,
+    /// That source, as a [`TextPlace`] names it; empty where it was not said.
+    #[serde(default, rename = "in-text", skip_serializing_if = "String::is_empty")]
+    pub in_text: String,
+    /// How many characters stand there; 0 where that is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub length: u32,
     /// The part of the step's own source that it belongs to.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub part: String,
@@ -126,6 +132,25 @@ impl Label {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
+
+    /// Returns where the operation stands, as far as that can be shown.
+    #[must_use]
+    pub fn place(&self) -> Option<TextPlace> {
+        let (line, column) = self.at.filter(|_| !self.in_text.is_empty())?;
+        Some(TextPlace { source: self.in_text.clone(), line, column, length: self.length })
+    }
+
+    /// Returns the label as those have it who see other options than the step that it is of: a text that is an option is
+    /// none of theirs.
+    fn of_another_step(&self) -> Self {
+        let is_option = self.in_text.starts_with('/');
+        Self { in_text: if is_option { String::new() } else { self.in_text.clone() }, ..self.clone() }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// The plan of one step, relative to the state it is planned on.
@@ -179,7 +204,7 @@ impl Fragment {
         for (vertex, label) in other.vertices.iter().zip(&other.labels).skip(1) {
             let mut moved = vertex.clone();
             moved.for_each_input(|id| *id = places[id.index()]);
-            places.push(self.add(moved, label.clone()));
+            places.push(self.add(moved, label.of_another_step()));
         }
         places[other.head.index()]
     }
@@ -365,6 +390,22 @@ mod tests {
         assert_eq!((outer.graft(first, &inner), outer.vertices().len()), (head, 4));
         assert_eq!(outer.vertex(head), &run(VertexId(2), "b"));
         assert_eq!(outer.vertex(VertexId(2)), &run(first, "a"));
+    }
+
+    #[test]
+    fn a_text_that_is_an_option_of_a_grafted_step_is_not_one_of_the_outer_step() {
+        let mut inner = Fragment::new();
+        let label =
+            |in_text: &str| Label { at: Some((2, 1)), in_text: in_text.to_owned(), length: 3, ..Label::new("x") };
+        let a = inner.add(run(VertexId::BASE, "a"), label("/text"));
+        inner.add(run(a, "b"), label("dir/file"));
+        let mut outer = Fragment::new();
+        outer.graft(VertexId::BASE, &inner);
+        let sources = |fragment: &Fragment| -> Vec<Option<String>> {
+            fragment.labels().iter().map(|label| label.place().map(|place| place.source)).collect()
+        };
+        assert_eq!(sources(&inner), [None, Some("/text".to_owned()), Some("dir/file".to_owned())]);
+        assert_eq!(sources(&outer), [None, None, Some("dir/file".to_owned())]);
     }
 
     #[test]

@@ -206,9 +206,9 @@ pub async fn scene(engine: &Arc<Engine>, order: &Order, wanted: &StepId) -> Resu
             match progress.pass(&turn, step).await {
                 Ok(()) if id == *wanted => break,
                 Ok(()) => {}
-                Err(BuildError { cause, step }) => match *cause {
+                Err(BuildError { cause, step, place }) => match *cause {
                     Cause::Reached(scene) => return Ok(*scene),
-                    cause => return Err(BuildError { step, cause: Box::new(cause) }),
+                    cause => return Err(BuildError { step, cause: Box::new(cause), place }),
                 },
             }
         }

@@ -232,7 +232,7 @@ impl Chain {
                     serves_another: false,
                     ration: OnceCell::new(),
                 };
-                operation.solve().await.map(Arc::new)
+                operation.solve().await.map(Arc::new).map_err(|cause| cause.placed(label.place()))
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use wythe_image::Digest;
-use wythe_plan::PlanError;
+use wythe_plan::{PlanError, TextPlace};
 use wythe_remote::{ClientError, FetchError};
 use wythe_sandbox::{Ending, Exceeded, Resource, RunError};
 use wythe_store::QuotaError;
@@ -22,14 +22,17 @@ pub struct BuildError {
     /// Why.
     #[source]
     pub cause: Box<Cause>,
+    /// Where it stands in a text that the step is made of.
+    pub place: Option<TextPlace>,
 }
 
 impl BuildError {
     /// An error of `step`, unless the cause says that it is of another one.
     pub(crate) fn of(step: &StepId, cause: Cause) -> Self {
         match cause {
-            Cause::OfStep { step, cause } => Self { step, cause },
-            cause => Self { step: step.clone(), cause: Box::new(cause) },
+            Cause::OfStep { step, cause } => Self { step, cause, place: None },
+            Cause::Placed { place, cause } => Self { place: Some(place), ..Self::of(step, *cause) },
+            cause => Self { step: step.clone(), cause: Box::new(cause), place: None },
         }
     }
 
@@ -179,6 +182,15 @@ pub enum Cause {
         #[source]
         source: std::io::Error,
     },
+    /// An operation failed of which it is known where it stands.
+    #[error("{cause}")]
+    Placed {
+        /// Where.
+        place: TextPlace,
+        /// Why.
+        #[source]
+        cause: Box<Self>,
+    },
     /// Another step than the one that is due cannot have a result.
     #[error("step `{step}`")]
     OfStep {
@@ -237,6 +249,7 @@ impl Cause {
     /// Returns the log of a command that failed, relative to the store.
     pub(crate) fn log(&self, store: &std::path::Path) -> Option<String> {
         match self {
+            Self::Placed { cause, .. } => cause.log(store),
             Self::Command { log, .. } => Some(log.strip_prefix(store).unwrap_or(log).display().to_string()),
             _ => None,
         }
@@ -245,9 +258,23 @@ impl Cause {
     /// Says what wanted the network, of a cause that is about that.
     pub(crate) fn wanted(&self) -> String {
         match self {
+            Self::Placed { cause, .. } => cause.wanted(),
             Self::NoNetwork { command } => format!("`{command}`"),
             Self::NotFetched { missing } => missing.join(", "),
             other => other.to_string(),
+        }
+    }
+
+    /// Says where the operation stands that failed, where that has a part in it: not of what only stops it or looks at it.
+    pub(crate) fn placed(self, place: Option<TextPlace>) -> Self {
+        match (self, place) {
+            (
+                cause
+                @ (Self::Plan(_) | Self::Reached(_) | Self::OfStep { .. } | Self::Placed { .. } | Self::Cancelled),
+                _,
+            )
+            | (cause, None) => cause,
+            (cause, Some(place)) => Self::Placed { place, cause: Box::new(cause) },
         }
     }
 

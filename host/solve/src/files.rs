@@ -2,13 +2,14 @@
 //! A batch of file edits: its key and its layer.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
-use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, ModeEdit, Patterns, Unpack};
+use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, ModeEdit, OwnerError, Patterns, Unpack};
 use wythe_sys::cancel::Cancel;
 
 use crate::chain::Chain;
@@ -255,6 +256,10 @@ impl Job {
                 let missing =
                     || Cause::Context { what: format!("there is no `{path}` in the state it is copied from") };
                 let root = files.root().ok_or_else(missing)?;
+                // What is not there is a mistake of who wrote the plan; whatever else keeps it from being read is not.
+                if root.symlink_metadata(Path::new(path)).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                    return Err(missing());
+                }
                 let exclude = Patterns::new(&brush.exclude).map_err(Cause::files)?;
                 let exclude = |path: &Path| exclude.excludes(path);
                 editor.copy_tree(root, Path::new(path), Path::new(dest), &exclude, &attributes).map_err(Cause::files)
@@ -303,8 +308,14 @@ fn file_name_for(dest: &str, url: &str) -> PathBuf {
 }
 
 fn attributes(editor: &mut Editor, brush: &Brush) -> Result<Attributes, Cause> {
-    let owner =
-        if brush.owner.is_empty() { None } else { Some(editor.resolve_owner(&brush.owner).map_err(Cause::files)?) };
+    let unknown = |error| match error {
+        OwnerError::Read { .. } => Cause::files(error),
+        error => Cause::Context { what: error.to_string() },
+    };
+    let owner = match brush.owner.as_str() {
+        "" => None,
+        owner => Some(editor.resolve_owner(owner).map_err(unknown)?),
+    };
     let mode_edit = match brush.mode_edit.as_str() {
         "" => None,
         text => Some(ModeEdit::parse(text).map_err(Cause::files)?),

@@ -105,7 +105,7 @@ impl Scene {
             serves_another: true,
             ration: OnceCell::new(),
         };
-        let fail = |cause| BuildError::of(&self.turn.step, cause);
+        let fail = |cause: Cause| BuildError::of(&self.turn.step, cause.placed(self.label.place()));
         let text = crate::operation::describe(&vertex, &self.label);
         let job = Job::prepare(&operation, &self.run, &text).await.map_err(fail)?;
         tokio::task::block_in_place(|| self.look_around(job, visit)).map_err(fail)

@@ -51,6 +51,7 @@ pub(crate) fn plan(
     let globals = Globals::read(file, &given, &platform, &target_name(file, target))?;
     let planner = Planner {
         file,
+        source,
         options,
         base,
         downloads,
@@ -100,6 +101,7 @@ impl Given<'_> {
 /// A file on its way to states.
 struct Planner<'a> {
     file: &'a Dockerfile,
+    source: &'a Source,
     options: &'a Options,
     base: &'a State,
     downloads: &'a Downloads,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The text of a file and where it comes from.
 
+use std::cell::OnceCell;
+
 use wythe_sdk::report::{self, Finding};
 use wythe_sdk::{Failure, Severity, build};
 
@@ -21,6 +23,8 @@ pub(crate) struct Source {
     origin: Origin,
     /// The option that it was given by.
     option: &'static str,
+    /// Where the lines begin, once somebody has asked.
+    lines: OnceCell<Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -34,6 +38,10 @@ enum Origin {
 }
 
 impl Source {
+    fn new(text: String, origin: Origin, option: &'static str) -> Self {
+        Self { text, origin, option, lines: OnceCell::new() }
+    }
+
     /// Reads the text that the options name.
     ///
     /// # Errors
@@ -47,10 +55,10 @@ impl Source {
         if let Some(commands) = &options.commands {
             let lines = commands.iter().map(|one| u32::try_from(one.matches('\n').count() + 1).unwrap_or(u32::MAX));
             let (text, origin) = (commands.join("\n") + "\n", Origin::Commands(lines.collect()));
-            return Ok(Self { text, origin, option: "/commands" });
+            return Ok(Self::new(text, origin, "/commands"));
         }
         if let Some(text) = &options.text {
-            return Ok(Self { text: text.clone(), origin: Origin::Text, option: "/text" });
+            return Ok(Self::new(text.clone(), Origin::Text, "/text"));
         }
         let option = if options.path.is_some() { "/path" } else { "" };
         let path = plan::context_path(options, options.path.as_deref().unwrap_or("Dockerfile"));
@@ -60,12 +68,12 @@ impl Source {
             return Err(Failure::option(option, format!("`{path}` is larger than {MOST_BYTES} bytes")));
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { text, origin: Origin::Context(path), option }),
+            Ok(text) => Ok(Self::new(text, Origin::Context(path), option)),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 let place = place_of(&text, at);
-                let source = Self { text, origin: Origin::Context(path), option };
+                let source = Self::new(text, Origin::Context(path), option);
                 Err(source.failure(&Fault::new(place, "the file is not UTF-8 here")))
             }
         }
@@ -95,8 +103,15 @@ impl Source {
 
     /// Returns how many characters the word at a place has.
     fn length(&self, place: Place) -> u32 {
-        let line = self.text.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
-        let rest = line.chars().skip(place.column.saturating_sub(1) as usize);
+        let starts = self.lines.get_or_init(|| {
+            let after = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(after).collect()
+        });
+        let start = starts.get(place.line.saturating_sub(1) as usize).copied().unwrap_or(self.text.len());
+        let rest = self.text[start..]
+            .chars()
+            .take_while(|letter| *letter != '\n')
+            .skip(place.column.saturating_sub(1) as usize);
         let count = rest.take_while(|letter| !letter.is_whitespace()).take(MOST_MARKED).count();
         u32::try_from(count).unwrap_or(0)
     }

@@ -3,6 +3,7 @@
 
 use crate::files::strings;
 use crate::host::graph as host;
+use crate::report::Place;
 use crate::{Artifact, Format, State};
 
 /// How parallel commands share a cache mount.
@@ -192,6 +193,13 @@ impl Command {
     /// Says where in the step's own source the command stands. Not part of the key.
     pub fn at(self, line: u32, column: u32) -> Self {
         self.0.at(line, column);
+        self
+    }
+
+    /// Says where in a text that the step is made of the command stands, so that a failure can show the line.
+    pub fn place(self, place: &Place) -> Self {
+        self.0.at(place.line, place.column);
+        self.0.in_text(&place.source, place.length);
         self
     }
 

@@ -2,6 +2,7 @@
 //! Batches of file edits.
 
 use crate::host::graph as host;
+use crate::report::Place;
 use crate::{Artifact, Format, State};
 
 /// A batch of file edits on a state: one operation, one layer, in the order of the calls.
@@ -143,6 +144,13 @@ impl Files {
     /// Says where in the step's own source the batch stands.
     pub fn at(self, line: u32, column: u32) -> Self {
         self.0.at(line, column);
+        self
+    }
+
+    /// Says where in a text that the step is made of the batch stands, so that a failure can show the line.
+    pub fn place(self, place: &Place) -> Self {
+        self.0.at(place.line, place.column);
+        self.0.in_text(&place.source, place.length);
         self
     }
 

@@ -41,6 +41,10 @@ const NETWORK_HINT: &str = "check the network and the proxy settings, then build
 const SINGLE_ID_HINT: &str =
     "this user has a single id, so whatever sets another owner fails: `wythe doctor` says what to do";
 
+/// What a person can do where a limit of processes is beyond what may be set.
+const RLIMIT_HINT: &str = "ask for no more than that: only root of the machine may raise a hard limit, with `CAP_SYS_RESOURCE`, \
+                           and that of open files no further than `sysctl fs.nr_open`";
+
 /// Explains why a build stopped, with the place in its definition.
 pub(crate) fn explain(error: &BuildError, texts: &Texts<'_>) -> Report {
     let (step, source) = (texts.step(&error.step), &texts.spec.source);
@@ -52,6 +56,10 @@ pub(crate) fn explain(error: &BuildError, texts: &Texts<'_>) -> Report {
         Cause::Cancelled => return Report::new(Exit::Interrupted, "stopped; what was done is kept"),
         cause => of_cause(error, cause),
     };
+    // The line of the step's own text is nearer to what is wrong than the step.
+    if let Some((text, span)) = error.place.as_ref().and_then(|place| texts.find(place, &error.step)) {
+        return report.at(&text, span, "");
+    }
     match step {
         Some(step) => report.at(source, header(&step.span, source), ""),
         None => report,
@@ -239,6 +247,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Files(_) if standing() == Standing::SingleId => report.hint(SINGLE_ID_HINT),
         Cause::Sandbox { source: RunError::Setup(SetupError::Limit { why, .. }), .. } => of_limit(report, why)
             .hint("or go without limits of processors, memory and processes: `--no-limits`; results are the same"),
+        Cause::Sandbox { source: RunError::Setup(SetupError::Rlimit { .. }), .. } => report.hint(RLIMIT_HINT),
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
         Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),

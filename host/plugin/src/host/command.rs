@@ -279,6 +279,13 @@ impl HostCommand for Guest {
         Ok(())
     }
 
+    fn in_text(&mut self, command: Handle, source: String, length: u32) -> wasmtime::Result<()> {
+        self.charge([source.as_str()])?;
+        let label = &mut self.command(&command)?.label;
+        (label.in_text, label.length) = (untrusted::line(&source), length);
+        Ok(())
+    }
+
     fn part(&mut self, command: Handle, name: String) -> wasmtime::Result<()> {
         self.charge([name.as_str()])?;
         self.command(&command)?.label.part = untrusted::label(&name);

@@ -215,6 +215,13 @@ impl HostFiles for Guest {
         Ok(())
     }
 
+    fn in_text(&mut self, batch: Handle, source: String, length: u32) -> wasmtime::Result<()> {
+        self.charge([source.as_str()])?;
+        let label = &mut self.batch(&batch)?.label;
+        (label.in_text, label.length) = (untrusted::line(&source), length);
+        Ok(())
+    }
+
     fn part(&mut self, batch: Handle, name: String) -> wasmtime::Result<()> {
         self.charge([name.as_str()])?;
         self.batch(&batch)?.label.part = untrusted::label(&name);

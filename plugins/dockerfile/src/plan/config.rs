@@ -40,7 +40,7 @@ impl Work {
                 Ok(())
             }
             Action::User(text) => self.user(text),
-            Action::Workdir(text) => self.workdir(one, text),
+            Action::Workdir(text) => self.workdir(text),
             Action::Volume(texts) => texts.iter().try_for_each(|text| self.volume(text)),
             Action::Expose(texts) => texts.iter().try_for_each(|text| self.expose(text)),
             Action::StopSignal(text) => self.stop_signal(text),
@@ -99,7 +99,7 @@ impl Work {
         Ok(())
     }
 
-    fn workdir(&mut self, one: &Instruction, text: &Text) -> Result<(), Fault> {
+    fn workdir(&mut self, text: &Text) -> Result<(), Fault> {
         let path = self.scope.value(text, self.escape)?;
         if path.is_empty() {
             return Err(Fault::new(text.place, format!("`{}` is empty, and a directory is needed", text.text)));
@@ -110,7 +110,7 @@ impl Work {
         if path != "/" {
             let files = Files::on(&self.state)
                 .describe(&format!("WORKDIR {path}"))
-                .at(one.place.line, one.place.column)
+                .place(&self.place)
                 .part(&self.part)
                 .owner(&self.config.user);
             self.step(files.mkdir(&path).apply());

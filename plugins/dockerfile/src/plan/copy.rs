@@ -60,7 +60,7 @@ impl Planner<'_> {
         let name = one.name.to_ascii_uppercase();
         let mut files = Files::on(&work.state)
             .describe(&format!("{name} {} {}", said.join(" "), dest.text))
-            .at(one.place.line, one.place.column)
+            .place(&work.place)
             .part(&work.part)
             .owner(&brush.owner)
             .mode(brush.mode)

@@ -60,8 +60,8 @@ impl Planner<'_> {
         // What the context leaves out is not there in a mount either.
         let plain = paths::clean(&path);
         let copy = Files::on(&State::scratch()).ignore(&self.ignore).keep_parents(true).follow_links(true);
-        let copied =
-            copy.context([if plain.is_empty() { "." } else { &plain }], "/").describe("context of a mount").apply();
+        let copy = copy.place(&self.source.place(mount.flag.place)).describe("context of a mount");
+        let copied = copy.context([if plain.is_empty() { "." } else { &plain }], "/").apply();
         Ok(process.bind_state(&copied, &format!("/{plain}"), &target))
     }
 }

@@ -31,8 +31,7 @@ impl Planner<'_> {
             Command::Exec(argv) => format!("{argv:?}"),
             Command::Shell(text) => text.clone(),
         };
-        let mut process =
-            process.describe(&format!("RUN {shown}")).at(one.place.line, one.place.column).part(&work.part);
+        let mut process = process.describe(&format!("RUN {shown}")).place(&work.place).part(&work.part);
         for (name, value) in work.scope.for_command(&self.given()) {
             process = process.env(&name, &value);
         }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use serde::Deserialize;
-use wythe_sdk::State;
+use wythe_sdk::{State, report};
 
 use super::Planner;
 use super::scope::{Scope, undefined};
@@ -63,6 +63,8 @@ pub(super) struct Work {
     pub(super) escape: char,
     /// What the stage is called, or its number.
     pub(super) part: String,
+    /// Where the instruction stands that is planned.
+    pub(super) place: report::Place,
     /// What should be looked at.
     pub(super) warnings: Vec<Fault>,
 }
@@ -84,7 +86,8 @@ impl Planner<'_> {
         let name = self.file.stages[index].name.as_ref();
         let part = name.map_or_else(|| index.to_string(), |name| name.text.clone());
         let (state, warnings) = (Rc::clone(&below.state), Vec::new());
-        let mut work = Work { index, state, config, scope, escape, part, warnings };
+        let place = self.source.place(self.file.stages[index].place);
+        let mut work = Work { index, state, config, scope, escape, part, place, warnings };
         self.triggers(&mut work)?;
         for one in &self.file.stages[index].instructions {
             let done = self.instruction(&mut work, one);
@@ -127,6 +130,7 @@ impl Planner<'_> {
     }
 
     fn instruction(&self, work: &mut Work, one: &Instruction) -> Result<(), Fault> {
+        work.place = self.source.place(one.place);
         let done = match &one.action {
             Action::Arg(assignments) => work.scope.declare(assignments, &self.globals, &self.given(), work.escape),
             Action::Run { command, heredocs } => self.run(work, one, command, heredocs),

@@ -240,13 +240,22 @@ struct Label {
     text: RefCell<String>,
     part: RefCell<String>,
     at: Cell<Option<(u32, u32)>>,
+    in_text: RefCell<String>,
+    length: Cell<u32>,
 }
 
 impl Label {
     fn to_json(&self) -> Value {
         let (text, part) = (self.text.borrow().clone(), self.part.borrow().clone());
         let at = self.at.get().map_or(Value::Null, |at| json!(at));
-        object([("text", text.into()), ("at", at), ("part", part.into())])
+        let (in_text, length) = (self.in_text.borrow().clone(), Some(self.length.get()).filter(|length| *length > 0));
+        object([
+            ("text", text.into()),
+            ("at", at),
+            ("in-text", in_text.into()),
+            ("length", json!(length)),
+            ("part", part.into()),
+        ])
     }
 }
 
@@ -349,6 +358,11 @@ impl Files {
 
     pub(crate) fn at(&self, line: u32, column: u32) {
         self.label.at.set(Some((line, column)));
+    }
+
+    pub(crate) fn in_text(&self, source: &str, length: u32) {
+        source.clone_into(&mut self.label.in_text.borrow_mut());
+        self.label.length.set(length);
     }
 
     fn push(&self, action: Value) {
@@ -595,6 +609,11 @@ impl Command {
 
     pub(crate) fn at(&self, line: u32, column: u32) {
         self.label.at.set(Some((line, column)));
+    }
+
+    pub(crate) fn in_text(&self, source: &str, length: u32) {
+        source.clone_into(&mut self.label.in_text.borrow_mut());
+        self.label.length.set(length);
     }
 
     pub(crate) fn part(&self, name: &str) {

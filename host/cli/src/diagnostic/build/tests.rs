@@ -82,7 +82,7 @@ fn each_failure_has_its_message_and_its_exit_code() {
     let texts = Texts { spec: &spec, dir: &dir, claimed: None };
     for (name, code, cause) in causes() {
         let step = StepId { image: "".into(), step: "deps".into() };
-        let report = explain(&BuildError { step, cause: Box::new(cause) }, &texts);
+        let report = explain(&BuildError { step, cause: Box::new(cause), place: None }, &texts);
         assert_eq!(report.exit as u8, code, "{name}");
         let text = report.render(false) + "\n";
         assert!(!text.contains("secret"), "{text}");
