@@ -17,6 +17,7 @@ mod dockerfile_cases;
 mod dockerfile_judged;
 mod dockerfile_options;
 mod dockerfile_own;
+mod dockerfile_sandbox;
 mod escape;
 mod explain;
 mod hostile;

@@ -9,6 +9,7 @@ mod build;
 mod definition;
 mod images;
 mod program;
+mod size;
 mod upkeep;
 
 pub(crate) use build::{Build, Call, Grants, Progress, Secrets};

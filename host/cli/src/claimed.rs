@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use wythe_plan::spec::BuilderVersion;
-use wythe_plan::{Kind, Network};
+use wythe_plan::{Kind, Network, SandboxOptions, Ulimit};
 
 use crate::arguments;
 use crate::definition::{arguments_given, read_text, split_assignment};
@@ -113,10 +113,28 @@ impl Claimed {
                 },
             );
         }
+        options.extend(sandbox_options(wanted));
         let builder = json!(BuilderVersion::newest().as_str());
         let text = format!("builder = {builder}\n[base]\n{}", table(&options));
         Ok(Self { text, dir: dir.to_owned(), file: file.to_owned() })
     }
+}
+
+/// Returns what the sandbox of every command is like, as a definition says it.
+fn sandbox_options(wanted: &arguments::Definition) -> Map<String, Value> {
+    let mut given = SandboxOptions::default();
+    wanted.extra_hosts.iter().cloned().for_each(|host| given.add_host(host));
+    wanted.shm_size.filter(|bytes| *bytes > 0).into_iter().for_each(|bytes| given.set_shm_size(bytes));
+    wanted.ulimits.iter().cloned().for_each(|ulimit| given.set_ulimit(ulimit));
+    let one = |limit: Option<u64>| limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
+    let both =
+        |(name, limit): (&String, &Ulimit)| (name.clone(), format!("{}:{}", one(limit.soft), one(limit.hard)).into());
+    let ulimits: Map<String, Value> = given.ulimits.iter().map(both).collect();
+    let mut options = Map::new();
+    options.extend((!given.extra_hosts.is_empty()).then(|| ("extra-hosts".to_owned(), json!(given.extra_hosts))));
+    options.extend(given.shm_size.map(|bytes| ("shm-size".to_owned(), bytes.into())));
+    options.extend((!ulimits.is_empty()).then(|| ("ulimits".to_owned(), ulimits.into())));
+    options
 }
 
 /// Returns the kind that a file is for: the one that claims its name, or the only one that claims any.

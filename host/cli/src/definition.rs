@@ -269,17 +269,28 @@ pub(crate) fn arguments_given(
 
 /// Refuses options that a definition says in its own words.
 fn refuse_what_is_for_claimed(wanted: &arguments::Definition) -> Result<(), Report> {
+    const NO_WORD: &str = "write it into the definition: docs/definition.md says how";
     let given = [
-        ("--target", wanted.target.is_some()),
-        ("--build-context", !wanted.build_contexts.is_empty()),
-        ("--label", !wanted.labels.is_empty()),
-        ("--network", wanted.network.is_some()),
+        ("--target", wanted.target.is_some(), NO_WORD),
+        ("--build-context", !wanted.build_contexts.is_empty(), NO_WORD),
+        ("--label", !wanted.labels.is_empty(), NO_WORD),
+        (
+            "--network",
+            wanted.network.is_some(),
+            "write it into the step: `network = \"host\"`, or `\"none\"`, or a list of hosts",
+        ),
+        (
+            "--add-host",
+            !wanted.extra_hosts.is_empty(),
+            "write it into the step: `extra-hosts = { NAME = \"ADDRESS\" }`",
+        ),
+        ("--shm-size", wanted.shm_size.is_some(), "write it into the step: `shm-size = \"1GiB\"`"),
+        ("--ulimit", !wanted.ulimits.is_empty(), "write it into the step: `ulimits = { nofile = \"1024:4096\" }`"),
     ];
-    match given.iter().find(|(_, is_given)| *is_given) {
+    match given.iter().find(|(_, is_given, _)| *is_given) {
         None => Ok(()),
-        Some((option, _)) => {
-            let report = Report::new(Exit::Usage, format!("`{option}` is for files that a plugin claims"));
-            Err(report.hint("write it into the definition: docs/definition.md says how"))
+        Some((option, _, hint)) => {
+            Err(Report::new(Exit::Usage, format!("`{option}` is for files that a plugin claims")).hint(*hint))
         }
     }
 }

@@ -17,6 +17,8 @@ Examples:
   wythe build -t app:1.4
   wythe build . --locked --progress plain
   wythe build -f FILE --target test --build-arg VERSION=3 .
+  wythe build --add-host db=10.0.0.5 --shm-size 1g --ulimit nofile=4096 .
+  wythe build --build-context base=oci-layout://layout:1.4 .
   wythe build --secret id=hf,env=HF_TOKEN --secret 'id=index,command=pass show index'
   wythe build --ssh default          steps that ask for it may use the keys of the ssh agent
   wythe build --locked --offline     from what is in the store, without any network

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use wythe_plan::Network;
+use wythe_plan::{ExtraHost, NamedUlimit, Network};
 
 use super::program::network_mode;
+use super::size::docker_size;
 use super::{Grants, Progress};
 
 /// Where a definition is.
@@ -24,8 +25,9 @@ pub(crate) struct Definition {
     /// Build arguments that plugins may ask for; without a value, that of the variable of this name where it is set
     #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME[=VALUE]")]
     pub(crate) args: Vec<String>,
-    /// What takes the place of a name in a claimed file: a directory, or `docker-image://REFERENCE`
-    #[arg(long = "build-context", value_name = "NAME=DIR|docker-image://REFERENCE")]
+    /// What takes the place of a name in a claimed file: a directory, `docker-image://REFERENCE`, or an image of a layout,
+    /// `oci-layout://PATH[:TAG|@DIGEST]`
+    #[arg(long = "build-context", value_name = "NAME=DIR|ADDRESS")]
     pub(crate) build_contexts: Vec<String>,
     /// The platform of the image; that of this machine is the only one so far
     #[arg(long, value_name = "OS/ARCH")]
@@ -36,6 +38,15 @@ pub(crate) struct Definition {
     /// The network of every command of a claimed file: `host`, `none`, or hosts between commas
     #[arg(long, value_name = "MODE|HOSTS", value_parser = network_mode)]
     pub(crate) network: Option<Network>,
+    /// A name that every command of a claimed file finds in /etc/hosts; also NAME:ADDRESS
+    #[arg(long = "add-host", value_name = "NAME=ADDRESS")]
+    pub(crate) extra_hosts: Vec<ExtraHost>,
+    /// How much /dev/shm holds for every command of a claimed file, as in 1g; units are powers of 1024, 0 is the usual 64m
+    #[arg(long, value_name = "SIZE", value_parser = docker_size)]
+    pub(crate) shm_size: Option<u64>,
+    /// A limit of each process of every command of a claimed file, as in nofile=1024:4096; -1 is no limit at all
+    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
+    pub(crate) ulimits: Vec<NamedUlimit>,
     /// Only these images of a definition with several
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::json;
-use wythe_plan::{Fragment, Label, MountSource, Network, Vertex};
+use wythe_plan::{Fragment, Label, MountSource, Network, SandboxOptions, Ulimit, Vertex};
 use wythe_solve::{Engine, Force, Grants, LockUse, PlannedStep, Silent, describe, look};
 
 use crate::arguments::Plan;
@@ -94,12 +94,27 @@ fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
             Network::Hosts(hosts) => hosts.join(", "),
         };
         let _infallible = writeln!(text, "         network {network}");
+        sandbox_text(text, &run.sandbox);
         for mount in &run.mounts {
             let _infallible = writeln!(text, "         mount {} at {}", source_text(&mount.source), mount.target);
         }
         for (name, (id, _)) in &run.secret_env {
             let _infallible = writeln!(text, "         secret {id} in the variable {name}");
         }
+    }
+}
+
+fn sandbox_text(text: &mut String, sandbox: &SandboxOptions) {
+    for (name, addresses) in &sandbox.extra_hosts {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let _infallible = writeln!(text, "         host {name} at {}", addresses.join(", "));
+    }
+    if let Some(size) = sandbox.shm_size {
+        let _infallible = writeln!(text, "         shared memory {size} bytes");
+    }
+    for (name, Ulimit { soft, hard }) in &sandbox.ulimits {
+        let shown = |limit: &Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+        let _infallible = writeln!(text, "         limit {name} {}, at most {}", shown(soft), shown(hard));
     }
 }
 
