@@ -15,6 +15,7 @@ mod diff;
 mod dockerfile;
 mod dockerfile_cases;
 mod dockerfile_judged;
+mod dockerfile_layouts;
 mod dockerfile_options;
 mod dockerfile_own;
 mod dockerfile_sandbox;

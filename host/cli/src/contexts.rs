@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Directories that take the place of names in a claimed file. Each becomes an image of its files, built like any other,
-//! so that plugins see images and nothing else.
+//! Directories and layouts that take the place of names in a claimed file. Each becomes an image of the store, so that plugins
+//! see images and nothing else: a directory that of its files, built like any other.
+
+mod layout;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +24,10 @@ use crate::workshop::{Stops, Workshop, absolute, all_kinds, store_failed};
 /// What is in front of the name of an image.
 const IMAGE: &str = "docker-image://";
 
-/// Returns where a definition is, with images in place of the directories among its named contexts.
+/// What other builders put in front of a target of another file.
+const TARGET: &str = "target:";
+
+/// Returns where a definition is, with images in place of the directories and layouts among its named contexts.
 pub(crate) fn prepared(
     workshop: &Workshop,
     store: &Arc<Store>,
@@ -35,13 +40,12 @@ pub(crate) fn prepared(
         if value.starts_with(IMAGE) {
             continue;
         }
-        if let Some((scheme, _)) = value.split_once("://") {
-            let report = Report::new(
-                Exit::Usage,
-                format!("`--build-context {text}`: `{scheme}://` is not available in this version"),
-            );
-            return Err(report.hint("name a directory, or `docker-image://REFERENCE` for an image of the store"));
+        if let Some(place) = value.strip_prefix(layout::SCHEME) {
+            let digest = layout::image_of(store, &name, place, &workshop.surroundings.machine().platform)?;
+            *text = format!("{name}={IMAGE}named-context@{digest}");
+            continue;
         }
+        refuse_other_places(text, &value)?;
         let dir = Path::new(&value);
         if !named::is_dir(dir)? {
             let report = Report::new(Exit::Spec, format!("the named context `{name}`: `{value}` is no directory"));
@@ -51,6 +55,23 @@ pub(crate) fn prepared(
         *text = format!("{name}={IMAGE}named-context@{digest}");
     }
     Ok(prepared)
+}
+
+/// Refuses what other builders find elsewhere.
+fn refuse_other_places(text: &str, value: &str) -> Result<(), Report> {
+    let refused = |what: String| Report::new(Exit::Usage, format!("`--build-context {text}`: {what}"));
+    if let Some(target) = value.strip_prefix(TARGET) {
+        let report =
+            refused("targets of other files are what a file of several builds has, and there is none".to_owned());
+        let hint = "build it first, and name its image: `wythe build --target";
+        return Err(report.hint(format!("{hint} {target} -t NAME …`, then `docker-image://NAME`")));
+    }
+    match value.split_once("://") {
+        None => Ok(()),
+        Some((scheme, _)) => Err(refused(format!("`{scheme}://` is not available in this version")).hint(
+            "name a directory, `docker-image://REFERENCE` for an image of the store, or `oci-layout://PATH:TAG` for one of a layout",
+        )),
+    }
 }
 
 /// Builds the image that holds a directory's files and returns its digest.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Images on media that other programs read: an OCI image layout, an OCI archive, an archive for `docker load`.
+//! Images on media that other programs read: an OCI image layout, an OCI archive, an archive for `docker load`; and images out
+//! of layouts that other programs wrote.
 //!
 //! This room refuses to know where layers are kept: whoever calls gives a function that writes a layer's archive. What
 //! that function wrote is compared with what the image names, and a layer that differs ends the export. It promises that
@@ -9,6 +10,7 @@
 //! - without compression the manifest, and so the digest, is the one that the image has in the store;
 //! - a medium is there as a whole or not at all: everything is written beside its place and moved there at the end, and
 //!   an export that fails takes away what it wrote;
+//! - what is read out of a layout has the length and the digest that it is named by;
 //! - memory is bounded by a few blocks a thread, whatever the size of a layer.
 //!
 //! ```text
@@ -47,6 +49,7 @@ mod export;
 mod index;
 mod layout;
 mod press;
+mod read;
 mod tarball;
 mod unfinished;
 
@@ -55,3 +58,4 @@ pub use compression::{Compression, ParseCompressionError};
 pub use error::SaveError;
 pub use export::{Export, LayerBytes, LayerError};
 pub use layout::save_layout;
+pub use read::{LayoutImage, LayoutLayer, ReadLayoutError, Wanted, read_layout};

@@ -126,6 +126,17 @@ impl Image {
         self
     }
 
+    /// Returns this image with other forms of its layers, one for each.
+    ///
+    /// # Panics
+    ///
+    /// Panics where there is not one a layer.
+    #[must_use]
+    pub fn with_layers(self, layers: Vec<LayerRef>) -> Self {
+        assert_eq!(layers.len(), self.layers.len(), "each layer has another form");
+        Self { chain_id: chain_id(&layers), layers, ..self }
+    }
+
     /// Returns this image with one more line of history and nothing else: an operation that changed nothing.
     #[must_use]
     pub fn with_note(mut self, created_by: &str) -> Self {

@@ -15,6 +15,7 @@
 //! answer: inside a process by the vertex, across processes by a lock on the key.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod build;
 mod chain;
 mod context;
@@ -50,6 +51,7 @@ mod why;
 mod words;
 mod world;
 
+pub use adopt::{AdoptError, Adopted, adopt_layer};
 pub use build::{Built, Checked, Force, Order, Outcome, build, check, foresee, look, pin, scene};
 pub use chain::describe_edit;
 pub use disk::DiskWatch;
