@@ -187,12 +187,12 @@ pub(crate) fn host(value: &str) -> Checked {
     }
 }
 
-/// A device by its CDI name, `vendor/class=name`.
+/// A device by its CDI name, `vendor/class=name`, or a kind of devices, `vendor/class`.
 pub(crate) fn device(value: &str) -> Checked {
     name("device", value)?;
-    let parts = value.split_once('=').and_then(|(kind, device)| Some((kind.split_once('/')?, device)));
-    match parts {
-        Some(((vendor, class), device)) if ![vendor, class, device].contains(&"") && !class.contains('/') => Ok(()),
+    let (kind, device) = value.split_once('=').unwrap_or((value, "*"));
+    match kind.split_once('/') {
+        Some((vendor, class)) if ![vendor, class, device].contains(&"") && !class.contains('/') => Ok(()),
         _ => Err(format!("the device {}, which is not of the form vendor/class=name", quote(value))),
     }
 }
@@ -235,6 +235,8 @@ mod tests {
             signal("SIGRTMIN+3"),
             signal("9"),
             device("nvidia.com/gpu=all"),
+            device("nvidia.com/gpu=*"),
+            device("nvidia.com/gpu"),
             host("[::1]:8080"),
             argv(&[], true),
             argv(&["echo".to_owned(), String::new()], false),

@@ -172,7 +172,7 @@ impl Command {
         self
     }
 
-    /// Asks for a device by its CDI name, `vendor/class=name`.
+    /// Asks for a device by its CDI name, `vendor/class=name`; `vendor/class=*` is all of a kind, `vendor/class` its first.
     pub fn device(self, name: &str) -> Self {
         self.0.device(name);
         self

@@ -86,23 +86,32 @@ fn script(state: &State, text: &str, heredocs: &[Heredoc]) -> Process {
     }
 }
 
-/// Reads the name of a device: `vendor/class=name`, or `vendor/class` for all of that class.
+/// Reads the name of a device: `vendor/class=name`, `vendor/class=*` for all of that kind, `vendor/class` for its first.
+///
+/// That it is `required` changes nothing: what a step makes without a device is not what it makes with it.
 fn device(flag: &Flag) -> Result<String, Fault> {
     let value = flag.value.as_deref().unwrap_or_default();
-    let name = value.split(',').find_map(|part| match part.split_once('=') {
-        Some(("name", name)) => Some(name),
-        _ if part.contains('/') => Some(part),
-        _ => None,
-    });
     let wrong = || {
         let fault = Fault::new(flag.place, format!("`{value}` is not a device"));
         fault.hint("write the CDI name: `--device=vendor.com/class=name`")
     };
-    let name = name.ok_or_else(wrong)?;
-    let (kind, device) = name.split_once('=').unwrap_or((name, "all"));
+    let mut found = None;
+    for part in value.split(',') {
+        let name = match part.split_once('=') {
+            None if part == "required" => continue,
+            Some(("required", "true" | "1" | "false" | "0")) => continue,
+            Some(("name", name)) => name,
+            _ => part,
+        };
+        if found.replace(name).is_some() {
+            return Err(wrong());
+        }
+    }
+    let name = found.ok_or_else(wrong)?;
+    let (kind, device) = name.split_once('=').map_or((name, None), |(kind, device)| (kind, Some(device)));
     let (vendor, class) = kind.split_once('/').ok_or_else(wrong)?;
-    if [vendor, class, device].contains(&"") || class.contains('/') || name.len() > 200 {
+    if vendor.is_empty() || class.is_empty() || device == Some("") || class.contains('/') || name.len() > 200 {
         return Err(wrong());
     }
-    Ok(format!("{vendor}/{class}={}", if device == "*" { "all" } else { device }))
+    Ok(name.to_owned())
 }
