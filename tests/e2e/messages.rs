@@ -61,7 +61,7 @@ fn cases() -> Vec<Case> {
         case("wrong-type", step("kind = \"run\"\ncommands = \"true\"")),
         case("missing-option", step("kind = \"files\"\nfrom = \"src\"")),
         case("two-steps-of-one-name", format!("{SCRATCH}{FILES}name = \"a\"\n{FILES}name = \"a\"\n")),
-        case("not-available", step("kind = \"run\"\ncommands = [\"true\"]\ngpu = \"any\"")),
+        case("gpu-that-is-none", step("kind = \"run\"\ncommands = [\"true\"]\ngpu = \"H100:0\"")),
         case("timeout-that-is-none", step("kind = \"run\"\ncommands = [\"true\"]\ntimeout = \"soon\"")),
         case("declined-package", step("kind = \"pip\"\npackages = [\"-r\"]")),
         case("missing-file", step("kind = \"files\"\nfrom = \"srcs\"\nto = \"/src\"")),

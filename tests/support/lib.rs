@@ -243,6 +243,16 @@ impl Bench {
     /// Panics where the machine does not let it.
     #[track_caller]
     pub fn wythe_elsewhere(&self, args: &[&str]) -> Ended {
+        self.wythe_elsewhere_with(&[], args)
+    }
+
+    /// The same with further variables.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the machine does not let it.
+    #[track_caller]
+    pub fn wythe_elsewhere_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Ended {
         // `/tmp` and not the target directory: checkouts often lie where other users may not look.
         let home = TempDir::new_in("/tmp").expect("a directory can be made");
         let at = home.path().display();
@@ -255,11 +265,12 @@ impl Bench {
         let environment = format!(
             "HOME={at} XDG_DATA_HOME={at}/data TZ=Asia/Tokyo LC_ALL=tr_TR.UTF-8 LANG=tr_TR.UTF-8 HOSTNAME=elsewhere"
         );
+        let variables: String = variables.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
         let script = format!(
             "{prepare}
             hostname elsewhere; cd {at}; umask 0077
             exec setpriv --reuid {ACCOUNT} --regid {ACCOUNT} --init-groups \\
-                env -u WYTHE_HOME -u SOURCE_DATE_EPOCH {environment} ./wythe-binary \"$@\""
+                env -u WYTHE_HOME -u SOURCE_DATE_EPOCH {environment} {variables} ./wythe-binary \"$@\""
         );
         let output = Command::new("unshare").args(["--uts", "sh", "-ec", &script, "sh"]).args(args).output();
         output.expect("a shell can be started").into()

@@ -57,6 +57,9 @@ pub(crate) struct Global {
     /// Use an OCI runtime although holes of its version are known
     #[arg(long, global = true, env = "WYTHE_UNSAFE_DRIVER")]
     pub(crate) unsafe_driver: bool,
+    /// Have the OCI runtime run the hooks of devices that steps are given: programs of this machine, outside of the sandbox
+    #[arg(long, global = true, env = "WYTHE_ALLOW_DEVICE_HOOKS")]
+    pub(crate) allow_device_hooks: bool,
 }
 
 /// What runs commands.

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_image::Platform;
+use wythe_sandbox::cdi::Places;
 use wythe_solve::Machine;
 
 /// Where systems keep the certificate authorities that they trust, the commonest first.
@@ -72,8 +73,18 @@ impl Surroundings {
             proxies: self.proxies(),
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             hosts: PathBuf::from("/etc/hosts"),
+            devices: self.device_places(),
+            device_hooks: false,
             parallel: std::thread::available_parallelism().map_or(LEAST_PARALLEL, usize::from).max(LEAST_PARALLEL),
         }
+    }
+
+    /// Returns where the machine tells of its devices: where it does everywhere, or as two variables say, which tests set.
+    fn device_places(&self) -> Places {
+        let usual = Places::default();
+        let specs = self.text("WYTHE_CDI_DIRS").map(|dirs| dirs.split(':').map(PathBuf::from).collect());
+        let root = self.text("WYTHE_DRIVER_ROOT").map(PathBuf::from);
+        Places { specs: specs.unwrap_or(usual.specs), root: root.unwrap_or(usual.root) }
     }
 
     fn ca_bundle(&self) -> Option<PathBuf> {

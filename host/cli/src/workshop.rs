@@ -12,7 +12,7 @@ use wythe_plan::{CORE_KINDS, Kind, StepPlanner as _};
 use wythe_plugin::{PluginOptions, Plugins};
 use wythe_remote::ClientOptions;
 use wythe_sandbox::{Native, Oci, Runtime, Sandbox};
-use wythe_solve::{EventSink, Grants, Parts};
+use wythe_solve::{EventSink, Grants, Machine, Parts};
 use wythe_store::{FindImageError, Healed, Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
@@ -39,6 +39,7 @@ pub(crate) struct Workshop {
     pub(crate) is_terminal: bool,
     driver: Driver,
     unsafe_driver: bool,
+    device_hooks: bool,
 }
 
 impl Workshop {
@@ -60,6 +61,7 @@ impl Workshop {
             is_terminal: std::io::IsTerminal::is_terminal(&stderr),
             driver: global.driver.clone(),
             unsafe_driver: global.unsafe_driver,
+            device_hooks: global.allow_device_hooks,
         }
     }
 
@@ -119,7 +121,7 @@ impl Workshop {
             planner: plugins,
             sandbox: self.sandbox()?,
             client: (!wanted.offline).then(client),
-            machine: self.surroundings.machine(),
+            machine: self.machine(),
             grants,
             keeps_scenes: false,
             events,
@@ -129,10 +131,22 @@ impl Workshop {
         })
     }
 
+    /// Returns what an engine is told of this machine.
+    pub(crate) fn machine(&self) -> Machine {
+        Machine { device_hooks: self.device_hooks, ..self.surroundings.machine() }
+    }
+
     /// Returns what runs commands.
     pub(crate) fn sandbox(&self) -> Result<Arc<dyn Sandbox>, Report> {
         let native = Native::new(PathBuf::from("/proc/self/exe"));
-        let Driver::Oci(name) = &self.driver else { return Ok(Arc::new(native)) };
+        let name = match &self.driver {
+            Driver::Oci(name) => name,
+            Driver::Native if self.device_hooks => {
+                let what = "`--allow-device-hooks` needs an OCI runtime, which runs them";
+                return Err(Report::new(Exit::Usage, what).hint("name one that is installed: `--driver oci:crun`"));
+            }
+            Driver::Native => return Ok(Arc::new(native)),
+        };
         let runtime = Runtime::find(name, &self.surroundings.program_directories());
         let runtime = runtime.map_err(|error| {
             Report::caused(Exit::Usage, format!("`--driver oci:{name}` cannot be used"), &error)

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod core_steps;
+mod gpu;
 mod graph;
 mod host;
 mod key;
@@ -22,6 +23,7 @@ mod sandbox_options;
 pub mod spec;
 
 pub use core_steps::{CORE_KINDS, plan_core_step};
+pub use gpu::{GPU_HINT, Gpu, GpuError};
 pub use graph::{Fragment, Graph, Label, Vertex, VertexId};
 pub use host::{HostEntry, HostEntryError, host_matches};
 pub use key::{CacheKey, FORMAT_VERSION, KeyParts};

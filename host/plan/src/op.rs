@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, Healthcheck};
 
-use crate::{SandboxOptions, VertexId};
+use crate::{Gpu, SandboxOptions, VertexId};
 
 /// A file on the network, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -353,9 +353,12 @@ pub struct Run {
     /// Network.
     #[serde(default)]
     pub network: Network,
-    /// Devices by CDI name.
+    /// Devices by CDI name, or `vendor/class` for the first of a kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+    /// GPUs, of whichever name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<Gpu>,
     /// Whether the sandbox is asked to be none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
@@ -379,6 +382,7 @@ impl Run {
             mounts: Vec::new(),
             network: Network::None,
             devices: Vec::new(),
+            gpu: None,
             insecure: false,
             sandbox: Box::default(),
         }

@@ -117,6 +117,12 @@ pub enum SetupError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no runtime that could run a hook.
+    #[error("the hook `{}` of a device can only be run by an OCI runtime", path.display())]
+    Hook {
+        /// Its program.
+        path: PathBuf,
+    },
     /// A limit cannot be kept, so nothing runs as if it could.
     #[error("the limit of `{resource}` cannot be kept here")]
     Limit {

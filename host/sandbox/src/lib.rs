@@ -42,6 +42,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod cdi;
 mod cgroup;
 mod error;
 mod init;
@@ -61,7 +62,7 @@ pub use limits::{Limits, Resource, Unlimited};
 pub use native::Native;
 pub use oci::{Flavor, Oci, RUNTIMES, Runtime, RuntimeError};
 pub use outcome::{Ending, Exceeded, RunOutcome, Sandbox, Stdio, Stream, Usage};
-pub use request::{Mount, MountSource, Network, RunInputs, RunRequest, RunTuning};
+pub use request::{DeviceNumber, Mount, MountSource, Network, RunInputs, RunRequest, RunTuning};
 pub use rlimit::Rlimit;
 pub use secret::Secret;
 pub use user::{User, UserError};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wythe_sys::overlay::Overlay;
 
+use crate::cdi::Hook;
 use crate::{Limits, Rlimit, Secret};
 
 /// One run. What can change its result is apart from what can only change how it gets there.
@@ -35,6 +36,9 @@ pub struct RunInputs {
     pub workdir: String,
     /// Who it is: empty for root, or `name`, `uid`, `name:group`, `uid:gid` and the mixtures, resolved in the root.
     pub user: String,
+    /// Further groups that it belongs to, by number: those of devices.
+    #[serde(default)]
+    pub groups: Vec<u32>,
     /// What it reads; empty means that it reads nothing.
     pub stdin: Vec<u8>,
     /// What is mounted into the root. Outer targets come first, whatever the order here.
@@ -53,6 +57,9 @@ pub struct RunInputs {
     /// What each process may use by itself; where nothing is said it is what the caller may.
     #[serde(default)]
     pub rlimits: Vec<Rlimit>,
+    /// Programs of the machine that an OCI runtime runs with its own rights at points of the command's life. Nothing else can.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
 }
 
 impl RunInputs {
@@ -146,5 +153,19 @@ pub enum MountSource {
     Device {
         /// Where the node is.
         path: PathBuf,
+        /// Which device it has to be, where that was looked at before: between then and now it may become another.
+        #[serde(default)]
+        number: Option<DeviceNumber>,
     },
+}
+
+/// What the kernel calls a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNumber {
+    /// Whether it is of a disk's kind.
+    pub is_block: bool,
+    /// The number of its driver.
+    pub major: u32,
+    /// Its own number.
+    pub minor: u32,
 }

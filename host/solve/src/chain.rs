@@ -9,9 +9,10 @@ use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use tokio::sync::OnceCell;
 use wythe_image::{Config, Image, Reference};
 use wythe_plan::spec::Ambient;
-use wythe_plan::{ConfigEdit, Graph, Label, PlanError, Vertex, VertexId};
+use wythe_plan::{ConfigEdit, Fragment, Graph, Label, PlanError, Vertex, VertexId};
 
 use crate::context::Context;
+use crate::device::Wanted;
 use crate::engine::Engine;
 use crate::error::Cause;
 use crate::machine::Pretence;
@@ -52,9 +53,18 @@ pub(crate) struct Chain {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Want {
     pub(crate) step: StepId,
-    pub(crate) id: String,
-    /// Whether it is an ssh agent, and not a secret.
-    pub(crate) is_agent: bool,
+    pub(crate) what: Need,
+}
+
+/// What it cannot do without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The secret of this id.
+    Secret(String),
+    /// The ssh agent of this id.
+    Agent(String),
+    /// Devices of the machine.
+    Devices(Wanted),
 }
 
 /// A command before which a step is to stop.
@@ -168,10 +178,19 @@ impl Chain {
 
     /// Writes down what a step needs to be granted.
     pub(crate) fn want(&self, step: &StepId, ambient: &Ambient) {
-        let secrets = ambient.secrets.iter().filter(|secret| secret.required).map(|secret| (&secret.id, false));
-        let all = secrets.chain(ambient.ssh.as_ref().map(|id| (id, true)));
-        let all = all.map(|(id, is_agent)| Want { step: step.clone(), id: id.clone(), is_agent });
-        self.wants.lock().expect("no look at the wants panics").extend(all);
+        let secrets = ambient.secrets.iter().filter(|secret| secret.required).map(|it| Need::Secret(it.id.clone()));
+        let gpu = ambient.gpu.clone().map(|gpu| Need::Devices(Wanted { gpu: Some(gpu), names: Vec::new() }));
+        self.add_wants(step, secrets.chain(ambient.ssh.clone().map(Need::Agent)).chain(gpu));
+    }
+
+    /// Writes down what devices the commands of a step's plan need.
+    pub(crate) fn want_devices(&self, step: &StepId, fragment: &Fragment) {
+        self.add_wants(step, Wanted::of_plan(fragment).map(Need::Devices));
+    }
+
+    fn add_wants(&self, step: &StepId, needs: impl Iterator<Item = Need>) {
+        let mut wants = self.wants.lock().expect("no look at the wants panics");
+        wants.extend(needs.map(|what| Want { step: step.clone(), what }));
     }
 
     /// Forgets what a step needed: it is done.

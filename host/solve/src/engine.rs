@@ -14,6 +14,7 @@ use wythe_sandbox::Sandbox;
 use wythe_store::Store;
 use wythe_sys::cancel::Cancel;
 
+use crate::device::Stock;
 use crate::error::Cause;
 use crate::fetch::Fetcher;
 use crate::machine::Machine;
@@ -69,6 +70,7 @@ pub struct Engine {
     pub(crate) planner: Arc<dyn StepPlanner>,
     pub(crate) sandbox: Arc<dyn Sandbox>,
     pub(crate) fetcher: Fetcher,
+    pub(crate) stock: Stock,
     pub(crate) machine: Machine,
     pub(crate) plumbing: Plumbing,
     pub(crate) views: Views,
@@ -114,6 +116,7 @@ impl Engine {
         Arc::new(Self {
             fetcher: Fetcher::new(Arc::clone(&store), client),
             plumbing: Plumbing::new(&machine),
+            stock: Stock::new(&machine),
             views: Views::new(Arc::clone(&store)),
             slots: Semaphore::new(machine.parallel.max(1)),
             flights: Flights::default(),

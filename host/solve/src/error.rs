@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use wythe_image::Digest;
 use wythe_plan::{PlanError, TextPlace};
 use wythe_remote::{ClientError, FetchError};
+use wythe_sandbox::cdi::DeviceError;
 use wythe_sandbox::{Ending, Exceeded, Resource, RunError};
 use wythe_store::QuotaError;
 
@@ -132,6 +133,12 @@ pub enum Cause {
     Leak {
         /// Which secret, and in which file.
         leaks: Vec<(String, String)>,
+    },
+    /// The machine has no such device as a step asks for.
+    #[error("{missing}")]
+    NoDevice {
+        /// What is missing.
+        missing: Box<DeviceError>,
     },
     /// Files that a step takes from the build context cannot be had.
     #[error("{what}")]

@@ -11,7 +11,7 @@ use wythe_sandbox::{Mount, MountSource, Secret, User, UserError};
 use wythe_store::Active;
 use wythe_sys::root::Root;
 
-use crate::chain::Want;
+use crate::chain::{Need, Want};
 use crate::engine::Engine;
 use crate::error::Cause;
 use crate::mounts::Laid;
@@ -51,10 +51,11 @@ pub(crate) async fn variables(
 
 /// Says what of a step's needs nobody has granted. No value is fetched for that.
 pub(crate) fn lacking(engine: &Engine, want: &Want) -> Option<Cause> {
-    let (secrets, id) = (&engine.grants.secrets, &want.id);
-    let (is_granted, what) = match want.is_agent {
-        true => (secrets.agent(id).is_some(), format!("the ssh agent `{id}`")),
-        false => (secrets.ids().any(|known| known == id), format!("the secret `{id}`")),
+    let secrets = &engine.grants.secrets;
+    let (id, is_granted, what) = match &want.what {
+        Need::Agent(id) => (id, secrets.agent(id).is_some(), format!("the ssh agent `{id}`")),
+        Need::Secret(id) => (id, secrets.ids().any(|known| known == id), format!("the secret `{id}`")),
+        Need::Devices(wanted) => return engine.stock.supply(wanted).err(),
     };
     let why = "it is not given".to_owned();
     (!is_granted).then(|| Cause::NotGranted { what, id: id.clone(), why })

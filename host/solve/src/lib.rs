@@ -19,6 +19,7 @@ mod adopt;
 mod build;
 mod chain;
 mod context;
+mod device;
 mod disk;
 mod engine;
 mod error;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use wythe_image::Platform;
+use wythe_sandbox::cdi::Places;
 
 /// The machine's plumbing: what a step with a network needs to reach it, and nothing that is kept.
 #[derive(Debug, Clone)]
@@ -21,6 +22,10 @@ pub struct Machine {
     pub resolv_conf: PathBuf,
     /// The table of hosts, `/etc/hosts`.
     pub hosts: PathBuf,
+    /// Where it tells of its devices.
+    pub devices: Places,
+    /// Whether programs that belong to a device are run for a step that is given it, with the rights of the runtime.
+    pub device_hooks: bool,
     /// How many operations run at once.
     pub parallel: usize,
 }

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use wythe_sandbox::cdi::Link;
 use wythe_sandbox::{Mount, MountSource};
 use wythe_store::{Active, Store};
 use wythe_sys::root::Root;
@@ -114,7 +115,9 @@ pub(crate) struct Point<'a> {
 /// What a command asks for.
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
-    pub(crate) points: &'a [Point<'a>],
+    pub(crate) points: Vec<Point<'a>>,
+    /// Links to the libraries of devices.
+    pub(crate) links: &'a [Link],
     pub(crate) view: View,
     /// Names that lead where somebody says.
     pub(crate) extra_hosts: &'a BTreeMap<String, Vec<IpAddr>>,
@@ -163,8 +166,11 @@ impl Plumbing {
         for point in MOUNT_POINTS {
             sketch.directory(base, Path::new(point))?;
         }
-        for point in asked.points {
+        for point in &asked.points {
             sketch.point(base, point)?;
+        }
+        for link in asked.links {
+            sketch.link(base, Path::new(&link.path), Path::new(&link.to))?;
         }
         self.lend_hosts(&mut sketch, base, asked)?;
         if asked.view != View::Nothing {

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use wythe_image::Image;
-use wythe_plan::Network;
 use wythe_plan::spec::{Limits, SSH_SOCKET};
+use wythe_plan::{Gpu, Network};
 use wythe_sandbox::{Mount, MountSource, RunInputs, RunRequest};
 use wythe_store::{Active, Store, VolumeMount};
 use wythe_sys::overlay::Overlay;
 
+use crate::device::{Stock, Wanted};
 use crate::error::Cause;
 use crate::machine::Machine;
 use crate::network::{Access, View};
@@ -34,6 +35,8 @@ pub struct Program {
     pub user: Option<String>,
     /// Which network it has.
     pub network: Network,
+    /// The GPUs it is given.
+    pub gpu: Option<Gpu>,
     /// Directories that outlive it.
     pub volumes: Vec<ProgramVolume>,
     /// How much of the machine it may use.
@@ -116,9 +119,10 @@ pub fn program_request(
     let (mut granted, agent) = granted::for_program(&program.secrets, active, owner)?;
     let secret_env = granted::values(&program.secrets, &program.secret_env)?;
     let points = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false });
-    let points: Vec<_> = points.chain(granted.iter().map(|it| Point { target: &it.target, is_file: true })).collect();
-    let none = BTreeMap::new();
-    let asked = Asked { points: &points, view: View::of(&program.network), extra_hosts: &none };
+    let points = points.chain(granted.iter().map(|it| Point { target: &it.target, is_file: true }));
+    let devices = Stock::new(machine).supply(&Wanted { gpu: program.gpu.clone(), names: Vec::new() })?;
+    let (points, none) = (points.chain(devices.points()).collect(), BTreeMap::new());
+    let asked = Asked { points, links: &devices.links, view: View::of(&program.network), extra_hosts: &none };
     let lent = Plumbing::new(machine)
         .lay(&active.plumbing(), active.dir(), files.root(), &asked)
         .map_err(Cause::doing("cannot lay out the sandbox"))?;
@@ -130,7 +134,9 @@ pub fn program_request(
         env.insert("SSH_AUTH_SOCK".to_owned(), SSH_SOCKET.to_owned());
     }
     env.extend(program.env.clone());
-    let env = lent.dress(env, &files, &user)?;
+    let mut env = lent.dress(env, &files, &user)?;
+    devices.dress(&mut env);
+    granted.extend(devices.mounts()?);
     granted.extend(program.volumes.iter().map(ProgramVolume::mount));
     let request = RunRequest {
         inputs: RunInputs {
@@ -140,11 +146,13 @@ pub fn program_request(
             secret_env,
             workdir,
             user,
+            groups: devices.groups(),
             stdin: Vec::new(),
             mounts: lent.mounts.into_iter().chain(granted).collect(),
             network: access.of_sandbox(),
             hostname: HOSTNAME.to_owned(),
             set_id_programs: false,
+            hooks: devices.hooks.clone(),
             ..RunInputs::default()
         },
         tuning: tuning(&program.limits),

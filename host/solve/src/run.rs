@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wythe_image::Image;
 use wythe_plan::spec::Limits;
-use wythe_plan::{Brush, KeyParts, MountSource, Run, Ulimit};
+use wythe_plan::{Brush, KeyParts, MountSource, Run, Severity, Ulimit};
 use wythe_sandbox::{Ending, Rlimit, RunInputs, RunOutcome, RunRequest, RunTuning, Secret, Stdio};
 use wythe_store::Traffic;
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 
 use crate::chain::{Chain, Turn};
+use crate::device::{Supplied, Wanted};
 use crate::disk::DiskWatch;
 use crate::error::Cause;
 use crate::mounts::{self, Laid};
@@ -26,7 +27,7 @@ use crate::secret::Redactor;
 use crate::snapshot::Made;
 use crate::state::StateFiles;
 use crate::words::{Effective, HOSTNAME, Words, run_words};
-use crate::{Stream, granted, snapshot};
+use crate::{Event, Stream, granted, snapshot};
 
 /// Returns the parts of a run's key.
 pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<KeyParts, Cause> {
@@ -51,6 +52,13 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, run: &Run) -> Result<Ke
     }
     if !run.devices.is_empty() {
         words.word("devices", json!(run.devices));
+    }
+    if let Some(gpu) = &run.gpu {
+        words.word("gpu", json!(gpu));
+    }
+    // They may change files of the image.
+    if operation.chain.engine.machine.device_hooks && (run.gpu.is_some() || !run.devices.is_empty()) {
+        words.word("device_hooks", json!(true));
     }
     Ok(words.finish())
 }
@@ -118,6 +126,8 @@ pub(crate) struct Job {
     laid: Vec<Laid>,
     /// Secrets in variables: name → id and value.
     secret_env: BTreeMap<String, (String, Secret)>,
+    /// What its devices take.
+    devices: Supplied,
     text: String,
     cancel: Cancel,
 }
@@ -152,6 +162,8 @@ impl Job {
         let effective = Effective::of(run, &on, &operation.chain.pretence);
         let laid = mounts::lay(operation, run).await?;
         let secret_env = granted::variables(operation, run).await?;
+        let wanted = Wanted { gpu: run.gpu.clone(), names: run.devices.clone() };
+        let devices = operation.chain.engine.stock.supply(&wanted)?;
         Ok(Self {
             chain: Arc::clone(operation.chain),
             turn: Arc::clone(operation.turn),
@@ -160,6 +172,7 @@ impl Job {
             run: run.clone(),
             laid,
             secret_env,
+            devices,
             text: text.to_owned(),
             cancel: operation.cancel(),
         })
@@ -248,6 +261,9 @@ impl Job {
         };
         let disk = DiskWatch::begin(self.turn.ambient.limits.disk, &active, &engine.store, &self.cancel);
         let disk = disk.map_err(Cause::doing("cannot watch what the step writes"))?;
+        if let Some(text) = self.devices.omissions() {
+            engine.tell(Event::Message { step: self.turn.step.clone(), severity: Severity::Note, text });
+        }
         let outcome = engine.sandbox.run(&request, Stdio::Captured(&mut take), disk.cancel());
         let (network, refused) = around.access.close();
         for line in refused {
@@ -275,18 +291,19 @@ impl Job {
     ) -> Result<(RunRequest, Around), Cause> {
         let engine = &self.chain.engine;
         let doing = || Cause::doing("cannot lay out the sandbox");
-        let points: Vec<_> = self.laid.iter().map(Laid::point).collect();
-        let view = View::of(&self.run.network);
-        let asked = Asked { points: &points, view, extra_hosts: &self.run.sandbox.extra_hosts };
+        let points = self.laid.iter().map(Laid::point).chain(self.devices.points()).collect();
+        let (view, extra_hosts) = (View::of(&self.run.network), &self.run.sandbox.extra_hosts);
+        let asked = Asked { points, links: &self.devices.links, view, extra_hosts };
         let plumbing = engine.plumbing.lend(&engine.store, below.root(), &asked)?;
-        let access = Access::open(&self.run.network, &self.run.sandbox.extra_hosts, &engine.machine)?;
+        let access = Access::open(&self.run.network, extra_hosts, &engine.machine)?;
         let lent = &plumbing.lent;
         let epoch = self.chain.pretence.source_date_epoch;
         snapshot::ensure_directory(active, below, &self.effective.workdir, epoch)?;
         let mut lowers = engine.views.lowers(&self.on)?;
         lowers.extend(above);
         lowers.push(plumbing.dir());
-        let env = lent.dress(self.effective.env.clone(), below, &self.effective.user)?;
+        let mut env = lent.dress(self.effective.env.clone(), below, &self.effective.user)?;
+        self.devices.dress(&mut env);
         let own = self.laid.iter().map(|laid| laid.mount(active)).collect::<Result<Vec<_>, _>>().map_err(doing())?;
         let root = Overlay { lowers, upper: Some(active.upper()), work: Some(active.work()) };
         let request = RunRequest {
@@ -297,13 +314,15 @@ impl Job {
                 secret_env: self.secret_env.iter().map(|(name, (_, value))| (name.clone(), value.clone())).collect(),
                 workdir: self.effective.workdir.clone(),
                 user: self.effective.user.clone(),
+                groups: self.devices.groups(),
                 stdin: self.run.stdin.clone(),
-                mounts: lent.mounts.iter().cloned().chain(own).collect(),
+                mounts: lent.mounts.iter().cloned().chain(self.devices.mounts()?).chain(own).collect(),
                 network: access.of_sandbox(),
                 hostname: HOSTNAME.to_owned(),
                 set_id_programs: false,
                 shared_memory: self.run.sandbox.shm_size,
                 rlimits: rlimits(&self.run.sandbox.ulimits),
+                hooks: self.devices.hooks.clone(),
             },
             tuning: tuning(&self.turn.ambient.limits),
         };
@@ -338,12 +357,8 @@ const LARGEST_PROBE: usize = 64 << 20;
 
 /// Refuses grants that this version cannot give, instead of running without them.
 fn refuse_what_is_not_there_yet(run: &Run) -> Result<(), Cause> {
-    let what = if !run.devices.is_empty() {
-        "a device in a step"
-    } else if run.insecure {
-        "a step without its sandbox"
-    } else {
-        return Ok(());
-    };
-    Err(Cause::Unsupported { what: what.to_owned() })
+    if run.insecure {
+        return Err(Cause::Unsupported { what: "a step without its sandbox".to_owned() });
+    }
+    Ok(())
 }

@@ -129,6 +129,8 @@ impl Bench {
             sandbox: Arc::new(Native::new(PathBuf::from("/nothing"))),
             client: None,
             machine: Machine {
+                devices: wythe_sandbox::cdi::Places::default(),
+                device_hooks: false,
                 platform: Platform::linux_amd64(),
                 ca_bundle: None,
                 ca_variables: Vec::new(),

@@ -2,7 +2,7 @@
 //! Arguments of what runs a program in an image.
 
 use clap::Args;
-use wythe_plan::{HostEntry, Network};
+use wythe_plan::{Gpu, HostEntry, Network};
 
 use super::Secrets;
 
@@ -16,6 +16,7 @@ Examples:
   wythe run app -- python -V
   wythe run --env DEBUG=1 --network none app -- env
   wythe run --network example.org,deb.debian.org:80 app -- curl https://example.org/
+  wythe run --gpu any app -- nvidia-smi
   wythe run --memory 2GB --pids 500 --timeout 10m app
   wythe run --secret id=hf,env=HF_TOKEN --secret-env HF_TOKEN=hf app
   wythe run --volume hf-cache:/root/.cache/huggingface --volume ./data:/data:ro app")]
@@ -44,6 +45,9 @@ pub(crate) struct Inside {
     /// The network: `host` for all of the machine's, `none`, or the hosts that can be reached, between commas
     #[arg(long, value_name = "MODE|HOSTS", default_value = "host", value_parser = network_mode)]
     pub(crate) network: Network,
+    /// The GPUs it is given: `any`, a model, or a model and how many, as in `H100:2`
+    #[arg(long, value_name = "GPU")]
+    pub(crate) gpu: Option<Gpu>,
     /// A named volume, or with a `/` or `.` in front a directory of this machine, at a path of the image; `:ro` at the end
     /// for one that cannot be changed
     #[arg(short, long = "volume", value_name = "NAME|DIR:PATH")]
@@ -127,7 +131,7 @@ pub(crate) struct Shell {
     #[arg(required_unless_present = "step", value_name = "IMAGE|DIR|FILE")]
     pub(crate) image: Option<String>,
     /// Be in the place of this step of a definition (name, or number from 1 on)
-    #[arg(long, conflicts_with_all = ["env", "workdir", "user", "network", "entrypoint", "secret_env", "cpu", "memory", "pids", "disk", "timeout"])]
+    #[arg(long, conflicts_with_all = ["env", "workdir", "user", "network", "gpu", "entrypoint", "secret_env", "cpu", "memory", "pids", "disk", "timeout"])]
     pub(crate) step: Option<String>,
     /// Build arguments, with --step
     #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME=VALUE", requires = "step")]

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use wythe_sandbox::cdi::{Device, Devices};
 use wythe_sandbox::{
     Limits, Native, Network, RUNTIMES, RunError, RunInputs, RunRequest, RunTuning, Runtime, Sandbox as _, SetupError,
     Stdio,
@@ -50,6 +51,7 @@ pub(crate) fn run(workshop: &Workshop, doctor: &Doctor) -> Result<ExitCode, Repo
     findings.push(runtimes(workshop));
     findings.push(authorities(workshop));
     findings.extend(proxies(workshop));
+    findings.extend(devices(workshop));
     if doctor.json {
         print::json(&findings);
     } else {
@@ -140,6 +142,7 @@ fn sandbox(workshop: &Workshop) -> Vec<Finding> {
         env: [].into(),
         workdir: "/".to_owned(),
         user: String::new(),
+        groups: Vec::new(),
         stdin: Vec::new(),
         mounts: Vec::new(),
         network: Network::None,
@@ -218,4 +221,29 @@ fn proxies(workshop: &Workshop) -> Option<Finding> {
     let names: Vec<String> = proxies.into_keys().collect();
     // Values may hold passwords.
     if names.is_empty() { None } else { Some(Finding::good("proxy", format!("as {} say", names.join(", ")))) }
+}
+
+/// Lists the devices that steps can be given. That there are none is no fault.
+fn devices(workshop: &Workshop) -> Vec<Finding> {
+    const WHAT: &str = "devices";
+    let devices = Devices::look(&workshop.surroundings.machine().devices);
+    let one = |device: &Device| {
+        let model = device.model.as_ref().map(|model| format!(" ({model})")).unwrap_or_default();
+        let found = format!("{}{model}, as {} says", device.name, device.origin);
+        match device.check() {
+            Ok(()) => Finding::good("device", found),
+            // No fault of the machine's, and of no importance to whoever does not ask for it.
+            Err(why) => {
+                let advice = format!("it cannot be given to steps: {why}");
+                Finding { advice: Some(advice), ..Finding::good("device", found) }
+            }
+        }
+    };
+    let broken = devices.broken.iter().map(|(file, why)| {
+        let found = format!("{} cannot be used: {why}", file.display());
+        Finding::bad(WHAT, found, "install the vendor's specifications anew")
+    });
+    let disputed = devices.disputed().map(|dispute| Finding::bad(WHAT, dispute.to_string(), "remove one of them"));
+    let found: Vec<Finding> = devices.all().map(one).chain(broken).chain(disputed).collect();
+    if found.is_empty() { vec![Finding::good(WHAT, "none that steps could be given (`gpu`)")] } else { found }
 }

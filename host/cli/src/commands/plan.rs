@@ -95,6 +95,12 @@ fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
         };
         let _infallible = writeln!(text, "         network {network}");
         sandbox_text(text, &run.sandbox);
+        if let Some(gpu) = &run.gpu {
+            let _infallible = writeln!(text, "         gpu {gpu}");
+        }
+        for device in &run.devices {
+            let _infallible = writeln!(text, "         device {device}");
+        }
         for mount in &run.mounts {
             let _infallible = writeln!(text, "         mount {} at {}", source_text(&mount.source), mount.target);
         }

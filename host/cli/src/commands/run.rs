@@ -14,7 +14,7 @@ use wythe_store::Store;
 use crate::arguments::{self, Inside, Run};
 use crate::commands::block_on;
 use crate::definition::split_assignment;
-use crate::diagnostic::{Report, is_the_commands_fault, of_limit};
+use crate::diagnostic::{Report, is_the_commands_fault, no_device, of_limit};
 use crate::exit::Exit;
 use crate::named;
 use crate::print;
@@ -60,13 +60,14 @@ pub(crate) fn execute(
         workdir: inside.workdir.clone(),
         user: inside.user.clone(),
         network: inside.network.clone(),
+        gpu: inside.gpu.clone(),
         volumes: inside.volumes.iter().map(|text| volume(store, text)).collect::<Result<_, _>>()?,
         limits: limits(&inside.limits)?,
         secrets: crate::grants::read(&given, &workshop.surroundings)?.secrets,
         secret_env: secret_env.into_iter().collect(),
     };
     let active = store.begin().map_err(|error| store_failed(&error))?;
-    let machine = workshop.surroundings.machine();
+    let machine = workshop.machine();
     let sandbox = workshop.sandbox()?;
     let name = program.argv[0].clone();
     let ending = block_on(async {
@@ -115,10 +116,13 @@ fn volume(store: &Store, text: &str) -> Result<ProgramVolume, Report> {
     Ok(ProgramVolume { source, target, read_only })
 }
 
-/// That a secret cannot be had is who granted it.
+/// That a secret or a device cannot be had is who asked for it.
 fn cannot_lay_out(cause: &Cause) -> Report {
     match cause {
         Cause::NotGranted { .. } => Report::new(Exit::Spec, format!("cannot run the program: {cause}")),
+        Cause::NoDevice { missing } => {
+            no_device(Report::new(Exit::Spec, format!("cannot run the program: {missing}")), missing)
+        }
         cause => Report::caused(Exit::World, "cannot lay out the sandbox", cause),
     }
 }

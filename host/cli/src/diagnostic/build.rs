@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use wythe_plan::spec::{BASE_STEP, Step};
 use wythe_plan::{PlanError, Problem};
+use wythe_sandbox::cdi::{DeviceError, Unusable};
 use wythe_sandbox::{Ending, Exceeded, RunError, SetupError, Unlimited, UserError};
 use wythe_solve::{BuildError, Cause, StepId, describe_ending};
 use wythe_store::{QuotaError, total};
@@ -138,6 +139,22 @@ fn in_words(id: &StepId) -> String {
     if id.image.is_empty() { id.step.to_string() } else { format!("{} --image {}", id.step, id.image) }
 }
 
+/// Adds to a report that a device is missing what was looked at.
+pub(crate) fn no_device(report: Report, error: &DeviceError) -> Report {
+    let looked = match error {
+        DeviceError::TooFew { looked, .. } | DeviceError::Unknown { looked, .. } => looked.clone(),
+        DeviceError::Disputed { .. } => Vec::new(),
+        DeviceError::Unusable { origin, .. } => vec![format!("what {origin} says")],
+    };
+    let report = looked.iter().fold(report, |report, line| report.note(format!("looked at {line}")));
+    match error {
+        DeviceError::Unusable { why: Unusable::Denied { .. }, .. } => {
+            report.hint("have this user be in the group of the device, or build as root")
+        }
+        _ => report.hint("see which devices there are: `wythe doctor`"),
+    }
+}
+
 /// Whether what was asked for cannot be had in the image, whatever the machine.
 pub(crate) fn is_the_commands_fault(setup: &SetupError) -> bool {
     matches!(
@@ -192,7 +209,8 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         | Cause::Unsupported { .. }
         | Cause::Context { .. }
         | Cause::RunsNothing
-        | Cause::NotGranted { .. } => Exit::Spec,
+        | Cause::NotGranted { .. }
+        | Cause::NoDevice { .. } => Exit::Spec,
         Cause::Leak { .. } => Exit::Step,
         Cause::Bug(_) => Exit::Bug,
         Cause::Sandbox { source: RunError::Setup(setup), .. } if is_the_commands_fault(setup) => Exit::Step,
@@ -212,6 +230,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         | Cause::Unsupported { .. }
         | Cause::Context { .. }
         | Cause::NotGranted { .. }
+        | Cause::NoDevice { .. }
         | Cause::RunsNothing => report.note(not_begun(&error.step)),
         Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
         _ => report.note(kept(&error.step)),
@@ -241,6 +260,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::NotGranted { id, .. } => {
             report.hint(format!("give it with `--secret id={id},env=NAME`, or `src=FILE` in place of `env=NAME`"))
         }
+        Cause::NoDevice { missing } => no_device(report, missing),
         Cause::Leak { .. } => report
             .note("if it is in a cache, the file was removed there")
             .hint("have the command remove the file, or write it to a directory in memory such as /dev/shm"),

@@ -13,18 +13,19 @@ use serde_json::{Map, Value};
 use super::toml_value::child;
 pub(super) use read::{NAME_HINT, is_name};
 
-use super::{Code, Diagnostic, Places};
-use crate::{Fragment, Mount, MountSource, Network, Run, SandboxOptions};
+use super::{Diagnostic, Places};
+use crate::{Fragment, Gpu, Mount, MountSource, Network, Run, SandboxOptions};
 pub use limits::Limits;
 pub use secret::{SecretPlace, SecretUse};
 
-/// The options of every step that this version honours.
-pub(super) const NAMES: [&str; 16] = [
+/// The options of every step.
+pub(super) const NAMES: [&str; 17] = [
     "cpu",
     "disk",
     "env",
     "extra-hosts",
     "force",
+    "gpu",
     "memory",
     "name",
     "network",
@@ -38,12 +39,9 @@ pub(super) const NAMES: [&str; 16] = [
     "volumes",
 ];
 
-/// The options of every step that later versions bring. They are refused: an ignored device makes a wrong image.
-const LATER: [&str; 1] = ["gpu"];
-
-/// Whether a name is an option of every step, now or later. A plugin's option of that name is never reached.
+/// Whether a name is an option of every step. A plugin's option of that name is never reached.
 pub(super) fn is_taken(name: &str) -> bool {
-    NAMES.contains(&name) || LATER.contains(&name)
+    NAMES.contains(&name)
 }
 
 /// What surrounds a step.
@@ -59,6 +57,8 @@ pub struct Ambient {
     pub user: Option<String>,
     /// Whether the step runs although its result is known.
     pub force: bool,
+    /// The GPUs of the step's commands.
+    pub gpu: Option<Gpu>,
     /// How much of the machine one command of the step may use.
     pub limits: Limits,
     /// The secrets of the step's commands.
@@ -83,6 +83,9 @@ impl Ambient {
             run.env.extend(self.env.iter().map(|(name, value)| (name.clone(), value.clone())));
             if let Some(network) = &self.network {
                 run.network = network.clone();
+            }
+            if let Some(gpu) = &self.gpu {
+                run.gpu = Some(gpu.clone());
             }
             if let Some(user) = &self.user {
                 run.user = Some(user.clone());
@@ -117,7 +120,7 @@ pub(super) fn take(
     errors: &mut Vec<Diagnostic>,
 ) -> Ambient {
     let mut ambient = Ambient::default();
-    for name in NAMES.into_iter().chain(LATER).filter(|name| !own.contains(name)) {
+    for name in NAMES.into_iter().filter(|name| !own.contains(name)) {
         let Some(value) = table.remove(name) else { continue };
         let Err(Faults(faults)) = ambient.set(name, &value) else { continue };
         let at = child(pointer, name);
@@ -132,6 +135,7 @@ impl Ambient {
             "name" => self.name = Some(read::name(value)?),
             "env" => self.env = read::environment(value)?,
             "network" => self.network = Some(read::network(value)?),
+            "gpu" => self.gpu = Some(read::gpu(value)?),
             "user" => self.user = Some(read::user(value)?),
             "force" => self.force = read::truth("force", value)?,
             "cpu" | "disk" | "memory" | "pids" | "timeout" => self.limits.set(name, value)?,
@@ -141,20 +145,14 @@ impl Ambient {
             "extra-hosts" => sandbox::extra_hosts(value)?.into_iter().for_each(|host| self.sandbox.add_host(host)),
             "shm-size" => self.sandbox.set_shm_size(limits::size("shm-size", value)?),
             "ulimits" => sandbox::ulimits(value)?.into_iter().for_each(|limit| self.sandbox.set_ulimit(limit)),
-            later => return Err(not_available(later).into()),
+            other => unreachable!("`{other}` is no option of every step"),
         }
         Ok(())
     }
 }
 
-fn not_available(name: &str) -> Fault {
-    let message = format!("`{name}` is not available in this version of wythe");
-    Fault { part: Part::Key, diagnostic: Diagnostic::error(Code::NotAvailable, message) }
-}
-
 /// The part of an option that is wrong.
 enum Part {
-    Key,
     Value,
     Member(String),
 }
@@ -169,13 +167,10 @@ impl Fault {
     fn located(self, option: &str, places: &Places) -> Diagnostic {
         let pointer = match &self.part {
             Part::Member(name) => child(option, name),
-            Part::Key | Part::Value => option.to_owned(),
+            Part::Value => option.to_owned(),
         };
         let place = places.nearest(&pointer);
-        let span = place.map(|place| match (&self.part, &place.key) {
-            (Part::Key, Some(key)) => key.clone(),
-            _ => place.value.clone(),
-        });
+        let span = place.map(|place| place.value.clone());
         Diagnostic { span, ..self.diagnostic }
     }
 }
@@ -197,15 +192,9 @@ impl Faults {
     }
 }
 
-impl From<Fault> for Faults {
-    fn from(fault: Fault) -> Self {
-        Self(vec![fault])
-    }
-}
-
 impl From<Diagnostic> for Faults {
     fn from(diagnostic: Diagnostic) -> Self {
-        Fault { part: Part::Value, diagnostic }.into()
+        Self(vec![Fault { part: Part::Value, diagnostic }])
     }
 }
 
@@ -226,6 +215,7 @@ mod tests {
         let ambient = Ambient {
             env: [("A".into(), "person".into()), ("C".into(), "person".into())].into(),
             network: Some(Network::None),
+            gpu: Some("H100:2".parse().unwrap()),
             user: Some("app".into()),
             ..Ambient::default()
         };
@@ -233,6 +223,7 @@ mod tests {
 
         run.env = [("A", "person"), ("B", "plan"), ("C", "person")].map(|(a, b)| (a.into(), b.into())).into();
         run.network = Network::None;
+        run.gpu = Some("H100:2".parse().unwrap());
         run.user = Some("app".into());
         assert_eq!(fragment.vertex(head), &Vertex::Run(run));
     }

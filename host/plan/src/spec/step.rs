@@ -10,7 +10,7 @@ use serde_json::Value;
 use wythe_image::{Digest, Platform, to_canonical_json};
 
 use super::{Ambient, BuilderVersion, Code, Diagnostic, Places, SourceText};
-use crate::{Network, Problem, StepCall};
+use crate::{Gpu, Network, Problem, StepCall};
 
 /// The id of an image's base, by which locks and messages name it.
 pub const BASE_STEP: &str = "base";
@@ -90,6 +90,8 @@ struct Asked<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     env: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: &'a Option<Gpu>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     network: &'a Option<Network>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: &'a Option<String>,
@@ -134,10 +136,10 @@ impl Step {
     /// what surrounds the commands that a resolver runs.
     #[must_use]
     pub fn options_digest(&self) -> Digest {
-        let Ambient { name: _, env, network, user, force: _, limits: _, secrets: _, ssh: _, volumes: _, sandbox } =
+        let Ambient { name: _, env, gpu, network, user, force: _, limits: _, secrets: _, ssh: _, volumes: _, sandbox } =
             &self.ambient;
         let extra_hosts = &sandbox.extra_hosts;
-        let asked = Asked { kind: &self.kind, options: &self.options, env, network, user, extra_hosts };
+        let asked = Asked { kind: &self.kind, options: &self.options, env, gpu, network, user, extra_hosts };
         Digest::of(&to_canonical_json(&asked))
     }
 }

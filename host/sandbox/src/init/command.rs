@@ -81,10 +81,14 @@ fn attempt(
     stdin: Option<OwnedFd>,
 ) -> Result<Infallible, SetupError> {
     let (argv, env) = strings(inputs)?;
+    if let Some(hook) = inputs.hooks.first() {
+        return Err(SetupError::Hook { path: hook.path.clone() });
+    }
     die_with(lines.keeper)?;
     enter_namespaces(inputs)?;
     let root = mounts::build(inputs)?;
-    let user = User::find(&inputs.user, &root)?;
+    let mut user = User::find(&inputs.user, &root)?;
+    user.groups.extend(&inputs.groups);
     Descriptors { input, stdin, content: &inputs.stdin, owner: user.uid }.arrange(lines.socket, &root)?;
     enter_workdir(&root, &inputs.workdir)?;
     drop(root);

@@ -14,7 +14,7 @@ use wythe_sys::root::Root;
 
 use super::mounts::mount_id;
 use super::system::place;
-use crate::SetupError;
+use crate::{DeviceNumber, SetupError};
 
 /// Name, and major and minor number.
 const NODES: &[(&str, u32, u32)] =
@@ -48,7 +48,8 @@ pub(super) fn mount(root: &Root, shared_memory: Option<u64>) -> Result<Devices, 
     place(root, "dev", &tree)?;
     let mut devices = Devices { mounts: vec![mount_id(&tree).map_err(system(""))?], tree: Root::from_fd(tree) };
     for (name, major, minor) in NODES {
-        let node = node(Path::new("/dev").join(name).as_path()).and_then(|node| verify(node, *major, *minor));
+        let number = DeviceNumber { is_block: false, major: *major, minor: *minor };
+        let node = node(Path::new("/dev").join(name).as_path()).and_then(|node| verify(node, Some(&number)));
         node.and_then(|node| devices.add_node(Path::new(name), &node)).map_err(system(&format!("/{name}")))?;
     }
     for (name, target) in LINKS {
@@ -82,8 +83,11 @@ pub(super) fn node(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Whoever prepared the machine's `/dev` could have put something else in the place of a node (CVE-2025-31133).
-fn verify(node: OwnedFd, major: u32, minor: u32) -> io::Result<OwnedFd> {
-    if rustix::fs::fstat(&node)?.st_rdev == makedev(major, minor) {
+pub(super) fn verify(node: OwnedFd, expected: Option<&DeviceNumber>) -> io::Result<OwnedFd> {
+    let Some(DeviceNumber { is_block, major, minor }) = expected else { return Ok(node) };
+    let status = rustix::fs::fstat(&node)?;
+    let kind = if *is_block { FileType::BlockDevice } else { FileType::CharacterDevice };
+    if status.st_rdev == makedev(*major, *minor) && FileType::from_raw_mode(status.st_mode) == kind {
         Ok(node)
     } else {
         Err(io::Error::from_raw_os_error(rustix::io::Errno::NODEV.raw_os_error()))

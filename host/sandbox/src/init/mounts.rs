@@ -125,7 +125,10 @@ fn source(request: &Mount, machine: &OwnedFd) -> Result<OwnedFd, SetupError> {
         MountSource::Secret { content, mode, owner } => {
             secret::file(content, *mode, *owner, machine).map_err(refused(Path::new("secret")))
         }
-        MountSource::Device { path } => devices::node(path).map_err(refused(path)),
+        MountSource::Device { path, number } => {
+            let node = devices::node(path).and_then(|node| devices::verify(node, number.as_ref()));
+            node.map_err(refused(path))
+        }
     }
 }
 

@@ -62,7 +62,8 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
     let open = || rustix::fs::open(&order.runtime.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let opened = retry_on_intr(open).map_err(|error| SetupError::system("open the runtime")(error.into()))?;
     let root = lay_out(inputs)?;
-    let user = User::find(&inputs.user, &root)?;
+    let mut user = User::find(&inputs.user, &root)?;
+    user.groups.extend(&inputs.groups);
     check_ids(&user)?;
     check_place(&root, inputs, &user)?;
     let bundle = Bundle { runtime: order.runtime, opened };

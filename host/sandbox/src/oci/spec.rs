@@ -28,14 +28,26 @@ pub(crate) struct Surroundings<'a> {
 
 /// Returns the content of `config.json`.
 pub(crate) fn runtime_spec(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
-    json!({
+    let mut spec = json!({
         "ociVersion": "1.0.2",
         "hostname": inputs.machine_name(),
         "process": process(inputs, around),
         "root": {"path": around.root},
         "mounts": mounts(inputs, around.root),
         "linux": linux(inputs, around.group),
-    })
+    });
+    for hook in &inputs.hooks {
+        let mut written = json!({"path": hook.path, "args": hook.args, "env": hook.env});
+        if let Some(timeout) = hook.timeout {
+            written["timeout"] = json!(timeout);
+        }
+        let kind = &mut spec["hooks"][&hook.kind];
+        match kind.as_array_mut() {
+            Some(hooks) => hooks.push(written),
+            None => *kind = json!([written]),
+        }
+    }
+    spec
 }
 
 fn process(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {

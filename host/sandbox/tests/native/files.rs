@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use wythe_sandbox::{Ending, MountSource};
+use wythe_sandbox::{DeviceNumber, Ending, MountSource};
 use wythe_sys::overlay::Overlay;
 
 use crate::support::Sand;
@@ -22,6 +22,7 @@ crate::tests![
     a_missing_target_is_said_to_be_missing,
     targets_that_would_change_the_sandbox_are_refused,
     hostile_roots_do_not_move_the_kernel_s_file_systems,
+    a_device_that_has_become_another_is_refused,
     devices_appear_in_dev_only,
     what_is_mounted_is_inert,
 ];
@@ -217,7 +218,7 @@ fn hostile_roots_do_not_move_the_kernel_s_file_systems() {
 }
 
 fn devices_appear_in_dev_only() {
-    let device = |path: &str| MountSource::Device { path: path.into() };
+    let device = |path: &str| MountSource::Device { path: path.into(), number: None };
     let sand = Sand::sh("echo x > /dev/gpu/zero0 && head -c2 /dev/gpu/zero0 | od -An -tx1");
     assert_eq!(sand.mount("/dev/gpu/zero0", device("/dev/zero")).prints(), " 00 00\n");
     let refusal = Sand::sh("true").mount("/srv/zero", device("/dev/zero")).refusal();
@@ -226,6 +227,18 @@ fn devices_appear_in_dev_only() {
     assert!(refusal.contains("cannot mount `/etc/passwd` on `/dev/x`"), "{refusal}");
     let refusal = Sand::sh("true").mount("/dev/../x", device("/dev/zero")).refusal();
     assert!(refusal.contains("a device needs a name in /dev"), "{refusal}");
+}
+
+fn a_device_that_has_become_another_is_refused() {
+    let zero = |is_block, minor| MountSource::Device {
+        path: "/dev/zero".into(),
+        number: Some(DeviceNumber { is_block, major: 1, minor }),
+    };
+    assert_eq!(Sand::sh("test -c /dev/x && echo there").mount("/dev/x", zero(false, 5)).prints(), "there\n");
+    for other in [zero(false, 3), zero(true, 5)] {
+        let refusal = Sand::sh("true").mount("/dev/x", other).refusal();
+        assert!(refusal.contains("cannot mount `/dev/zero` on `/dev/x`: No such device"), "{refusal}");
+    }
 }
 
 fn what_is_mounted_is_inert() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,9 +25,16 @@ pub(super) struct Sketch {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    /// None for a directory.
-    content: Option<Arc<[u8]>>,
+    content: Content,
     looks: Option<Looks>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Content {
+    Directory,
+    File(Arc<[u8]>),
+    /// Where it leads.
+    Link(PathBuf),
 }
 
 /// Owner and mode of what stands at the same place in the image.
@@ -40,7 +47,7 @@ struct Looks {
 impl Sketch {
     /// Begins with a directory that looks like the root of the image.
     pub(super) fn new(base: Option<&Root>) -> Self {
-        let root = Entry { content: None, looks: looks(base, Path::new("/"), true) };
+        let root = Entry { content: Content::Directory, looks: looks(base, Path::new("/"), true) };
         Self { entries: [(PathBuf::from("/"), root)].into(), mounts: Vec::new() }
     }
 
@@ -69,7 +76,16 @@ impl Sketch {
         self.directories(base, &parent);
         let place = parent.join(path.file_name().unwrap_or_default());
         let looks = || looks(base, path, false);
-        self.entries.entry(place).or_insert_with(|| Entry { content: Some(content), looks: looks() });
+        self.entries.entry(place).or_insert_with(|| Entry { content: Content::File(content), looks: looks() });
+        Ok(())
+    }
+
+    /// Makes a link at `path`, unless something else is to be there: what the image has there is hidden.
+    pub(super) fn link(&mut self, base: Option<&Root>, path: &Path, to: &Path) -> std::io::Result<()> {
+        let parent = real(base, path.parent().unwrap_or(Path::new("/")))?;
+        self.directories(base, &parent);
+        let place = parent.join(path.file_name().unwrap_or_default());
+        self.entries.entry(place).or_insert_with(|| Entry { content: Content::Link(to.to_owned()), looks: None });
         Ok(())
     }
 
@@ -83,7 +99,7 @@ impl Sketch {
         for part in real.components().filter(|part| matches!(part, Component::Normal(_))) {
             path.push(part);
             if !self.entries.contains_key(&path) {
-                let entry = Entry { content: None, looks: looks(base, &path, true) };
+                let entry = Entry { content: Content::Directory, looks: looks(base, &path, true) };
                 self.entries.insert(path.clone(), entry);
             }
         }
@@ -99,11 +115,15 @@ impl Sketch {
         for (path, entry) in &self.entries {
             let place = dir.join(path.strip_prefix("/").unwrap_or(path));
             match &entry.content {
-                None if path == Path::new("/") => fs::create_dir_all(&place)?,
-                None => fs::create_dir(&place)?,
-                Some(content) => File::create(&place)?.write_all(content)?,
+                Content::Directory if path == Path::new("/") => fs::create_dir_all(&place)?,
+                Content::Directory => fs::create_dir(&place)?,
+                Content::File(content) => File::create(&place)?.write_all(content)?,
+                Content::Link(to) => {
+                    symlink(to, &place)?;
+                    continue;
+                }
             }
-            let plain = if entry.content.is_none() { 0o755 } else { 0o644 };
+            let plain = if entry.content == Content::Directory { 0o755 } else { 0o644 };
             if let Some(Looks { owner: (uid, gid), .. }) = entry.looks {
                 chown(&place, Some(uid), Some(gid))?;
             }
@@ -152,6 +172,9 @@ mod tests {
         let mut sketch = Sketch::new(base);
         sketch.directory(base, Path::new("/var/run/x")).unwrap();
         sketch.file(base, Path::new("/etc/hosts"), Arc::from(*b"hosts")).unwrap();
+        sketch.link(base, Path::new("/var/run/x/lib.so"), Path::new("lib.so.1")).unwrap();
+        // Something else is to be there.
+        sketch.link(base, Path::new("/etc/hosts"), Path::new("/proc")).unwrap();
         sketch.mount("/etc/hosts", Arc::from(*b"mounted"));
         sketch
     }
@@ -185,6 +208,7 @@ mod tests {
         let mode = |path: &str| std::fs::metadata(lower.join(path)).unwrap().permissions().mode() & 0o7777;
         assert_eq!([mode("run"), mode("run/x"), mode("etc"), mode("etc/hosts")], [0o711, 0o755, 0o755, 0o644]);
         assert!(!lower.join("var").exists());
+        assert_eq!(std::fs::read_link(lower.join("run/x/lib.so")).unwrap(), Path::new("lib.so.1"));
         assert_eq!(std::fs::read(scratch.path().join("hosts")).unwrap(), b"mounted");
         assert_eq!(sketch.mounts(scratch.path()).len(), 1);
     }

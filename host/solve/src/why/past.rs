@@ -153,6 +153,7 @@ impl Said {
         let mut add = |name: &str, value: Option<Value>| options.extend(value.map(|value| (name.to_owned(), value)));
         add("env", (!ambient.env.is_empty()).then(|| json!(ambient.env)));
         add("network", ambient.network.as_ref().map(|network| json!(network)));
+        add("gpu", ambient.gpu.as_ref().map(|gpu| json!(gpu)));
         add("user", ambient.user.as_ref().map(|user| json!(user)));
         // Secrets by their ids: a value is in no definition, and in nothing that is kept.
         let secrets: Vec<&String> = ambient.secrets.iter().map(|secret| &secret.id).collect();

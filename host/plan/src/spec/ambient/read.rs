@@ -11,7 +11,7 @@ use crate::spec::check::quote_hint;
 use crate::spec::nearest::known_hint;
 use crate::spec::parse::wrong_type;
 use crate::spec::{Code, Diagnostic};
-use crate::{HostEntry, Network};
+use crate::{GPU_HINT, Gpu, HostEntry, Network};
 
 fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, Diagnostic> {
     value.as_str().ok_or_else(|| wrong_type(name, "a string", value))
@@ -89,6 +89,11 @@ pub(super) fn network(value: &Value) -> Result<Network, Faults> {
         }
         other => Err(wrong_type("network", "a string or a list of hosts", other).into()),
     }
+}
+
+pub(super) fn gpu(value: &Value) -> Result<Gpu, Diagnostic> {
+    let text = text("gpu", value)?;
+    text.parse::<Gpu>().map_err(|error| Diagnostic::error(Code::Invalid, error.to_string()).hint(GPU_HINT))
 }
 
 fn host(value: &Value) -> Result<String, Diagnostic> {

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::Secret;
+use crate::cdi::Hook;
 
 /// Compares with a file beside the tests; `BLESS=1` rewrites it.
 #[allow(clippy::disallowed_methods, reason = "a test")]
@@ -30,6 +31,11 @@ fn inputs() -> RunInputs {
     }
 }
 
+fn hook(kind: &str) -> Hook {
+    let (kind, args) = (kind.to_owned(), vec!["hook".to_owned(), "now".to_owned()]);
+    Hook { kind, path: "/usr/bin/hook".into(), args, env: Vec::new(), timeout: Some(5) }
+}
+
 fn around(user: &User) -> Surroundings<'_> {
     Surroundings { root: Path::new("/run/wythe/root"), user, has_terminal: false, group: None }
 }
@@ -50,6 +56,7 @@ fn a_user_with_everything() {
         hostname: "wythe".into(),
         set_id_programs: true,
         rlimits: vec![Rlimit { name: "nofile".into(), soft: Some(64), hard: None }],
+        hooks: ["createRuntime", "createContainer"].map(hook).into(),
         ..inputs()
     };
     let around = Surroundings { has_terminal: true, group: Some("wythe.run-7-0"), ..around(&app) };
