@@ -21,6 +21,7 @@ mod package;
 mod planner;
 mod sandbox_options;
 pub mod spec;
+mod translation;
 
 pub use core_steps::{CORE_KINDS, plan_core_step};
 pub use gpu::{GPU_HINT, Gpu, GpuError};
@@ -39,3 +40,4 @@ pub use planner::{
 pub use sandbox_options::{
     ExtraHost, ExtraHostError, NamedUlimit, SandboxOptions, ULIMITS, USUAL_SHM_SIZE, Ulimit, UlimitError,
 };
+pub use translation::{Translated, Translation};

@@ -262,6 +262,15 @@ pub trait World: Sync {
     /// As [`World::fact`].
     fn probe(&self, plan: &Fragment, command: VertexId) -> Result<FactAnswer, PlanError>;
 
+    /// Returns whether a path of the build context is itself a link; only while a file is translated.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::fact`], and where nothing is translated.
+    fn is_link(&self, path: &str) -> Result<bool, PlanError> {
+        Err(PlanError::World(format!("nothing is translated, so nobody asks whether `{path}` is a link")))
+    }
+
     /// Passes a line to the person who waits.
     fn log(&self, severity: Severity, message: &str);
 

@@ -23,6 +23,10 @@ pub(crate) enum Phase {
     Resolve,
     /// `packages`: facts of a finished image only.
     Packages,
+    /// `translate`: facts, and what recognisers say.
+    Translate,
+    /// `recognise`: facts only.
+    Recognise,
 }
 
 impl Phase {
@@ -32,6 +36,8 @@ impl Phase {
             Self::Plan => "planning",
             Self::Resolve => "resolving",
             Self::Packages => "listing packages",
+            Self::Translate => "translating",
+            Self::Recognise => "looking at a command",
         }
     }
 }
@@ -88,6 +94,14 @@ impl Guest {
             return Ok(());
         }
         Err(self.break_off(format!("called `{call}` while {}; only `resolve` may", self.phase.doing())))
+    }
+
+    /// Ends the guest where a power is used outside of translating.
+    pub(crate) fn demand_translating(&mut self, call: &str) -> wasmtime::Result<()> {
+        if self.phase == Phase::Translate {
+            return Ok(());
+        }
+        Err(self.break_off(format!("called `{call}` while {}; only `translate` may", self.phase.doing())))
     }
 
     /// Asks the world a question and charges the answer.

@@ -7,6 +7,7 @@ mod command;
 mod fetch;
 mod files;
 mod probe;
+mod recognition;
 mod report;
 mod state;
 mod steps;

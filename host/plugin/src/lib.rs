@@ -36,6 +36,7 @@ mod offer;
 mod plugin;
 mod plugins;
 mod surroundings;
+mod translation;
 mod untrusted;
 mod v0_1;
 

@@ -52,6 +52,12 @@ pub(crate) struct KindMetadata {
     /// Whether it has a lock entry.
     #[serde(default)]
     pub resolves: bool,
+    /// Whether it turns the files that it claims into definitions.
+    #[serde(default)]
+    pub translates: bool,
+    /// Whether it knows commands that do what its steps do.
+    #[serde(default)]
+    pub recognises: bool,
     /// JSON Schema 2020-12 of its options.
     pub schema: Value,
 }

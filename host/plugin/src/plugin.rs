@@ -11,13 +11,15 @@ use wythe_plan::Kind;
 use crate::anatomy::{AnatomyError, dissect};
 use crate::guest::Guest;
 use crate::machine::Machine;
-use crate::metadata::{Metadata, MetadataError};
+use crate::metadata::{KindMetadata, Metadata, MetadataError};
 use crate::offer::{self, ImportError};
 use crate::v0_1::Exports;
 
 const PLUGIN_EXPORT: &str = "wythe:step/plugin@0.1.";
 const RESOLVER_EXPORT: &str = "wythe:step/resolver@0.1.";
 const INVENTORY_EXPORT: &str = "wythe:step/inventory@0.1.";
+const IMPORTER_EXPORT: &str = "wythe:step/importer@0.1.";
+const RECOGNISER_EXPORT: &str = "wythe:step/recogniser@0.1.";
 
 /// A plugin that passed all checks that need no compiler.
 #[derive(Debug)]
@@ -32,8 +34,29 @@ pub(crate) struct Plugin {
     /// The types of packages that it can list.
     pub inventory: Vec<String>,
     code: Cow<'static, [u8]>,
-    resolves: bool,
+    provides: Provides,
     prepared: OnceLock<Result<Prepared, String>>,
+}
+
+/// What a plugin exports beside `plugin`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Provides {
+    pub resolver: bool,
+    pub inventory: bool,
+    pub importer: bool,
+    pub recogniser: bool,
+}
+
+impl Provides {
+    fn of(metadata: &Metadata) -> Self {
+        let any = |says: fn(&KindMetadata) -> bool| metadata.kinds.iter().any(says);
+        Self {
+            resolver: any(|kind| kind.resolves),
+            inventory: !metadata.inventory.is_empty(),
+            importer: any(|kind| kind.translates),
+            recogniser: any(|kind| kind.recognises),
+        }
+    }
 }
 
 /// Ready to be instantiated.
@@ -89,16 +112,20 @@ impl Plugin {
         let anatomy = dissect(&code)?;
         let metadata = Metadata::parse(&anatomy.metadata)?;
         offer::check(&anatomy.imports)?;
-        let resolves = metadata.kinds.iter().any(|kind| kind.resolves);
+        let provides = Provides::of(&metadata);
         let is_exported = |name: &str| anatomy.exports.iter().any(|export| export.starts_with(name));
         if !is_exported(PLUGIN_EXPORT) {
             return Err(ComponentError::NoExport("plugin"));
         }
-        if resolves && !is_exported(RESOLVER_EXPORT) {
-            return Err(ComponentError::NoExport("resolver"));
-        }
-        if !metadata.inventory.is_empty() && !is_exported(INVENTORY_EXPORT) {
-            return Err(ComponentError::NoExport("inventory"));
+        for (is_announced, name, export) in [
+            (provides.resolver, "resolver", RESOLVER_EXPORT),
+            (provides.inventory, "inventory", INVENTORY_EXPORT),
+            (provides.importer, "importer", IMPORTER_EXPORT),
+            (provides.recogniser, "recogniser", RECOGNISER_EXPORT),
+        ] {
+            if is_announced && !is_exported(export) {
+                return Err(ComponentError::NoExport(name));
+            }
         }
         let imports: Vec<&str> = anatomy.imports.iter().map(|import| import.name.as_str()).collect();
         let digest = Digest::of(&code);
@@ -112,7 +139,7 @@ impl Plugin {
         metadata: Metadata,
         imports: &[&str],
     ) -> (Self, Vec<Kind>) {
-        let resolves = metadata.kinds.iter().any(|kind| kind.resolves);
+        let provides = Provides::of(&metadata);
         let names_kind = metadata.kinds.len() > 1;
         let Metadata { name, version, kinds, hosts, inventory, .. } = metadata;
         let kinds = kinds
@@ -133,7 +160,12 @@ impl Plugin {
             })
             .collect();
         let (name, hosts, prepared) = (name.into(), hosts.into(), OnceLock::new());
-        (Self { name, hosts, names_kind, digest, inventory, code, resolves, prepared }, kinds)
+        (Self { name, hosts, names_kind, digest, inventory, code, provides, prepared }, kinds)
+    }
+
+    /// Returns what it exports beside `plugin`.
+    pub(crate) fn provides(&self) -> Provides {
+        self.provides
     }
 
     /// Compiles the plugin, or finds its compiled form; once.
@@ -145,7 +177,7 @@ impl Plugin {
     fn prepare(&self, machine: &Machine) -> wasmtime::Result<Prepared> {
         let component = Component::from_binary(&machine.engine, &self.code)?;
         let component = machine.linker.instantiate_pre(&component)?;
-        let exports = Exports::find(&component, self.resolves, !self.inventory.is_empty())?;
+        let exports = Exports::find(&component, self.provides)?;
         Ok(Prepared { component, exports })
     }
 }

@@ -184,11 +184,25 @@ impl Plugins {
         self.prepared(plugin).map(drop)
     }
 
-    fn plugin(&self, kind: &str) -> Result<&Plugin, PlanError> {
+    pub(crate) fn plugin(&self, kind: &str) -> Result<&Plugin, PlanError> {
         let place = self.places.get(kind);
         place
             .map(|&place| &self.plugins[place])
             .ok_or_else(|| PlanError::Failed(format!("there is no step kind `{kind}`")))
+    }
+
+    /// Returns the plugins that know commands and whose kinds are not taken by others, in the order of their names.
+    pub(crate) fn recognisers(&self) -> impl Iterator<Item = &Plugin> {
+        let mut all: Vec<&Plugin> = self.plugins.iter().filter(|plugin| plugin.provides().recogniser).collect();
+        all.retain(|plugin| self.kinds_of(plugin).next().is_some());
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all.into_iter()
+    }
+
+    /// Returns the kinds that a plugin provides here.
+    pub(crate) fn kinds_of<'a>(&'a self, plugin: &'a Plugin) -> impl Iterator<Item = &'a str> {
+        let is_its = |place: usize| std::ptr::eq(&raw const self.plugins[place], plugin);
+        self.places.iter().filter(move |(_, place)| is_its(**place)).map(|(kind, _)| kind.as_str())
     }
 
     fn machine(&self) -> Result<&Machine, PlanError> {
@@ -242,7 +256,7 @@ impl Plugins {
     }
 
     /// Runs one call of a plugin in a store of its own.
-    fn call<T>(
+    pub(crate) fn call<T>(
         &self,
         phase: Phase,
         plugin: &Plugin,
@@ -344,7 +358,7 @@ fn guest_store(machine: &Machine, guest: Guest) -> Store<Guest> {
 }
 
 /// The options as a plugin gets them: canonical, and with the kind where it provides several.
-fn options_text(plugin: &Plugin, step: StepCall<'_>) -> String {
+pub(crate) fn options_text(plugin: &Plugin, step: StepCall<'_>) -> String {
     let bytes = match step.options {
         serde_json::Value::Object(members) if plugin.names_kind => {
             let mut members = members.clone();

@@ -7,6 +7,7 @@ use wythe_plan::{Finding, PlanError, Problem, Severity, VertexId};
 
 use crate::draft::State;
 use crate::guest::Guest;
+use crate::plugin::Provides;
 use crate::untrusted;
 
 #[allow(missing_docs, reason = "generated; the documentation is in the WIT")]
@@ -20,6 +21,8 @@ mod bindings {
                 include wythe:step/resolving-step@0.1.0;
                 include wythe:step/composite-step@0.1.0;
                 include wythe:step/inventory-step@0.1.0;
+                include wythe:step/recognising-step@0.1.0;
+                include wythe:step/importing-step@0.1.0;
             }
         ",
         imports: { default: trappable },
@@ -32,13 +35,17 @@ mod bindings {
     });
 }
 
+pub(crate) use bindings::exports::wythe::step::importer::{Definition as Translated, Step as TranslatedStep};
 pub(crate) use bindings::exports::wythe::step::inventory::Installed;
-use bindings::exports::wythe::step::{inventory, plugin, resolver};
+use bindings::exports::wythe::step::{importer, inventory, plugin, recogniser, resolver};
 use bindings::wythe::step::types;
-pub(crate) use bindings::wythe::step::{build, fetch, graph, probe, report, steps, types::Failure};
+pub(crate) use bindings::wythe::step::{
+    build, commands, fetch, graph, probe, recognition, report, steps, types::Failure,
+};
 
 impl types::Host for Guest {}
 impl graph::Host for Guest {}
+impl commands::Host for Guest {}
 
 /// Gives a linker all interfaces of this version. Which of them a component may import is decided before.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -48,7 +55,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     graph::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
     fetch::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
     probe::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
-    steps::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+    steps::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    commands::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    recognition::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
 }
 
 /// Where a component's exports are.
@@ -56,15 +65,19 @@ pub(crate) struct Exports {
     plugin: plugin::GuestIndices,
     resolver: Option<resolver::GuestIndices>,
     inventory: Option<inventory::GuestIndices>,
+    importer: Option<importer::GuestIndices>,
+    recogniser: Option<recogniser::GuestIndices>,
 }
 
 impl Exports {
-    /// Finds them. A plugin that resolves nothing exports no `resolver`, one that lists nothing no `inventory`.
-    pub(crate) fn find(component: &InstancePre<Guest>, resolves: bool, lists: bool) -> wasmtime::Result<Self> {
+    /// Finds them. A plugin that resolves nothing exports no `resolver`, one that lists nothing no `inventory`, and so on.
+    pub(crate) fn find(component: &InstancePre<Guest>, provides: Provides) -> wasmtime::Result<Self> {
         Ok(Self {
             plugin: plugin::GuestIndices::new(component)?,
-            resolver: resolves.then(|| resolver::GuestIndices::new(component)).transpose()?,
-            inventory: lists.then(|| inventory::GuestIndices::new(component)).transpose()?,
+            resolver: provides.resolver.then(|| resolver::GuestIndices::new(component)).transpose()?,
+            inventory: provides.inventory.then(|| inventory::GuestIndices::new(component)).transpose()?,
+            importer: provides.importer.then(|| importer::GuestIndices::new(component)).transpose()?,
+            recogniser: provides.recogniser.then(|| recogniser::GuestIndices::new(component)).transpose()?,
         })
     }
 
@@ -104,6 +117,34 @@ impl Exports {
         let inventory = self.inventory.as_ref().expect("only plugins that announce an inventory are asked for it");
         let instance = component.instantiate(&mut *store)?;
         inventory.load(&mut *store, &instance)?.call_packages(&mut *store, base())
+    }
+}
+
+impl Exports {
+    /// Calls `translate`.
+    pub(crate) fn translate(
+        &self,
+        store: &mut Store<Guest>,
+        component: &InstancePre<Guest>,
+        options: &str,
+        exact: bool,
+        added: &[String],
+    ) -> wasmtime::Result<Result<Translated, Failure>> {
+        let importer = self.importer.as_ref().expect("only plugins that announce it are asked to translate");
+        let instance = component.instantiate(&mut *store)?;
+        importer.load(&mut *store, &instance)?.call_translate(&mut *store, options, exact, added)
+    }
+
+    /// Calls `recognise`.
+    pub(crate) fn recognise(
+        &self,
+        store: &mut Store<Guest>,
+        component: &InstancePre<Guest>,
+        command: &commands::Command,
+    ) -> wasmtime::Result<Result<commands::Verdict, Failure>> {
+        let recogniser = self.recogniser.as_ref().expect("only plugins that announce it are shown commands");
+        let instance = component.instantiate(&mut *store)?;
+        recogniser.load(&mut *store, &instance)?.call_recognise(&mut *store, command).map(Ok)
     }
 }
 

@@ -63,6 +63,12 @@ impl Context {
         Ok(answer(path, self.root.symlink_metadata(relative))?.is_ok())
     }
 
+    /// Returns whether a path is itself a symbolic link.
+    pub(crate) fn is_link(&self, path: &str) -> Result<bool, PlanError> {
+        let Ok(relative) = inside(path) else { return Ok(false) };
+        Ok(answer(path, self.root.symlink_metadata(relative))?.is_ok_and(|stat| stat.file_type().is_symlink()))
+    }
+
     /// Returns the names of the files that match, one a line.
     pub(crate) fn glob(&self, pattern: &str) -> Result<FactAnswer, PlanError> {
         if let Err(reason) = inside(pattern) {

@@ -93,7 +93,51 @@ pub mod listing {
     });
 }
 
+/// What a plugin that knows commands has beside a step.
+pub mod recognising {
+    wit_bindgen::generate!({
+        inline: "
+            package wythe:sdk;
+            world recognising {
+                export wythe:step/recogniser@0.1.0;
+            }
+        ",
+        path: "../../wit",
+        world: "wythe:sdk/recognising",
+        pub_export_macro: true,
+        export_macro_name: "export_recogniser",
+        default_bindings_module: "wythe_sdk::bindings::recognising",
+        generate_all,
+    });
+}
+
+/// What a plugin that translates files has beside a step.
+pub mod importing {
+    wit_bindgen::generate!({
+        inline: "
+            package wythe:sdk;
+            world importing {
+                import wythe:step/recognition@0.1.0;
+                export wythe:step/importer@0.1.0;
+            }
+        ",
+        path: "../../wit",
+        world: "wythe:sdk/importing",
+        pub_export_macro: true,
+        export_macro_name: "export_importer",
+        default_bindings_module: "wythe_sdk::bindings::importing",
+        generate_all,
+        with: {
+            "wythe:step/types@0.1.0": crate::bindings::wythe::step::types,
+        },
+    });
+}
+
+use importing::exports::wythe::step::importer;
+use importing::wythe::step::commands as asked;
 use listing::exports::wythe::step::inventory;
+use recognising::exports::wythe::step::recogniser;
+use recognising::wythe::step::commands;
 use wythe::step::graph::State;
 use wythe::step::types;
 
@@ -147,6 +191,72 @@ impl From<crate::Package> for inventory::Installed {
         let crate::Package { kind, namespace, name, version, qualifiers, properties } = package;
         let pairs = |map: std::collections::BTreeMap<String, String>| map.into_iter().collect();
         Self { kind, namespace, name, version, qualifiers: pairs(qualifiers), properties: pairs(properties) }
+    }
+}
+
+impl<T: crate::ResolvingStep + crate::Recogniser> recogniser::Guest for Resolving<T> {
+    fn recognise(command: commands::Command) -> commands::Verdict {
+        hook_panics();
+        T::recognise(&command.into()).into()
+    }
+}
+
+impl<T: crate::ResolvingStep + crate::Importer> importer::Guest for Resolving<T> {
+    fn translate(options: String, exact: bool, added: Vec<String>) -> Result<importer::Definition, types::Failure> {
+        hook_panics();
+        let wish = crate::Wish { exact, added };
+        let crate::Translation { base, steps, closing } = entry::translate::<T>(&options, &wish)?;
+        Ok(importer::Definition { base: base.into(), steps: steps.into_iter().map(Into::into).collect(), closing })
+    }
+}
+
+impl From<crate::Translated> for importer::Step {
+    fn from(step: crate::Translated) -> Self {
+        let crate::Translated { kind, options, comment, line, said, note } = step;
+        Self { kind, options: options.to_string(), comment, line, said, note }
+    }
+}
+
+impl From<commands::Command> for crate::Commanded {
+    fn from(command: commands::Command) -> Self {
+        let commands::Command { text, programs, workdir, env, caches, copied, earlier } = command;
+        let program = |commands::Program { env, argv }| crate::Program { env, argv };
+        let copied = copied.into_iter().map(|one| (one.path, one.source)).collect();
+        Self { text, programs: programs.into_iter().map(program).collect(), workdir, env, caches, copied, earlier }
+    }
+}
+
+impl From<&crate::Commanded> for asked::Command {
+    fn from(command: &crate::Commanded) -> Self {
+        let crate::Commanded { text, programs, workdir, env, caches, copied, earlier } = command.clone();
+        let program = |crate::Program { env, argv }| asked::Program { env, argv };
+        let copied = copied.into_iter().map(|(path, source)| asked::Copied { path, source }).collect();
+        Self { text, programs: programs.into_iter().map(program).collect(), workdir, env, caches, copied, earlier }
+    }
+}
+
+impl From<crate::Verdict> for commands::Verdict {
+    fn from(verdict: crate::Verdict) -> Self {
+        match verdict {
+            crate::Verdict::Other => Self::Other,
+            crate::Verdict::Step { kind, options } => {
+                Self::Step(commands::Equivalent { kind, options: options.to_string() })
+            }
+            crate::Verdict::Near(why) => Self::Near(why),
+        }
+    }
+}
+
+impl From<asked::Verdict> for crate::Verdict {
+    fn from(verdict: asked::Verdict) -> Self {
+        match verdict {
+            asked::Verdict::Other => Self::Other,
+            // The host has read it as JSON before it passes it on.
+            asked::Verdict::Step(asked::Equivalent { kind, options }) => {
+                serde_json::from_str(&options).map_or(Self::Other, |options| Self::Step { kind, options })
+            }
+            asked::Verdict::Near(why) => Self::Near(why),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{Failure, ResolvingStep, State, Step};
+use crate::{Failure, Importer, ResolvingStep, State, Step, Translation, Wish};
 
 pub(crate) fn plan_step<T: Step>(base: &State, options: &str) -> Result<State, Failure> {
     T::plan(base, parse_options(options)?)
@@ -32,6 +32,10 @@ pub(crate) fn resolve<T: ResolvingStep>(
     let previous = previous.and_then(|text| serde_json::from_str(text).ok());
     let lock = T::resolve(base, parse_options(options)?, previous)?;
     serde_json::to_string(&lock).map_err(|error| Failure::failed(format!("the lock entry has no JSON form: {error}")))
+}
+
+pub(crate) fn translate<T: Importer>(options: &str, wish: &Wish) -> Result<Translation, Failure> {
+    T::translate(parse_options(options)?, wish)
 }
 
 /// The schema is checked before, so this fails only where the schema and the type disagree, or a rule is too fine for one.

@@ -10,6 +10,9 @@
 /// wythe_sdk::export!(Greeting: Step, "plugin.json");
 /// wythe_sdk::export!(Packages: ResolvingStep, "plugin.json");
 /// wythe_sdk::export!(Packages: ResolvingStep + Inventory, "plugin.json");
+/// wythe_sdk::export!(Packages: ResolvingStep + Recogniser, "plugin.json");
+/// wythe_sdk::export!(Packages: ResolvingStep + Inventory + Recogniser, "plugin.json");
+/// wythe_sdk::export!(Language: ResolvingStep + Importer, "plugin.json");
 /// ```
 ///
 /// On a native target the macro makes nothing: exported names of the component model do not link there.
@@ -35,6 +38,27 @@ macro_rules! export {
             @component $step, $metadata, Resolving
             [export_plan $crate::bindings] [export_resolve $crate::bindings::resolving]
             [export_inventory $crate::bindings::listing]
+        );
+    };
+    ($step:ty : ResolvingStep + Recogniser, $metadata:literal) => {
+        $crate::export!(
+            @component $step, $metadata, Resolving
+            [export_plan $crate::bindings] [export_resolve $crate::bindings::resolving]
+            [export_recogniser $crate::bindings::recognising]
+        );
+    };
+    ($step:ty : ResolvingStep + Inventory + Recogniser, $metadata:literal) => {
+        $crate::export!(
+            @component $step, $metadata, Resolving
+            [export_plan $crate::bindings] [export_resolve $crate::bindings::resolving]
+            [export_inventory $crate::bindings::listing] [export_recogniser $crate::bindings::recognising]
+        );
+    };
+    ($step:ty : ResolvingStep + Importer, $metadata:literal) => {
+        $crate::export!(
+            @component $step, $metadata, Resolving
+            [export_plan $crate::bindings] [export_resolve $crate::bindings::resolving]
+            [export_importer $crate::bindings::importing]
         );
     };
     (@component $step:ty, $metadata:literal, $adapter:ident $([$export:ident $($bindings:tt)*])+) => {

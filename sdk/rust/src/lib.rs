@@ -6,7 +6,8 @@
 //! interface in `wit/step.wit`.
 //!
 //! One trait ([`Step`], or [`ResolvingStep`] for steps that pin what floats; [`Inventory`] beside it for plugins that can
-//! tell what is installed in an image), one macro ([`export!`]), and the handles
+//! tell what is installed in an image, [`Recogniser`] for those that know commands which do what their step does, [`Importer`]
+//! for those that turn files which they claim into definitions), one macro ([`export!`]), and the handles
 //! of a plan: [`State`], [`Files`], [`Command`], [`Artifact`]. On Wasm the handles are the host's. On a native target the
 //! same handles record into memory, so that `cargo test` of a plugin needs neither the host nor Wasm; see [`testing`].
 //!
@@ -51,10 +52,12 @@ mod export;
 mod failure;
 pub mod fetch;
 mod files;
+mod import;
 mod inventory;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 mod nearest;
+pub mod recognise;
 pub mod report;
 mod step;
 pub mod steps;
@@ -66,8 +69,10 @@ pub use command::{Command, Sharing};
 pub use failure::{Failure, Problem, Severity};
 pub use files::Files;
 pub use host::graph::State;
+pub use import::{Importer, Translated, Translation, Wish};
 pub use inventory::{Inventory, Package};
 pub use nearest::nearest;
+pub use recognise::{Commanded, Program, Recogniser, Verdict};
 pub use step::{ResolvingStep, Step};
 
 /// The other side of the interface: the host on Wasm, the recorder elsewhere. Both have the same functions.

@@ -136,6 +136,22 @@ pub(crate) mod steps {
     }
 }
 
+pub(crate) mod recognition {
+    use crate::{Commanded, Verdict};
+
+    pub(crate) fn recognise(command: &Commanded) -> Verdict {
+        super::with(|world| {
+            let answer = world.given.verdicts.iter().find(|(part, _)| command.text.contains(part.as_str()));
+            world.asked_about.push(command.clone());
+            answer.map_or(Verdict::Other, |(_, verdict)| verdict.clone())
+        })
+    }
+
+    pub(crate) fn is_link(path: &str) -> bool {
+        super::with(|world| world.ask(&format!("context-is-link {path}"), world.given.links.contains(path)))
+    }
+}
+
 /// Patterns as the interface describes them: `*`, `?`, `[a-z]`, and `**` across directories.
 mod glob {
     pub(super) fn matches(pattern: &str, name: &str) -> bool {

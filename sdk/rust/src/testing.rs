@@ -25,11 +25,13 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-pub use cases::{cases, listings};
+pub use cases::{cases, listings, translations};
 pub use metadata::metadata;
 
 use crate::native::world::{Given, World, enter};
-use crate::{Failure, Inventory, Package, ResolvingStep, State, Step, entry};
+use crate::{
+    Commanded, Failure, Importer, Inventory, Package, ResolvingStep, State, Step, Translation, Verdict, Wish, entry,
+};
 
 /// A call through the interface: base, options as JSON text, lock entry as JSON text.
 type Call<T> = fn(&State, &str, Option<&str>) -> Result<T, Failure>;
@@ -173,6 +175,49 @@ impl Build {
     pub fn probe(mut self, part: &str, answer: Result<Vec<u8>, String>) -> Self {
         self.given.probes.push((part.into(), answer));
         self
+    }
+
+    /// Says what recognisers make of commands that have `part` in their text. The first answer that fits is given.
+    #[must_use]
+    pub fn recognises(mut self, part: &str, verdict: Verdict) -> Self {
+        self.given.verdicts.push((part.into(), verdict));
+        self
+    }
+
+    /// Makes a path of the build context a symbolic link.
+    #[must_use]
+    pub fn link(mut self, path: &str) -> Self {
+        self.given.links.insert(path.into());
+        self
+    }
+
+    /// Makes an image one that is not to be had.
+    #[must_use]
+    pub fn missing_image(mut self, reference: &str) -> Self {
+        self.given.missing_images.insert(reference.into());
+        self
+    }
+
+    /// Translates a file, and returns what recognisers were asked about beside the record of the call.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin says.
+    pub fn translate<T: Importer>(
+        &self,
+        options: &Value,
+        wish: &Wish,
+    ) -> (Result<Translation, Failure>, Vec<Commanded>, Record) {
+        let call = || entry::translate::<T>(&options.to_string(), wish);
+        let (answer, mut world) = enter(self.given.clone(), call);
+        let asked = std::mem::take(&mut world.asked_about);
+        world.vertices.clear();
+        (answer, asked, Record::of(world))
+    }
+
+    /// Does something in this build: what it asks of [`crate::build`] is answered.
+    pub fn within<T>(&self, call: impl FnOnce() -> T) -> T {
+        enter(self.given.clone(), call).0
     }
 
     /// Resolves and returns the lock entry, with the record of the call.

@@ -62,7 +62,13 @@ impl State {
     ///
     /// Says why there is none.
     pub fn image(reference: &str) -> Result<Self, String> {
-        with(|world| world.ask(&format!("image {reference}"), ()));
+        let is_missing = with(|world| {
+            world.ask(&format!("image {reference}"), ());
+            world.given.missing_images.contains(reference)
+        });
+        if is_missing {
+            return Err(format!("image `{reference}` is not in the store"));
+        }
         Ok(Self::add(json!({ "image": { "reference": reference } })))
     }
 

@@ -2,9 +2,11 @@
 //! What a plugin is told, and what it asked and built.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+
+use crate::{Commanded, Verdict};
 
 /// The answers that a test prepared.
 #[derive(Debug, Clone)]
@@ -20,6 +22,12 @@ pub(crate) struct Given {
     pub(crate) image_configs: BTreeMap<String, String>,
     pub(crate) fetches: BTreeMap<String, Result<Vec<u8>, String>>,
     pub(crate) probes: Vec<(String, Result<Vec<u8>, String>)>,
+    /// What recognisers say of commands that have a text in them.
+    pub(crate) verdicts: Vec<(String, Verdict)>,
+    /// Paths of the context that are links.
+    pub(crate) links: BTreeSet<String>,
+    /// Images that are not to be had.
+    pub(crate) missing_images: BTreeSet<String>,
 }
 
 impl Default for Given {
@@ -36,6 +44,9 @@ impl Default for Given {
             image_configs: BTreeMap::new(),
             fetches: BTreeMap::new(),
             probes: Vec::new(),
+            verdicts: Vec::new(),
+            links: BTreeSet::new(),
+            missing_images: BTreeSet::new(),
         }
     }
 }
@@ -47,6 +58,8 @@ pub(crate) struct World {
     pub(crate) facts: Vec<String>,
     pub(crate) fetched: Vec<String>,
     pub(crate) probed: Vec<Value>,
+    /// Commands that recognisers were asked about.
+    pub(crate) asked_about: Vec<Commanded>,
     pub(crate) log: Vec<String>,
     pub(crate) vertices: Vec<Value>,
     pub(crate) labels: Vec<Value>,
@@ -60,6 +73,7 @@ impl World {
             facts: Vec::new(),
             fetched: Vec::new(),
             probed: Vec::new(),
+            asked_about: Vec::new(),
             log: Vec::new(),
             vertices: vec![Value::from("base")],
             labels: vec![Value::Object(serde_json::Map::new())],

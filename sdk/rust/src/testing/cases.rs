@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Build, Subject};
 use crate::native::operation::object;
+use crate::{Importer, Verdict, Wish};
 
 /// What a case says of the build. Texts that begin with `file:` stand for a file beside the case.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +26,20 @@ struct Scene {
     image_configs: Map<String, Value>,
     fetches: Map<String, Value>,
     probes: Vec<Probe>,
+    recognises: Vec<Recognises>,
+    links: Vec<String>,
+    missing_images: Vec<String>,
+}
+
+/// What a recogniser says: a step, or why it is none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recognises {
+    when: String,
+    kind: Option<String>,
+    #[serde(default)]
+    options: Value,
+    near: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +65,12 @@ struct Case {
     /// The entry of an existing lock, for resolving.
     #[serde(default)]
     previous: Option<Value>,
+    /// Whether a translation leaves commands as they are.
+    #[serde(default)]
+    exact: bool,
+    /// Files that come with a translation.
+    #[serde(default)]
+    added: Vec<String>,
     #[serde(default)]
     expect: Value,
 }
@@ -74,6 +95,26 @@ pub fn listings(subject: Subject, directory: impl AsRef<Path>) {
         match answer {
             Ok(packages) => json!({ "asked": record.to_json(), "packages": packages }),
             Err(failure) => json!({ "asked": record.to_json(), "failure": failure }),
+        }
+    });
+}
+
+/// The same for translations: what comes out, and the commands that recognisers were asked about.
+///
+/// # Panics
+///
+/// As [`cases`].
+pub fn translations<T: Importer>(directory: impl AsRef<Path>) {
+    check(directory.as_ref(), |case, path| {
+        let wish = Wish { exact: case.exact, added: case.added.clone() };
+        let (answer, asked, record) = scene(case, path).translate::<T>(&case.options, &wish);
+        let asked: Vec<String> = asked.iter().map(|command| format!("{command:?}")).collect();
+        let log = record.to_json()["log"].clone();
+        match answer {
+            Ok(translation) => {
+                object([("asked-about", json!(asked)), ("log", log), ("translation", json!(translation))])
+            }
+            Err(failure) => object([("log", log), ("failure", json!(failure))]),
         }
     });
 }
@@ -108,6 +149,12 @@ fn difference(run: &impl Fn(&Case, &Path) -> Value, path: &Path) -> Option<Strin
             ("previous", case.previous.unwrap_or_default()),
         ]);
         let mut whole = said;
+        if case.exact {
+            whole["exact"] = true.into();
+        }
+        if !case.added.is_empty() {
+            whole["added"] = json!(case.added);
+        }
         if !case.options.is_null() {
             whole["options"] = case.options;
         }
@@ -180,6 +227,16 @@ fn scene(case: &Case, path: &Path) -> Build {
     build = scene.base_files.iter().fold(build, |build, (name, value)| build.base_file(name, text(value)));
     build = scene.base_programs.iter().fold(build, |build, (name, value)| build.base_program(name, &text(value)));
     build = scene.fetches.iter().fold(build, |build, (url, value)| build.fetch(url, Ok(text(value).into_bytes())));
+    build = scene.links.iter().fold(build, |build, path| build.link(path));
+    build = scene.missing_images.iter().fold(build, |build, reference| build.missing_image(reference));
+    build = scene.recognises.into_iter().fold(build, |build, one| {
+        let verdict = match (one.kind, one.near) {
+            (Some(kind), None) => Verdict::Step { kind, options: one.options },
+            (None, Some(why)) => Verdict::Near(why),
+            _ => panic!("{}: a recogniser says either `kind` or `near`", path.display()),
+        };
+        build.recognises(&one.when, verdict)
+    });
     scene.probes.iter().fold(build, |build, probe| {
         let answer = match (&probe.output, &probe.error) {
             (Some(output), None) => Ok(text_of(output, path).into_bytes()),

@@ -93,6 +93,10 @@ struct Kind {
     _files: Vec<String>,
     #[serde(default)]
     resolves: bool,
+    #[serde(default, rename = "translates")]
+    _translates: bool,
+    #[serde(default, rename = "recognises")]
+    _recognises: bool,
     schema: Value,
 }
 
