@@ -9,6 +9,7 @@ mod answer;
 mod installed;
 mod lock;
 mod options;
+mod recognise;
 mod sources;
 
 pub use lock::{Key, Lock, Package};
@@ -90,4 +91,4 @@ fn native_architecture(platform: &str) -> String {
     word.to_owned()
 }
 
-wythe_sdk::export!(Apt: ResolvingStep + Inventory, "plugin.json");
+wythe_sdk::export!(Apt: ResolvingStep + Inventory + Recogniser, "plugin.json");

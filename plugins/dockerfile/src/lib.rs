@@ -23,7 +23,7 @@ use pins::Downloads;
 pub use pins::Pins;
 use source::Source;
 use text::stages::Dockerfile;
-use wythe_sdk::{Failure, ResolvingStep, State};
+use wythe_sdk::{Failure, Importer, ResolvingStep, State, Translation, Wish};
 
 /// The step.
 #[derive(Debug)]
@@ -63,6 +63,16 @@ impl ResolvingStep for Docker {
     }
 }
 
+impl Importer for Docker {
+    type Options = Options;
+
+    fn translate(options: Options, wish: &Wish) -> Result<Translation, Failure> {
+        let source = Source::of(&options)?;
+        let file = Dockerfile::parse(&source.text).map_err(|fault| source.failure(&fault))?;
+        plan::translate(&file, &source, &options, wish).map_err(|fault| source.failure(&fault))
+    }
+}
+
 /// Tells of the warnings that count, and returns whether they are errors.
 fn tell(file: &Dockerfile, source: &Source, options: &Options, mut warnings: Vec<Fault>) -> Result<bool, Failure> {
     let rules = plan::Rules::of(file, options).map_err(|fault| source.failure(&fault))?;
@@ -74,4 +84,4 @@ fn tell(file: &Dockerfile, source: &Source, options: &Options, mut warnings: Vec
     Ok(are_errors)
 }
 
-wythe_sdk::export!(Docker: ResolvingStep, "plugin.json");
+wythe_sdk::export!(Docker: ResolvingStep + Importer, "plugin.json");

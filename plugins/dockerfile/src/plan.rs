@@ -7,6 +7,7 @@ mod copy;
 mod duration;
 mod from;
 mod ignore;
+mod import;
 mod mounts;
 mod paths;
 mod ports;
@@ -16,7 +17,7 @@ mod scope;
 mod stage;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use wythe_sdk::{State, build};
@@ -28,6 +29,7 @@ use crate::source::Source;
 use crate::text::stages::Dockerfile;
 pub(crate) use check::Rules;
 pub use ignore::context_path;
+pub(crate) use import::translate;
 use scope::Globals;
 use stage::Built;
 
@@ -45,24 +47,8 @@ pub(crate) fn plan(
     warnings: &mut Vec<Fault>,
 ) -> Result<State, Fault> {
     check::text(file, &source.text, warnings);
-    let platform = build::platform();
     let target = target(file, options)?;
-    let given = Given { args: &options.args };
-    let globals = Globals::read(file, &given, &platform, &target_name(file, target))?;
-    let planner = Planner {
-        file,
-        source,
-        options,
-        base,
-        downloads,
-        platform,
-        globals,
-        warnings: RefCell::default(),
-        ignore: ignore::rules(options)?,
-        built: RefCell::new(vec![None; file.stages.len()]),
-        images: RefCell::default(),
-        depth: RefCell::new(0),
-    };
+    let planner = Planner::new(file, source, base, options, downloads, target)?;
     let built = planner.all(target);
     warnings.append(&mut planner.warnings.take());
     warnings.sort_by_key(|warning| warning.place);
@@ -115,10 +101,44 @@ struct Planner<'a> {
     /// Images that were asked for, by reference.
     images: RefCell<BTreeMap<String, Rc<Built>>>,
     depth: RefCell<usize>,
+    /// Whether nothing stands in for an image that is not to be had, and those for which it does.
+    stands_in: bool,
+    missing: RefCell<BTreeSet<String>>,
 }
 
 /// Stages that triggers bring in nest no deeper than this.
 const MOST_DEPTH: usize = 50;
+
+impl<'a> Planner<'a> {
+    fn new(
+        file: &'a Dockerfile,
+        source: &'a Source,
+        base: &'a State,
+        options: &'a Options,
+        downloads: &'a Downloads,
+        target: usize,
+    ) -> Result<Self, Fault> {
+        let platform = build::platform();
+        let given = Given { args: &options.args };
+        let globals = Globals::read(file, &given, &platform, &target_name(file, target))?;
+        Ok(Self {
+            file,
+            source,
+            options,
+            base,
+            downloads,
+            platform,
+            globals,
+            warnings: RefCell::default(),
+            ignore: ignore::rules(options)?,
+            built: RefCell::new(vec![None; file.stages.len()]),
+            images: RefCell::default(),
+            depth: RefCell::new(0),
+            stands_in: false,
+            missing: RefCell::default(),
+        })
+    }
+}
 
 impl Planner<'_> {
     fn given(&self) -> Given<'_> {

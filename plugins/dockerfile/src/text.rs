@@ -16,5 +16,6 @@ pub mod json;
 pub mod lines;
 pub mod mount;
 pub mod parse;
+pub mod shell;
 pub mod stages;
 pub mod words;

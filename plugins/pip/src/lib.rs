@@ -4,6 +4,7 @@
 //! pip itself is pinned, mounted for the time of a command, and not part of the image; the image's own pip, if it has one,
 //! is not used. The lock names each file that pip chose, and the plan installs these files.
 
+mod recognise;
 mod report;
 
 use serde_json::json;
@@ -90,4 +91,4 @@ fn pip(options: &Options) -> Vec<String> {
     argv
 }
 
-wythe_sdk::export!(Pip: ResolvingStep + Inventory, "plugin.json");
+wythe_sdk::export!(Pip: ResolvingStep + Inventory + Recogniser, "plugin.json");

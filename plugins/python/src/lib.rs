@@ -13,6 +13,7 @@ mod install;
 mod installed;
 mod lock;
 mod options;
+mod recognise;
 mod report;
 mod requirement;
 
@@ -23,5 +24,6 @@ pub use install::{Install, equip, find_python, place_of, probe};
 pub use installed::distributions;
 pub use lock::{Dist, Lock, Origin, filename};
 pub use options::Options;
+pub use recognise::Words;
 pub use report::{Item, dists, reason};
 pub use requirement::{host_of, needs_more_than_the_web, project_name};

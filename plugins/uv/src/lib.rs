@@ -4,6 +4,7 @@
 //! uv is pinned, mounted for the time of a command, and not part of the image. The lock names each file that it chose, and
 //! the plan installs these files. What uv unpacks is kept in a cache that all builds share.
 
+mod recognise;
 mod resolution;
 
 use serde_json::json;
@@ -76,4 +77,4 @@ fn equip(command: Command, uv: &Artifact) -> Command {
         .cache("uv", "/run/wythe/cache/uv", Sharing::Shared)
 }
 
-wythe_sdk::export!(Uv: ResolvingStep, "plugin.json");
+wythe_sdk::export!(Uv: ResolvingStep + Recogniser, "plugin.json");

@@ -61,7 +61,14 @@ impl Planner<'_> {
         if reference.is_empty() || reference.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
             return Err(Fault::new(place, format!("`{reference}` is not the name of an image")));
         }
-        let state = State::image(reference).map_err(|why| {
+        let found = State::image(reference);
+        if found.is_err() && self.stands_in {
+            self.missing.borrow_mut().insert(reference.to_owned());
+            let built = Rc::new(Built { state: Rc::new(State::scratch()), config: Config::default() });
+            self.images.borrow_mut().insert(reference.to_owned(), Rc::clone(&built));
+            return Ok(built);
+        }
+        let state = found.map_err(|why| {
             let fault = Fault::new(place, why);
             let names = self.file.names();
             match wythe_sdk::nearest(reference, names) {

@@ -17,20 +17,20 @@ pub fn context_path(options: &Options, path: &str) -> String {
     }
 }
 
-/// Reads the rules: those of the file's own ignore file, else those of the context.
-pub(super) fn rules(options: &Options) -> Result<Vec<String>, Fault> {
+/// Returns the ignore file: the file's own, else that of the context.
+pub(super) fn file(options: &Options) -> Option<String> {
     let name = options.path.as_deref().unwrap_or("Dockerfile");
-    for candidate in [format!("{name}.dockerignore"), ".dockerignore".to_owned(), ".containerignore".to_owned()] {
-        let path = context_path(options, &candidate);
-        if !build::exists(&path) {
-            continue;
-        }
-        let bytes = build::read(&path);
-        let bytes = bytes.map_err(|why| Fault::new(Place::line(1), format!("cannot read `{path}`: {why}")))?;
-        let prefix = context_path(options, "");
-        return Ok(parse(&String::from_utf8_lossy(&bytes)).into_iter().map(|rule| below(&prefix, &rule)).collect());
-    }
-    Ok(Vec::new())
+    let candidates = [format!("{name}.dockerignore"), ".dockerignore".to_owned(), ".containerignore".to_owned()];
+    candidates.iter().map(|candidate| context_path(options, candidate)).find(|path| build::exists(path))
+}
+
+/// Reads the rules of the ignore file.
+pub(super) fn rules(options: &Options) -> Result<Vec<String>, Fault> {
+    let Some(path) = file(options) else { return Ok(Vec::new()) };
+    let bytes = build::read(&path);
+    let bytes = bytes.map_err(|why| Fault::new(Place::line(1), format!("cannot read `{path}`: {why}")))?;
+    let prefix = context_path(options, "");
+    Ok(parse(&String::from_utf8_lossy(&bytes)).into_iter().map(|rule| below(&prefix, &rule)).collect())
 }
 
 /// Reads an ignore file: a rule a line, `#` at the beginning of a line for a comment, `!` for an exception.
@@ -85,7 +85,7 @@ fn matches(pattern: &[&str], names: &[&str]) -> bool {
 }
 
 /// Whether a name fits a pattern of `*` and `?`. Classes of letters are not looked into: who is not sure does not warn.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
     let letters: Vec<char> = name.chars().collect();
     let found = Pattern::new(pattern).prefix(&letters, Length::Longest);
     !pattern.contains('[') && found.is_ok_and(|length| length == Some(letters.len()))

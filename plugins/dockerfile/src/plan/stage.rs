@@ -35,7 +35,7 @@ pub(super) struct Config {
 }
 
 impl Config {
-    fn scope(&self) -> Scope {
+    pub(super) fn scope(&self) -> Scope {
         let pairs = self.env.iter().map(|pair| match pair.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (pair.clone(), String::new()),
@@ -99,7 +99,7 @@ impl Planner<'_> {
     }
 
     /// Follows the triggers of the image below, as if they stood at the beginning of the stage.
-    fn triggers(&self, work: &mut Work) -> Result<(), Fault> {
+    pub(super) fn triggers(&self, work: &mut Work) -> Result<(), Fault> {
         let triggers = std::mem::take(&mut work.config.on_build);
         if triggers.is_empty() {
             return Ok(());
@@ -129,7 +129,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn instruction(&self, work: &mut Work, one: &Instruction) -> Result<(), Fault> {
+    pub(super) fn instruction(&self, work: &mut Work, one: &Instruction) -> Result<(), Fault> {
         work.place = self.source.place(one.place);
         let done = match &one.action {
             Action::Arg(assignments) => work.scope.declare(assignments, &self.globals, &self.given(), work.escape),
