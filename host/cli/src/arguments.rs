@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod build;
 mod definition;
 mod images;
+mod import;
 mod program;
 mod size;
 mod upkeep;
@@ -15,6 +16,7 @@ mod upkeep;
 pub(crate) use build::{Build, Call, Grants, Progress, Secrets};
 pub(crate) use definition::{Check, Definition, Explain, Lock, Logs, Plan, Remembered};
 pub(crate) use images::{Diff, Format, History, Images, OneImage, Packages, Remove, Save, Tag};
+pub(crate) use import::Import;
 pub(crate) use program::{Inside, Limits, Run, Shell};
 pub(crate) use upkeep::{Collect, Doctor, Plugin, Store, Volume};
 
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Say what is wrong with a definition or a claimed file, or could be better, without building it
     Check(Check),
+    /// Turn a file that a plugin claims into a definition that builds the same image
+    Import(Import),
     /// Say why the steps of the last build ran, or what would run now
     Explain(Explain),
     /// Print all output of the steps of the last build, whether it ended well or not

@@ -37,6 +37,11 @@ impl Claimed {
         Self::of(workshop, wanted, kind, &dir, &file).map(Some)
     }
 
+    /// Returns the build context and the file; none where there is no such file.
+    pub(crate) fn locate(wanted: &arguments::Definition, kinds: &[Kind]) -> Result<Option<(PathBuf, PathBuf)>, Report> {
+        Ok(Self::place(wanted, kinds)?.map(|(_, dir, file)| (dir, file)))
+    }
+
     /// Returns the kind that is meant, the build context, and the file.
     fn place<'k>(
         wanted: &arguments::Definition,

@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod images;
+pub(crate) mod import;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod outline;

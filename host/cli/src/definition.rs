@@ -20,11 +20,11 @@ use crate::workshop::{Workshop, absolute};
 
 mod files;
 
-pub(crate) use files::read_text;
-use files::{find, name_of, read_lock, replace};
+use files::{find, name_of, read_lock};
+pub(crate) use files::{read_text, replace};
 
 /// The file that a directory's definition is in.
-const DEFINITION: &str = "wythe.toml";
+pub(crate) const DEFINITION: &str = "wythe.toml";
 
 /// What the store remembers of a definition that was accepted: that it was.
 const ACCEPTED: &str = "true";

@@ -20,6 +20,7 @@ mod render;
 mod size;
 mod standing;
 mod threads;
+mod translation;
 mod workshop;
 
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ fn run(workshop: &Workshop, command: &Command) -> Result<ExitCode, Report> {
         Command::Build(build) => commands::build::run(workshop, build),
         Command::Plan(plan) => commands::plan::run(workshop, plan).map(done),
         Command::Check(check) => commands::check::run(workshop, &check.definition, check.json),
+        Command::Import(import) => commands::import::run(workshop, import).map(done),
         Command::Explain(explain) => commands::explain::run(workshop, explain).map(done),
         Command::Logs(logs) => commands::logs::run(workshop, logs).map(done),
         Command::Lock(lock) => commands::lock::run(workshop, lock).map(done),

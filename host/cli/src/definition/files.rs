@@ -74,7 +74,7 @@ pub(super) fn name_of(path: &Path) -> String {
 }
 
 /// Replaces a file as a whole: who reads it sees the old text or the new one.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = dir.join(format!(".{name}.{}", std::process::id()));

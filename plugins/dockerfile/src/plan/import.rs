@@ -59,8 +59,11 @@ pub(crate) fn translate(
     }
     for index in references::needed(file, options, &planner.globals, target)? {
         // What is not part of the chain stays text, and is to be as right as the rest.
-        if index < first {
-            planner.ensure(index)?;
+        if index < first
+            && let Err(fault) = planner.ensure(index)
+            && planner.missing.borrow().is_empty()
+        {
+            return Err(fault);
         }
     }
     let mut walk = Walk::begin(&planner, Raw::of(&source.text), wish, first)?;
@@ -292,14 +295,21 @@ impl<'a, 'p> Walk<'a, 'p> {
             }
         }
         for (number, one) in stage.instructions.iter().enumerate() {
+            // What variables of an image hold that is not there makes no mistake of what uses them.
+            let is_unsure = !self.known.env && self.raw_of(one).contains('$');
             if border.is_some_and(|last| number <= last) {
-                planner.instruction(&mut self.work, one)?;
+                planner
+                    .instruction(&mut self.work, one)
+                    .or_else(|fault| if is_unsure { Ok(()) } else { Err(fault) })?;
                 self.learn(one, None);
                 continue;
             }
             self.pending.extend(self.raw.comments_above(one.place.line));
-            let found = self.translated(one);
-            planner.instruction(&mut self.work, one)?;
+            let found = match self.translated(one) {
+                Err(_) if is_unsure => Ok(Some(self.keep(one, "it depends on the image below"))),
+                found => found,
+            };
+            planner.instruction(&mut self.work, one).or_else(|fault| if is_unsure { Ok(()) } else { Err(fault) })?;
             let found = found?;
             self.learn(one, found.as_ref());
             match found {
@@ -313,7 +323,8 @@ impl<'a, 'p> Walk<'a, 'p> {
     /// Notes what an instruction tells of the image.
     fn learn(&mut self, one: &Instruction, item: Option<&Item<'_>>) {
         match &one.action {
-            Action::User(_) => self.known.user = true,
+            Action::User(text) => self.known.user = self.known.env || !text.text.contains('$'),
+            Action::Workdir(text) if !self.known.env && text.text.contains('$') => self.known.workdir = false,
             Action::Workdir(text) => self.known.workdir |= text.text.starts_with('/'),
             Action::Shell(_) => self.known.shell = true,
             Action::Env { pairs, .. } if pairs.iter().any(|pair| pair.name.text.contains('$')) => self.own.clear(),
