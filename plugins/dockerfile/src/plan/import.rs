@@ -36,6 +36,12 @@ use raw::Raw;
 /// The kind that instructions stay in.
 const KIND: &str = "dockerfile";
 
+/// Why a file stays whole.
+const OWN_IGNORE_FILE: &str = "all of the file stays as it is: it has an ignore file of its own name, which steps do not \
+    read, and which should leave out this definition and its lock";
+const TRIGGERS_OF_A_STAGE: &str =
+    "all of the file stays as it is: an instruction on a stage that sets triggers would follow them";
+
 /// Turns a file into a definition.
 ///
 /// # Errors
@@ -68,7 +74,13 @@ pub(crate) fn translate(
     }
     let mut walk = Walk::begin(&planner, Raw::of(&source.text), wish, first)?;
     if walk.ignores_otherwise() && walk.needs_ignore_file(&chain) {
-        return Ok(walk.whole());
+        return Ok(walk.whole(OWN_IGNORE_FILE));
+    }
+    let sets_triggers =
+        |index: &usize| file.stages[*index].instructions.iter().any(|one| matches!(one.action, Action::Onbuild { .. }));
+    let is_in_text = border.is_some_and(|(stage, _)| sets_triggers(&stage));
+    if is_in_text || chain[..chain.len() - 1].iter().any(sets_triggers) {
+        return Ok(walk.whole(TRIGGERS_OF_A_STAGE));
     }
     match border {
         Some((_, last)) => walk.base_of_text(first, last)?,
@@ -205,17 +217,17 @@ impl<'a, 'p> Walk<'a, 'p> {
     }
 
     /// Keeps the whole file.
-    fn whole(mut self) -> Translation {
+    fn whole(mut self, why: &str) -> Translation {
         let mut options = Map::new();
         let given = self.planner.options;
-        if let Some(path) = &given.path {
-            options.insert("path".to_owned(), path.clone().into());
-        }
+        match given.path.as_ref().filter(|_| why == OWN_IGNORE_FILE) {
+            Some(path) => options.insert("path".to_owned(), path.clone().into()),
+            None => options.insert("text".to_owned(), self.text_up_to(u32::MAX).into()),
+        };
         for (name, value) in [("context", &given.context), ("target", &given.target)] {
             options.extend(value.clone().map(|value| (name.to_owned(), value.into())));
         }
-        let note = "all of the file stays as it is: it has an ignore file of its own name, which steps do not read";
-        self.set_base(1, KIND, options, Some(note.to_owned()));
+        self.set_base(1, KIND, options, Some(why.to_owned()));
         let base = self.base.take().unwrap_or_else(|| unreachable!("it was just set"));
         Translation { base, steps: Vec::new(), closing: Vec::new() }
     }
@@ -288,11 +300,6 @@ impl<'a, 'p> Walk<'a, 'p> {
             self.work.index = index;
             self.work.scope.args.clear();
             self.work.config.has_own_cmd = false;
-            if !self.work.config.on_build.is_empty() {
-                // Triggers that an earlier stage of this file has set.
-                return Err(Fault::new(stage.place, "a stage stands on another one that sets triggers (`ONBUILD`)")
-                    .hint("import that stage alone with `--target`, or build the file as it is"));
-            }
         }
         for (number, one) in stage.instructions.iter().enumerate() {
             // What variables of an image hold that is not there makes no mistake of what uses them.
@@ -368,9 +375,18 @@ impl<'a, 'p> Walk<'a, 'p> {
         let workdirs = self.workdirs_that_are_made();
         let items = std::mem::take(&mut self.items);
         let mut steps = Vec::new();
+        // An instruction on an image with triggers would follow them, so they come together, and last.
+        let mut triggers: Option<Translated> = None;
         for (number, item) in items.into_iter().enumerate() {
-            steps.extend(self.step(item, workdirs.contains(&number)));
+            let sets_trigger = item.one.is_some_and(|one| matches!(one.action, Action::Onbuild { .. }));
+            let made = self.step(item, workdirs.contains(&number));
+            match (sets_trigger, &mut triggers) {
+                (false, _) => steps.extend(made),
+                (true, None) => triggers = made.into_iter().next(),
+                (true, Some(first)) => made.into_iter().for_each(|next| join(first, next)),
+            }
         }
+        steps.extend(triggers);
         let is_last = target + 1 == self.planner.file.stages.len();
         let mut closing = std::mem::take(&mut self.pending);
         if is_last {
@@ -445,6 +461,17 @@ impl<'a, 'p> Walk<'a, 'p> {
             options.insert("context".to_owned(), context.clone().into());
         }
         options
+    }
+}
+
+/// Adds the instructions of a step to another one.
+fn join(first: &mut Translated, next: Translated) {
+    first.comment.extend(next.comment);
+    if let (Some(Value::Array(commands)), Some(more)) =
+        (first.options.get_mut("commands"), next.options["commands"].as_array())
+    {
+        let is_escape = |one: &&Value| !one.as_str().is_some_and(|text| text.starts_with("# escape="));
+        commands.extend(more.iter().filter(is_escape).cloned());
     }
 }
 
