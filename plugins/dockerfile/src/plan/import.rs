@@ -203,7 +203,7 @@ impl<'a, 'p> Walk<'a, 'p> {
         let below = planner.from(first)?;
         let name = references::base_name(planner.file, &planner.globals, first)?;
         let is_there = !planner.missing.borrow().contains(&name)
-            && !planner.stage_named(&name, first, false).is_some_and(|_| !planner.missing.borrow().is_empty());
+            && planner.stage_named(&name, first, false).is_none_or(|_| planner.missing.borrow().is_empty());
         let known = Known { env: is_there, user: is_there, workdir: is_there, shell: is_there };
         let scope = below.config.scope();
         let own = if name == "scratch" { BTreeSet::from(["PATH".to_owned()]) } else { BTreeSet::new() };
