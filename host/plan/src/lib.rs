@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod core_steps;
+mod git;
 mod gpu;
 mod graph;
 mod host;
@@ -24,6 +25,7 @@ pub mod spec;
 mod translation;
 
 pub use core_steps::{CORE_KINDS, plan_core_step};
+pub use git::{Checkout, GitTransport, GitUrl, GitUrlError, check_git_reference, check_git_subdir, is_commit};
 pub use gpu::{GPU_HINT, Gpu, GpuError};
 pub use graph::{Fragment, Graph, Label, Vertex, VertexId};
 pub use host::{HostEntry, HostEntryError, host_matches};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Bytes from `http` and `https` addresses: the one place in the host that speaks to the network.
+//! Bytes from `http` and `https` addresses, and commits of git repositories: the one place in the host that speaks to the network.
 //!
 //! This room refuses to know what the bytes are for and where they end up: it writes them into what it is given, and
 //! the caller checks their digest. It promises that
@@ -36,10 +36,12 @@ mod address;
 mod client;
 mod failure;
 mod gate;
+mod git;
 mod retry;
 mod transfer;
 
 pub use client::{Client, ClientError, ClientOptions, Listener, Proxy, Repeat};
 pub use failure::{Failure, FetchError};
 pub use gate::{Exchange, Gate, GateOptions, MachineProxies, Refusal, Request, Traffic};
+pub use git::{Git, GitAccess, GitError, GitOptions, GitProgress, GitRefusal};
 pub use wythe_plan::host_matches;
