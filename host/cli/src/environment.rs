@@ -75,6 +75,8 @@ impl Surroundings {
             hosts: PathBuf::from("/etc/hosts"),
             devices: self.device_places(),
             device_hooks: false,
+            programs: self.program_directories(),
+            known_hosts: self.known_hosts(),
             parallel: std::thread::available_parallelism().map_or(LEAST_PARALLEL, usize::from).max(LEAST_PARALLEL),
         }
     }
@@ -85,6 +87,12 @@ impl Surroundings {
         let specs = self.text("WYTHE_CDI_DIRS").map(|dirs| dirs.split(':').map(PathBuf::from).collect());
         let root = self.text("WYTHE_DRIVER_ROOT").map(PathBuf::from);
         Places { specs: specs.unwrap_or(usual.specs), root: root.unwrap_or(usual.root) }
+    }
+
+    /// Returns the files in which ssh has the hosts that are known: this person's, then everybody's.
+    fn known_hosts(&self) -> Vec<PathBuf> {
+        let own = self.text("HOME").map(|home| Path::new(home).join(".ssh/known_hosts"));
+        own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).filter(|path| path.is_file()).collect()
     }
 
     fn ca_bundle(&self) -> Option<PathBuf> {

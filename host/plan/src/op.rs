@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, Healthcheck};
 
-use crate::{Gpu, SandboxOptions, VertexId};
+use crate::{Checkout, Gpu, SandboxOptions, VertexId};
 
 /// A file on the network, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub enum Source {
         /// Its format.
         format: Archive,
     },
+    /// The files of a commit of a git repository.
+    Git(Checkout),
 }
 
 /// How a file action writes.

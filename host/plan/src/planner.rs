@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wythe_image::Digest;
 
-use crate::{Fragment, Inventory, Package, VertexId};
+use crate::{Fragment, GitUrl, Inventory, Package, VertexId};
 
 /// What is known of a step kind without running its plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -253,6 +253,14 @@ pub trait World: Sync {
     ///
     /// As [`World::fact`].
     fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError>;
+
+    /// Asks a git repository which commit a reference names, none for what it checks out by itself; only while resolving.
+    /// The answer is the commit, a space, and the full name of the reference.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::fact`].
+    fn git_commit(&self, url: &GitUrl, reference: Option<&str>) -> Result<FactAnswer, PlanError>;
 
     /// Runs the command that is vertex `command` of `plan` in a throw-away sandbox and returns its output; only while
     /// resolving.

@@ -32,7 +32,7 @@ fn the_test_vectors_of_the_cache_key_hold() {
     let page = page("cache-key.md");
     assert!(page.contains(&format!("Version {FORMAT_VERSION} of the format")));
     let examples = examples(&page);
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         let vector: Vector = serde_json::from_str(&example).unwrap();
         assert_eq!(vector.parts.format, FORMAT_VERSION);

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wythe_plan::{
-    Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, StepCall, StepPlanner as _, VertexId, World,
+    Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, StepCall, StepPlanner as _, VertexId,
+    World,
 };
 use wythe_plugin::{PluginOptions, Plugins};
 
@@ -29,6 +30,10 @@ impl World for Empty {
     }
 
     fn fetch(&self, _url: &str) -> Result<FactAnswer, PlanError> {
+        Ok(Err("there is nothing".to_owned()))
+    }
+
+    fn git_commit(&self, _url: &GitUrl, _reference: Option<&str>) -> Result<FactAnswer, PlanError> {
         Ok(Err("there is nothing".to_owned()))
     }
 

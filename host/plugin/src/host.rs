@@ -3,6 +3,7 @@
 
 mod artifact;
 mod build;
+mod checkout;
 mod command;
 mod fetch;
 mod files;

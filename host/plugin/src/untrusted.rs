@@ -178,6 +178,30 @@ pub(crate) fn url(value: &str) -> Result<String, String> {
     Ok(host.to_ascii_lowercase())
 }
 
+/// The address of a git repository.
+pub(crate) fn git_url(value: &str) -> Result<wythe_plan::GitUrl, String> {
+    // It is not repeated: there may be a password in it.
+    value.parse().map_err(|error: wythe_plan::GitUrlError| format!("an address of a git repository, which {}", error.0))
+}
+
+/// The id of a commit.
+pub(crate) fn commit(value: &str) -> Checked {
+    if wythe_plan::is_commit(value) {
+        return Ok(());
+    }
+    Err(format!("the commit {}, which is not 40 or 64 lower-case hexadecimal digits", quote(value)))
+}
+
+/// The name of a reference of a git repository.
+pub(crate) fn git_reference(value: &str) -> Checked {
+    wythe_plan::check_git_reference(value).map_err(|why| format!("the reference {}, which {why}", quote(value)))
+}
+
+/// A directory of a git repository.
+pub(crate) fn git_subdir(value: &str) -> Checked {
+    wythe_plan::check_git_subdir(value).map_err(|why| format!("the directory {}, which {why}", quote(value)))
+}
+
 /// A host that a command wants to reach.
 pub(crate) fn host(value: &str) -> Checked {
     name("host", value)?;
@@ -219,7 +243,10 @@ pub(crate) fn signal(value: &str) -> Checked {
 
 #[cfg(test)]
 mod tests {
-    use super::{absolute, argv, device, file, host, line, mode, port, sha256, signal, text, url, user, variable};
+    use super::{
+        absolute, argv, commit, device, file, git_reference, git_subdir, git_url, host, line, mode, port, sha256,
+        signal, text, url, user, variable,
+    };
 
     #[test]
     fn what_is_meant_passes() {
@@ -280,6 +307,13 @@ mod tests {
                 "the address `https://evil.example%2f.debian.org/`, which has a host that is not written in plain letters, \
                  digits, `-` and `.`",
             ),
+            (
+                git_url("https://user:word@a/r").map(drop),
+                "an address of a git repository, which has a user or a password in it, which would be kept with all that is made of it",
+            ),
+            (commit("main"), "the commit `main`, which is not 40 or 64 lower-case hexadecimal digits"),
+            (git_reference("--upload-pack=x"), "the reference `--upload-pack=x`, which begins like an option"),
+            (git_subdir("a/../b"), "the directory `a/../b`, which has a part that is empty, `.`, `..` or `.git`"),
             (url("https:///x").map(drop), "the address `https:///x`, which has no host"),
             (
                 url("https://a/\r\nX: y").map(drop),

@@ -29,6 +29,7 @@ mod bindings {
         with: {
             "wythe:step/graph.state": crate::draft::State,
             "wythe:step/graph.artifact": crate::draft::ArtifactHandle,
+            "wythe:step/graph.checkout": wythe_plan::Checkout,
             "wythe:step/graph.files": crate::draft::Batch,
             "wythe:step/graph.command": crate::draft::OpenCommand,
         },

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wythe_image::Digest;
 use wythe_plan::StepPlanner;
-use wythe_remote::ClientOptions;
+use wythe_remote::{ClientOptions, GitOptions};
 use wythe_sandbox::Sandbox;
 use wythe_store::Store;
 use wythe_sys::cancel::Cancel;
@@ -71,6 +71,7 @@ pub struct Engine {
     pub(crate) sandbox: Arc<dyn Sandbox>,
     pub(crate) fetcher: Fetcher,
     pub(crate) stock: Stock,
+    pub(crate) git: GitOptions,
     pub(crate) machine: Machine,
     pub(crate) plumbing: Plumbing,
     pub(crate) views: Views,
@@ -115,6 +116,7 @@ impl Engine {
         let Parts { store, planner, sandbox, client, machine, grants, keeps_scenes, events, now, cancel, stop } = parts;
         Arc::new(Self {
             fetcher: Fetcher::new(Arc::clone(&store), client),
+            git: crate::git::options(&machine),
             plumbing: Plumbing::new(&machine),
             stock: Stock::new(&machine),
             views: Views::new(Arc::clone(&store)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use wythe_image::Digest;
 use wythe_plan::{PlanError, TextPlace};
-use wythe_remote::{ClientError, FetchError};
+use wythe_remote::{ClientError, FetchError, GitError};
 use wythe_sandbox::cdi::DeviceError;
 use wythe_sandbox::{Ending, Exceeded, Resource, RunError};
 use wythe_store::QuotaError;
@@ -155,6 +155,9 @@ pub enum Cause {
     /// A download failed.
     #[error("a download failed")]
     Fetch(#[source] FetchError),
+    /// A commit of a git repository was not had.
+    #[error("a git repository was not fetched")]
+    Git(#[source] GitError),
     /// A download brought other bytes than the plan names.
     #[error("`{url}` is not what the lock promised: expected {expected}, got {actual}")]
     WrongContent {

@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use wythe_image::{Digest, Image};
-use wythe_plan::{Action, Artifact, Brush, Files, KeyParts, Source, VertexId};
-use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, ModeEdit, OwnerError, Patterns, Unpack};
+use wythe_plan::{Action, Artifact, Brush, Checkout, Files, KeyParts, Source, VertexId};
+use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, ModeEdit, OwnerError, Patterns, Selection, Unpack};
 use wythe_sys::cancel::Cancel;
+use wythe_sys::root::Root;
 
 use crate::chain::Chain;
 use crate::error::Cause;
+use crate::git::Fetched;
 use crate::operation::Operation;
 use crate::snapshot::Made;
 use crate::words::{Words, action_word};
-use crate::{mounts, snapshot};
+use crate::{git, mounts, snapshot};
 
 /// Returns the parts of a batch's key.
 pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Result<KeyParts, Cause> {
@@ -36,7 +38,7 @@ pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Resul
                 let digest = operation.choose(patterns.clone(), brush.clone()).await?.digest;
                 words.input(context_input(index, patterns), digest);
             }
-            Source::Artifact(_) | Source::Unpacked { .. } | Source::Names { .. } => {}
+            Source::Artifact(_) | Source::Unpacked { .. } | Source::Names { .. } | Source::Git(_) => {}
         }
     }
     Ok(words.finish())
@@ -92,11 +94,14 @@ pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Mad
     let artifacts: Vec<Artifact> = batch.actions.iter().filter_map(artifact_of).cloned().collect();
     let paths = mounts::fetch(operation, &artifacts).await?;
     let fetched = artifacts.iter().map(|artifact| artifact.sha256).zip(paths).collect();
+    let checkouts: Vec<&Checkout> = batch.actions.iter().filter_map(checkout_of).collect();
+    let commits = git::check_out(operation, &checkouts).await?;
     let job = Job {
         chain: Arc::clone(operation.chain),
         on: Arc::clone(operation.input(batch.on)),
         states: operation.states.clone(),
         fetched,
+        commits,
         batch: batch.clone(),
         cancel: operation.cancel(),
     };
@@ -114,12 +119,20 @@ fn artifact_of(action: &Action) -> Option<&Artifact> {
     }
 }
 
+fn checkout_of(action: &Action) -> Option<&Checkout> {
+    match action {
+        Action::Copy { source: Source::Git(checkout), .. } => Some(checkout),
+        _ => None,
+    }
+}
+
 /// A batch with everything it needs at hand.
 struct Job {
     chain: Arc<Chain>,
     on: Arc<Image>,
     states: BTreeMap<VertexId, Arc<Image>>,
     fetched: BTreeMap<Digest, PathBuf>,
+    commits: Fetched,
     batch: Files,
     cancel: Cancel,
 }
@@ -283,6 +296,14 @@ impl Job {
                 let path = &self.fetched[&artifact.sha256];
                 let names = wythe_snapshot::archive_names(path, snapshot::format(*format)).map_err(Cause::files)?;
                 editor.put(Path::new(dest), (names.join("\n") + "\n").as_bytes(), &attributes).map_err(Cause::files)
+            }
+            Source::Git(checkout) => {
+                let tree = self.commits.tree(checkout);
+                let root = Root::open(tree).map_err(Cause::doing(format!("cannot open `{}`", tree.display())))?;
+                let exclude = Patterns::new(&brush.exclude).map_err(Cause::files)?;
+                let all = Selection::whole(&root, Path::new("/"), &|path| exclude.excludes(path));
+                let all = all.map_err(Cause::files)?;
+                editor.copy(&root, &all, Path::new(dest), &attributes).map_err(Cause::files)
             }
             Source::Unpacked { .. } => Err(Cause::Bug("an archive was not unpacked with its like".to_owned())),
         }

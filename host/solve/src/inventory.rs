@@ -6,7 +6,8 @@ use std::sync::{Mutex, OnceLock};
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, Image, to_canonical_json};
 use wythe_plan::{
-    Fact, FactAnswer, Finding, Fragment, Inventory, Offer, Package, PlanError, Severity, StepPlanner, VertexId, World,
+    Fact, FactAnswer, Finding, Fragment, GitUrl, Inventory, Offer, Package, PlanError, Severity, StepPlanner, VertexId,
+    World,
 };
 use wythe_store::Store;
 
@@ -97,6 +98,10 @@ impl World for ImageWorld<'_> {
     }
 
     fn fetch(&self, _url: &str) -> Result<FactAnswer, PlanError> {
+        Ok(Err("nothing is fetched to look at an image".to_owned()))
+    }
+
+    fn git_commit(&self, _url: &GitUrl, _reference: Option<&str>) -> Result<FactAnswer, PlanError> {
         Ok(Err("nothing is fetched to look at an image".to_owned()))
     }
 

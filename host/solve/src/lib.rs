@@ -27,6 +27,7 @@ mod error;
 mod event;
 mod fetch;
 mod files;
+mod git;
 mod granted;
 mod inventory;
 mod lookout;

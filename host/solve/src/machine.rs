@@ -26,6 +26,10 @@ pub struct Machine {
     pub devices: Places,
     /// Whether programs that belong to a device are run for a step that is given it, with the rights of the runtime.
     pub device_hooks: bool,
+    /// Directories in which programs of this machine are looked for.
+    pub programs: Vec<PathBuf>,
+    /// Files of the ssh hosts that are known here.
+    pub known_hosts: Vec<PathBuf>,
     /// How many operations run at once.
     pub parallel: usize,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use wythe_image::{Digest, Image};
-use wythe_plan::{Action, Archive, FORMAT_VERSION, KeyParts, Mount, MountSource, Network, Run, Source};
+use wythe_plan::{Action, Archive, Checkout, FORMAT_VERSION, KeyParts, Mount, MountSource, Network, Run, Source};
 
 use crate::machine::Pretence;
 
@@ -159,17 +159,53 @@ fn source_word(source: &Source) -> Value {
         Source::Artifact(artifact) => json!({"artifact": artifact.sha256}),
         Source::Unpacked { artifact, format } => unpacked("unpacked", &artifact.sha256, *format),
         Source::Names { artifact, format } => unpacked("names", &artifact.sha256, *format),
+        Source::Git(checkout) => git_word(checkout),
     }
+}
+
+/// A commit is its content, so where it comes from is no word: but the directory `.git` names that.
+fn git_word(checkout: &Checkout) -> Value {
+    let Checkout { url, commit, reference, subdir, keep_git_dir, submodules } = checkout;
+    let mut word = json!({"git": commit});
+    if !subdir.is_empty() {
+        word["subdir"] = json!(subdir);
+    }
+    if *submodules {
+        word["submodules"] = json!(true);
+    }
+    if *keep_git_dir {
+        word["git_dir"] = json!({"url": url, "reference": reference});
+    }
+    word
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use serde_json::json;
     use wythe_image::{Digest, Image, LayerRef, Platform};
+    use wythe_plan::Checkout;
 
-    use super::Words;
+    use super::{Words, git_word};
     use crate::machine::Pretence;
+
+    #[test]
+    fn where_a_commit_comes_from_counts_only_with_what_says_so() {
+        let commit = "a1".repeat(20);
+        let of = |url: &str, reference: &str| Checkout {
+            reference: reference.to_owned(),
+            ..Checkout::new(url.parse().unwrap(), commit.clone())
+        };
+        let (one, other) = (of("https://a/r", "refs/heads/a"), of("git@b:r", ""));
+        assert_eq!(git_word(&one), json!({"git": commit}));
+        assert_eq!(git_word(&one), git_word(&other));
+        let sub = Checkout { subdir: "s".to_owned(), submodules: true, ..other };
+        assert_eq!(git_word(&sub), json!({"git": commit, "subdir": "s", "submodules": true}));
+        let kept = Checkout { keep_git_dir: true, ..one };
+        let git_dir = json!({"url": "https://a/r", "reference": "refs/heads/a"});
+        assert_eq!(git_word(&kept), json!({"git": commit, "git_dir": git_dir}));
+    }
 
     #[test]
     fn a_key_is_no_longer_on_top_of_many_layers_than_on_one() {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 use wythe_image::{Digest, Image, to_canonical_json};
-use wythe_plan::{Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, VertexId, World};
+use wythe_plan::{Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, VertexId, World};
 use wythe_remote::Listener;
 
 use crate::chain::{Chain, Turn, image_name};
@@ -206,6 +206,28 @@ impl World for StepWorld {
             Some(Ok(body)) => Ok(Ok(body)),
             // Its own text names the address; that it was a download is known here.
             Some(Err(Cause::Fetch(error))) => Ok(Err(crate::trace::full_text(&error))),
+            Some(Err(cause)) => Ok(Err(crate::trace::full_text(&cause))),
+            None => Err(PlanError::World("stopped".to_owned())),
+        }
+    }
+
+    fn git_commit(&self, url: &GitUrl, reference: Option<&str>) -> Result<FactAnswer, PlanError> {
+        self.reached_out.store(true, Ordering::Relaxed);
+        let engine = &self.chain.engine;
+        if engine.fetcher.is_offline() {
+            return Err(self.deny(url.as_str()));
+        }
+        self.log(Severity::Note, &format!("ask {url} for {}", reference.unwrap_or("its branch")));
+        let ask = async {
+            tokio::select! {
+                found = crate::git::commit_of(engine, url, reference) => Some(found),
+                () = engine.stop.cancelled() => None,
+            }
+        };
+        match self.runtime.block_on(ask) {
+            Some(Ok((commit, name))) => Ok(Ok(format!("{commit} {name}").into_bytes())),
+            // Its own text names the repository.
+            Some(Err(Cause::Git(error))) => Ok(Err(crate::trace::full_text(&error))),
             Some(Err(cause)) => Ok(Err(crate::trace::full_text(&cause))),
             None => Err(PlanError::World("stopped".to_owned())),
         }

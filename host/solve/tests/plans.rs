@@ -133,6 +133,8 @@ impl Bench {
                 device_hooks: false,
                 platform: Platform::linux_amd64(),
                 ca_bundle: None,
+                programs: Vec::new(),
+                known_hosts: Vec::new(),
                 ca_variables: Vec::new(),
                 proxies: [].into(),
                 resolv_conf: Path::new("/dev/null").to_owned(),

@@ -3,7 +3,7 @@
 
 use crate::host::graph as host;
 use crate::report::Place;
-use crate::{Artifact, Format, State};
+use crate::{Artifact, Checkout, Format, State};
 
 /// A batch of file edits on a state: one operation, one layer, in the order of the calls.
 ///
@@ -108,6 +108,12 @@ impl Files {
     /// Writes the absolute names of an archive's members, one a line, `/.` for its root, to `dest`.
     pub fn unpack_names(self, source: &Artifact, format: Format, dest: &str) -> Self {
         self.0.unpack_names(source, format.as_str(), dest);
+        self
+    }
+
+    /// Copies the files of a commit of a git repository below `dest`, with the modes that git knows.
+    pub fn checkout(self, source: &Checkout, dest: &str) -> Self {
+        self.0.checkout(source.handle(), dest);
         self
     }
 

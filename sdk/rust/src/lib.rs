@@ -7,8 +7,8 @@
 //!
 //! One trait ([`Step`], or [`ResolvingStep`] for steps that pin what floats; [`Inventory`] beside it for plugins that can
 //! tell what is installed in an image, [`Recogniser`] for those that know commands which do what their step does, [`Importer`]
-//! for those that turn files which they claim into definitions), one macro ([`export!`]), and the handles
-//! of a plan: [`State`], [`Files`], [`Command`], [`Artifact`]. On Wasm the handles are the host's. On a native target the
+//! for those that turn files which they claim into definitions), one macro ([`export!`]), and the handles of a plan:
+//! [`State`], [`Files`], [`Command`], [`Artifact`], [`Checkout`]. On Wasm the handles are the host's. On a native target the
 //! same handles record into memory, so that `cargo test` of a plugin needs neither the host nor Wasm; see [`testing`].
 //!
 //! ```
@@ -46,6 +46,7 @@ mod artifact;
 #[doc(hidden)]
 pub mod bindings;
 pub mod build;
+mod checkout;
 mod command;
 mod entry;
 mod export;
@@ -65,6 +66,7 @@ pub mod steps;
 pub mod testing;
 
 pub use artifact::{Artifact, Format};
+pub use checkout::Checkout;
 pub use command::{Command, Sharing};
 pub use failure::{Failure, Problem, Severity};
 pub use files::Files;

@@ -95,6 +95,27 @@ pub(crate) mod build {
 }
 
 pub(crate) mod fetch {
+    /// A commit and the name that it was found by.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct GitCommit {
+        /// Its id.
+        pub commit: String,
+        /// The full name of the reference; `HEAD` where the repository says no more.
+        pub reference: String,
+    }
+
+    pub(crate) fn git(url: &str, reference: Option<&str>) -> Result<GitCommit, String> {
+        super::operation::git_url(url);
+        let question = reference.map_or_else(|| url.to_owned(), |name| format!("{url} {name}"));
+        super::with(|world| {
+            world.fetched.push(format!("git {question}"));
+            let missing = || Err(format!("{question}: the test has no answer for it"));
+            let answer = world.given.git.get(&question).cloned().unwrap_or_else(missing)?;
+            let (commit, reference) = answer.split_once(' ').expect("an answer is a commit and a name");
+            Ok(GitCommit { commit: commit.to_owned(), reference: reference.to_owned() })
+        })
+    }
+
     pub(crate) fn get(url: &str) -> Result<Vec<u8>, String> {
         super::with(|world| {
             world.fetched.push(url.to_owned());

@@ -170,6 +170,14 @@ impl Build {
         self
     }
 
+    /// Answers which commit a reference of a git repository stands for, as the commit, a space and the full name. The question
+    /// is the address, and after a space the reference where one is asked for.
+    #[must_use]
+    pub fn git(mut self, question: &str, answer: Result<&str, String>) -> Self {
+        self.given.git.insert(question.into(), answer.map(str::to_owned));
+        self
+    }
+
     /// Answers probes whose command, as JSON, contains `part`. The first answer that fits is given.
     #[must_use]
     pub fn probe(mut self, part: &str, answer: Result<Vec<u8>, String>) -> Self {

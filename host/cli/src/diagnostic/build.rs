@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use wythe_plan::spec::{BASE_STEP, Step};
 use wythe_plan::{PlanError, Problem};
+use wythe_remote::GitError;
 use wythe_sandbox::cdi::{DeviceError, Unusable};
 use wythe_sandbox::{Ending, Exceeded, RunError, SetupError, Unlimited, UserError};
 use wythe_solve::{BuildError, Cause, StepId, describe_ending};
@@ -211,6 +212,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         | Cause::RunsNothing
         | Cause::NotGranted { .. }
         | Cause::NoDevice { .. } => Exit::Spec,
+        Cause::Git(GitError::NoCommit { .. } | GitError::NoReference { .. } | GitError::Directory { .. }) => Exit::Spec,
         Cause::Leak { .. } => Exit::Step,
         Cause::Bug(_) => Exit::Bug,
         Cause::Sandbox { source: RunError::Setup(setup), .. } if is_the_commands_fault(setup) => Exit::Step,
@@ -254,6 +256,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Fetch(source) if source.is_transient() => report.hint(NETWORK_HINT),
         Cause::Fetch(_) => report
             .hint(format!("if it is not offered any more, pin what is: `wythe lock --upgrade {}`", error.step.step)),
+        Cause::Git(source) => of_git(report, source, &error.step),
         Cause::NotGranted { what, id, .. } if what.contains("agent") => {
             report.hint(format!("give it with `--ssh {id}` (the agent of SSH_AUTH_SOCK) or `--ssh {id}=SOCKET`"))
         }
@@ -278,6 +281,27 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
             "if the file was replaced on purpose, pin what is there: `wythe lock --upgrade {}`",
             error.step.step
         )),
+        _ => report,
+    }
+}
+
+/// Says what to do where a git repository was not had.
+fn of_git(report: Report, error: &GitError, step: &StepId) -> Report {
+    match error {
+        GitError::NotInstalled { .. } => report.hint("install git, or add an archive of the commit by its address"),
+        GitError::NoCommit { .. } => report
+            .hint(format!("if its history was written anew, pin what is there: `wythe lock --upgrade {}`", step.step)),
+        GitError::Refused { .. } => report.hint("name it by `https://`"),
+        GitError::TooLarge { .. } | GitError::TooSlow { .. } => {
+            report.hint("take an archive of the commit by its address, or clone it in a command of its own")
+        }
+        closed if closed.is_closed() => report.hint(
+            "give a token with `--secret id=GIT_AUTH_TOKEN,env=NAME`, or name it by ssh and build with `--ssh default`",
+        ),
+        unknown if unknown.is_unknown_host() => report
+            .hint("make its key known where you have seen it to be right: `ssh-keyscan HOST >> ~/.ssh/known_hosts`"),
+        passing if passing.is_transient() => report.hint(NETWORK_HINT),
+        GitError::Silent { .. } => report.hint(NETWORK_HINT),
         _ => report,
     }
 }

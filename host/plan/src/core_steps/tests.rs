@@ -7,8 +7,8 @@ use wythe_image::Digest;
 
 use super::{CORE_KINDS, plan_core_step};
 use crate::{
-    Action, Brush, Command, ConfigEdit, Fact, FactAnswer, Files, Finding, Fragment, Label, Network, Offer, PlanError,
-    Run, Severity, Source, StepCall, Vertex, VertexId, World,
+    Action, Brush, Command, ConfigEdit, Fact, FactAnswer, Files, Finding, Fragment, GitUrl, Label, Network, Offer,
+    PlanError, Run, Severity, Source, StepCall, Vertex, VertexId, World,
 };
 
 /// Answers from a table, and fails where it is asked something else.
@@ -20,6 +20,10 @@ impl World for Answers {
     }
 
     fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError> {
+        Err(PlanError::World(format!("not expected: {url}")))
+    }
+
+    fn git_commit(&self, url: &GitUrl, _reference: Option<&str>) -> Result<FactAnswer, PlanError> {
         Err(PlanError::World(format!("not expected: {url}")))
     }
 

@@ -2,7 +2,7 @@
 //! `graph.files`: batches of file edits.
 
 use wasmtime::component::Resource;
-use wythe_plan::{Action, Source, Vertex};
+use wythe_plan::{Action, Checkout, Source, Vertex};
 
 use crate::draft::{ArtifactHandle, Batch, State};
 use crate::guest::Guest;
@@ -163,6 +163,14 @@ impl HostFiles for Guest {
         let format = self.demand("files.unpack-names", archive(&format))?;
         self.demand("files.unpack-names", untrusted::file("destination", &dest))?;
         self.copy(&batch, Source::Names { artifact, format }, dest)
+    }
+
+    fn checkout(&mut self, batch: Handle, source: Resource<Checkout>, dest: String) -> wasmtime::Result<()> {
+        let checkout = self.draft.open.get(&source)?.clone();
+        let Checkout { url, commit, reference, subdir, .. } = &checkout;
+        self.charge_action(&batch, &[url.as_str(), commit, reference, subdir, &dest])?;
+        self.demand("files.checkout", untrusted::absolute("destination", &dest))?;
+        self.copy(&batch, Source::Git(checkout), dest)
     }
 
     fn put(&mut self, batch: Handle, path: String, bytes: Vec<u8>) -> wasmtime::Result<()> {

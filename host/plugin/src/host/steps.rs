@@ -2,7 +2,7 @@
 //! `steps`: planning other kinds of step from within one.
 
 use wasmtime::component::Resource;
-use wythe_plan::{Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, StepCall, VertexId, World};
+use wythe_plan::{Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, StepCall, VertexId, World};
 
 use crate::clock::Moment;
 use crate::draft::State;
@@ -65,6 +65,10 @@ impl World for Described<'_> {
 
     fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError> {
         self.0.fetch(url)
+    }
+
+    fn git_commit(&self, url: &GitUrl, reference: Option<&str>) -> Result<FactAnswer, PlanError> {
+        self.0.git_commit(url, reference)
     }
 
     fn probe(&self, plan: &Fragment, command: VertexId) -> Result<FactAnswer, PlanError> {

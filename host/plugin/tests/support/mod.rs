@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use wythe_plan::{
-    Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, StepCall, StepPlanner as _, Vertex, VertexId,
-    World,
+    Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, StepCall, StepPlanner as _, Vertex,
+    VertexId, World,
 };
 use wythe_plugin::{ExtraPlugin, Limits, PluginOptions, Plugins};
 
@@ -135,6 +135,11 @@ impl World for Still {
     fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError> {
         self.hear(format!("fetch {url}"));
         Ok(Ok(b"1.2.3".to_vec()))
+    }
+
+    fn git_commit(&self, url: &GitUrl, reference: Option<&str>) -> Result<FactAnswer, PlanError> {
+        self.hear(format!("git {url} {}", reference.unwrap_or("-")));
+        Ok(Ok(format!("{} refs/heads/main", "a1".repeat(20)).into_bytes()))
     }
 
     fn probe(&self, plan: &Fragment, command: VertexId) -> Result<FactAnswer, PlanError> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::operation::{absolute, format, object, tagged, text_or_base64};
+use super::operation::{absolute, format, git_url, object, tagged, text_or_base64};
 use super::world::with;
 
 /// A file on the network, named by its content.
@@ -26,6 +26,47 @@ impl Artifact {
             ("sha256", format!("sha256:{sha256}").into()),
             ("size", size.map_or(Value::Null, Value::from)),
         ]))
+    }
+}
+
+/// The files of a commit of a git repository.
+#[derive(Debug)]
+pub(crate) struct Checkout(RefCell<Value>);
+
+impl Checkout {
+    pub(crate) fn new(url: &str, commit: &str) -> Self {
+        let is_digits = commit.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        assert!([40, 64].contains(&commit.len()) && is_digits, "`{commit}` is not the id of a commit");
+        Self(RefCell::new(json!({ "url": git_url(url), "commit": commit })))
+    }
+
+    fn set(&self, field: &str, value: Value, is_said: bool) {
+        let mut fields = self.0.borrow_mut();
+        let fields = fields.as_object_mut().expect("it was made as an object");
+        if is_said {
+            fields.insert(field.to_owned(), value);
+        } else {
+            fields.remove(field);
+        }
+    }
+
+    pub(crate) fn reference(&self, name: &str) {
+        assert!(!name.starts_with('-'), "`{name}` is not the name of a reference");
+        self.set("reference", name.into(), true);
+    }
+
+    pub(crate) fn subdir(&self, path: &str) {
+        let is_part = |part: &str| !["", ".", "..", ".git"].contains(&part);
+        assert!(path.split('/').all(is_part), "`{path}` is not a directory of a repository");
+        self.set("subdir", path.into(), true);
+    }
+
+    pub(crate) fn keep_git_dir(&self, keep: bool) {
+        self.set("keep-git-dir", keep.into(), keep);
+    }
+
+    pub(crate) fn submodules(&self, follow: bool) {
+        self.set("submodules", follow.into(), follow);
     }
 }
 
@@ -403,6 +444,10 @@ impl Files {
 
     pub(crate) fn unpack_names(&self, source: &Artifact, word: &str, dest: &str) {
         self.copy(json!({ "names": { "artifact": source.0, "format": format(word) } }), dest);
+    }
+
+    pub(crate) fn checkout(&self, source: &Checkout, dest: &str) {
+        self.copy(json!({ "git": *source.0.borrow() }), dest);
     }
 
     pub(crate) fn put(&self, path: &str, bytes: &[u8]) {

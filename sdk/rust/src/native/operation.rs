@@ -36,6 +36,17 @@ pub(crate) fn absolute(path: &str) -> Value {
     path.into()
 }
 
+/// Holds an address of a git repository to the interface's rule, as far as it can be got wrong by chance.
+pub(crate) fn git_url(url: &str) -> Value {
+    let is_known = ["https://", "http://", "git://", "ssh://"].iter().any(|scheme| url.starts_with(scheme));
+    assert!(is_known || (url.contains('@') && !url.contains("://")), "`{url}` is not an address of a git repository");
+    let has_user = url.split_once("://").is_some_and(|(scheme, rest)| {
+        scheme != "ssh" && rest.split('/').next().is_some_and(|authority| authority.contains('@'))
+    });
+    assert!(!has_user, "an address of a git repository has a user or a password in it");
+    url.into()
+}
+
 /// Holds an archive format to the interface's words.
 pub(crate) fn format(word: &str) -> Value {
     assert!(matches!(word, "tar" | "zip" | "deb-data" | "deb-control"), "`{word}` is not a known archive format");

@@ -21,6 +21,7 @@ pub(crate) struct Given {
     pub(crate) base_config: String,
     pub(crate) image_configs: BTreeMap<String, String>,
     pub(crate) fetches: BTreeMap<String, Result<Vec<u8>, String>>,
+    pub(crate) git: BTreeMap<String, Result<String, String>>,
     pub(crate) probes: Vec<(String, Result<Vec<u8>, String>)>,
     /// What recognisers say of commands that have a text in them.
     pub(crate) verdicts: Vec<(String, Verdict)>,
@@ -43,6 +44,7 @@ impl Default for Given {
             base_config: "{}".into(),
             image_configs: BTreeMap::new(),
             fetches: BTreeMap::new(),
+            git: BTreeMap::new(),
             probes: Vec::new(),
             verdicts: Vec::new(),
             links: BTreeSet::new(),

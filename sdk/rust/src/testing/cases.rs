@@ -25,6 +25,7 @@ struct Scene {
     base_config: Option<Value>,
     image_configs: Map<String, Value>,
     fetches: Map<String, Value>,
+    git: Map<String, Value>,
     probes: Vec<Probe>,
     recognises: Vec<Recognises>,
     links: Vec<String>,
@@ -237,6 +238,7 @@ fn scene(case: &Case, path: &Path) -> Build {
         };
         build.recognises(&one.when, verdict)
     });
+    build = scene.git.iter().fold(build, |build, (question, value)| build.git(question, Ok(&text(value))));
     scene.probes.iter().fold(build, |build, probe| {
         let answer = match (&probe.output, &probe.error) {
             (Some(output), None) => Ok(text_of(output, path).into_bytes()),

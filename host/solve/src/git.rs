@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Commits of git repositories: what opens the door, where they are fetched to, and who hears of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wythe_plan::{Checkout, GitTransport, GitUrl};
+use wythe_remote::{Git, GitAccess, GitOptions};
+use wythe_store::Active;
+
+use crate::Event;
+use crate::engine::Engine;
+use crate::error::Cause;
+use crate::machine::Machine;
+use crate::operation::Operation;
+use crate::secret::as_variable;
+
+/// Secrets that open a repository, by the names that other builders have for them: with `.` and the host they are for that host
+/// only, which counts for more. The one is the value of a header, the other a token.
+const HEADER: &str = "GIT_AUTH_HEADER";
+const TOKEN: &str = "GIT_AUTH_TOKEN";
+
+/// The agent that speaks for a person by ssh.
+const AGENT: &str = "default";
+
+/// Commits in directories, for as long as the value lives.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    trees: BTreeMap<Checkout, PathBuf>,
+    _places: Vec<Active>,
+}
+
+impl Fetched {
+    /// Returns where the files of a commit are.
+    pub(crate) fn tree(&self, checkout: &Checkout) -> &PathBuf {
+        &self.trees[checkout]
+    }
+}
+
+/// Returns how `git` is called on a machine.
+pub(crate) fn options(machine: &Machine) -> GitOptions {
+    GitOptions {
+        proxies: machine.proxies.clone(),
+        ca_bundle: machine.ca_bundle.clone(),
+        known_hosts: machine.known_hosts.clone(),
+        ..GitOptions::new(machine.programs.clone())
+    }
+}
+
+/// Returns the commit that a reference stands for, and the full name of the reference.
+pub(crate) async fn commit_of(
+    engine: &Arc<Engine>,
+    url: &GitUrl,
+    reference: Option<&str>,
+) -> Result<(String, String), Cause> {
+    let (access, place) = (access(engine, url).await?, begin(engine).await?);
+    let git = Git::new(&engine.git, url, &access, place.dir()).map_err(Cause::Git)?;
+    git.commit_of(reference).await.map_err(Cause::Git)
+}
+
+/// Fetches commits on behalf of a step.
+pub(crate) async fn check_out(operation: &Operation<'_>, wanted: &[&Checkout]) -> Result<Fetched, Cause> {
+    let engine = &operation.chain.engine;
+    let mut fetched = Fetched::default();
+    if let Some(checkout) = wanted.first().filter(|_| engine.fetcher.is_offline()) {
+        return Err(Cause::NotFetched { missing: vec![format!("{} of {}", checkout.commit, checkout.url)] });
+    }
+    for checkout in wanted {
+        let work = one(operation, checkout);
+        let (place, tree) = tokio::select! {
+            done = work => done?,
+            () = engine.stop.cancelled() => return Err(Cause::Cancelled),
+            // Who began the ration says why.
+            () = operation.exceeded() => return Err(Cause::Cancelled),
+        };
+        fetched.trees.insert((*checkout).clone(), tree);
+        fetched._places.push(place);
+    }
+    Ok(fetched)
+}
+
+async fn one(operation: &Operation<'_>, checkout: &Checkout) -> Result<(Active, PathBuf), Cause> {
+    let engine = &operation.chain.engine;
+    let (access, place) = (access(engine, &checkout.url).await?, begin(engine).await?);
+    let report = |done| {
+        let (step, label) = (operation.turn.step.clone(), "1 commit".to_owned());
+        engine.tell(Event::Progress { step, label, done, total: 0 });
+    };
+    let git = Git::new(&engine.git, &checkout.url, &access, place.dir()).map_err(Cause::Git)?;
+    let tree = git.check_out(checkout, &report).await.map_err(Cause::Git)?;
+    Ok((place, tree))
+}
+
+async fn begin(engine: &Arc<Engine>) -> Result<Active, Cause> {
+    let store = Arc::clone(&engine.store);
+    engine.blocking(move || store.begin().map_err(Cause::store)).await
+}
+
+/// Returns what the person who builds has given for a repository.
+async fn access(engine: &Arc<Engine>, url: &GitUrl) -> Result<GitAccess, Cause> {
+    let secrets = &engine.grants.secrets;
+    let agent = secrets.agent(AGENT).cloned();
+    if url.transport() == GitTransport::Ssh && agent.is_none() {
+        let what = format!("the ssh agent `{AGENT}`");
+        return Err(Cause::NotGranted { what, id: AGENT.to_owned(), why: "it is not given".to_owned() });
+    }
+    let names = [format!("{HEADER}.{}", url.host()), format!("{TOKEN}.{}", url.host()), HEADER.into(), TOKEN.into()];
+    let Some(id) = names.into_iter().find(|name| secrets.ids().any(|known| known == name)) else {
+        return Ok(GitAccess { authorization: None, agent });
+    };
+    let (of, name) = (Arc::clone(engine), id.clone());
+    // A value may come from a program that asks a person.
+    let value = engine.blocking(move || Ok(of.grants.secrets.value(&name))).await?;
+    let value = value.map_err(|why| Cause::NotGranted { what: format!("the secret `{id}`"), id: id.clone(), why })?;
+    let authorization = value.map(|value| match as_variable(&value).bytes() {
+        header if id.starts_with(HEADER) => header.to_vec(),
+        token => GitAccess::of_token(token),
+    });
+    Ok(GitAccess { authorization, agent })
+}
