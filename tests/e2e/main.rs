@@ -21,6 +21,8 @@ mod dockerfile_own;
 mod dockerfile_sandbox;
 mod escape;
 mod explain;
+mod git;
+mod git_hostile;
 mod gpu;
 mod gpu_hostile;
 mod hostile;

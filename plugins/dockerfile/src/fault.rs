@@ -29,19 +29,27 @@ pub struct Fault {
     pub hint: Option<String>,
     /// The rule that found it, by its name; empty for what makes no sense at all.
     pub rule: &'static str,
+    /// Whether its line has a secret in it, and so is not to be shown.
+    pub is_secret: bool,
 }
 
 impl Fault {
     /// Returns a fault at a place.
     #[must_use]
     pub fn new(place: Place, message: impl Into<String>) -> Self {
-        Self { place, message: message.into(), hint: None, rule: "" }
+        Self { place, message: message.into(), hint: None, rule: "", is_secret: false }
     }
 
     /// Returns what a rule found.
     #[must_use]
     pub fn of_rule(rule: &'static str, place: Place, message: impl Into<String>) -> Self {
         Self { rule, ..Self::new(place, message) }
+    }
+
+    /// Says that the line has a secret in it.
+    #[must_use]
+    pub fn of_secret(self) -> Self {
+        Self { is_secret: true, ..self }
     }
 
     /// Adds what can be done.

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use wythe_sdk::fetch;
+use wythe_sdk::fetch::{self, GitCommit};
+
+use crate::text::git::{is_commit, is_reference};
 
 /// The entry of the lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +16,9 @@ pub struct Pins {
     /// Address → what was behind it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub downloads: BTreeMap<String, Pin>,
+    /// Repository, and after a `#` the reference where one is asked for → the commit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub git: BTreeMap<String, Commit>,
 }
 
 /// A file by its content.
@@ -25,12 +30,22 @@ pub struct Pin {
     pub size: u64,
 }
 
+/// A commit of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its id.
+    pub commit: String,
+    /// The full name of the reference that stood for it; none where the repository does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
 /// The downloads of a file, known or to be found.
 #[derive(Debug)]
 pub(crate) struct Downloads {
-    known: BTreeMap<String, Pin>,
+    known: Pins,
     /// Those that were asked for; none where nothing may be fetched.
-    found: Option<RefCell<BTreeMap<String, Pin>>>,
+    found: Option<RefCell<Pins>>,
     /// Whether any answer will do.
     is_guess: bool,
 }
@@ -38,17 +53,22 @@ pub(crate) struct Downloads {
 impl Downloads {
     /// Returns those of the lock.
     pub(crate) fn pinned(pins: Pins) -> Self {
-        Self { known: pins.downloads, found: None, is_guess: false }
+        Self { known: pins, found: None, is_guess: false }
     }
 
     /// Returns those that are found by fetching, but for what an older lock has.
     pub(crate) fn to_be_found(previous: Pins) -> Self {
-        Self { known: previous.downloads, found: Some(RefCell::default()), is_guess: false }
+        Self { known: previous, found: Some(RefCell::default()), is_guess: false }
     }
 
     /// Returns some that fit a plan that nobody follows.
     pub(crate) fn guessed() -> Self {
-        Self { known: BTreeMap::new(), found: None, is_guess: true }
+        Self { known: Pins::default(), found: None, is_guess: true }
+    }
+
+    /// Whether any answer will do.
+    pub(crate) fn are_guessed(&self) -> bool {
+        self.is_guess
     }
 
     /// Returns what is behind an address.
@@ -57,9 +77,9 @@ impl Downloads {
             return Ok(Pin { sha256: "0".repeat(64), size: 0 });
         }
         let Some(found) = &self.found else {
-            return self.known.get(url).cloned().ok_or_else(|| format!("the lock does not have `{url}`"));
+            return self.known.downloads.get(url).cloned().ok_or_else(|| format!("the lock does not have `{url}`"));
         };
-        let seen = found.borrow().get(url).or_else(|| self.known.get(url)).cloned();
+        let seen = found.borrow().downloads.get(url).or_else(|| self.known.downloads.get(url)).cloned();
         let pin = match seen {
             Some(pin) => pin,
             None => {
@@ -68,12 +88,38 @@ impl Downloads {
                 Pin { sha256, size: bytes.len() as u64 }
             }
         };
-        found.borrow_mut().insert(url.to_owned(), pin.clone());
+        found.borrow_mut().downloads.insert(url.to_owned(), pin.clone());
         Ok(pin)
+    }
+
+    /// Returns the commit that a reference of a repository stands for.
+    pub(crate) fn commit(&self, url: &str, reference: Option<&str>) -> Result<Commit, String> {
+        if self.is_guess {
+            return Ok(Commit { commit: "0".repeat(40), reference: None });
+        }
+        let name = reference.map_or_else(|| url.to_owned(), |reference| format!("{url}#{reference}"));
+        let Some(found) = &self.found else {
+            let known = self.known.git.get(&name).ok_or_else(|| format!("the lock does not have `{name}`"))?;
+            // A lock can be edited.
+            let is_right = is_commit(&known.commit) && known.reference.as_deref().is_none_or(is_reference);
+            return is_right
+                .then(|| known.clone())
+                .ok_or_else(|| format!("what the lock has for `{name}` is no commit"));
+        };
+        let seen = found.borrow().git.get(&name).or_else(|| self.known.git.get(&name)).cloned();
+        let commit = match seen {
+            Some(commit) => commit,
+            None => {
+                let GitCommit { commit, reference } = fetch::git(url, reference)?;
+                Commit { commit, reference: Some(reference).filter(|name| name.starts_with("refs/")) }
+            }
+        };
+        found.borrow_mut().git.insert(name, commit.clone());
+        Ok(commit)
     }
 
     /// Returns those that were asked for.
     pub(crate) fn into_pins(self) -> Pins {
-        Pins { downloads: self.found.map(RefCell::into_inner).unwrap_or_default() }
+        self.found.map(RefCell::into_inner).unwrap_or_default()
     }
 }

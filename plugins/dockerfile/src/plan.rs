@@ -6,6 +6,7 @@ mod config;
 mod copy;
 mod duration;
 mod from;
+mod git;
 mod ignore;
 mod import;
 mod mounts;

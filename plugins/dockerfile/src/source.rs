@@ -144,7 +144,7 @@ impl Source {
             rule: fault.rule.to_owned(),
             message: fault.message.clone(),
             hint: fault.hint.clone(),
-            place: Some(self.place(fault.place)),
+            place: (!fault.is_secret).then(|| self.place(fault.place)),
         }
     }
 }

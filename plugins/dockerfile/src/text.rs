@@ -9,6 +9,7 @@
 
 pub mod directive;
 pub mod expand;
+pub mod git;
 pub mod glob;
 pub mod heredoc;
 pub mod instruction;

@@ -3,15 +3,17 @@
 
 use std::rc::Rc;
 
-use wythe_sdk::{Artifact, Files, Format};
+use wythe_sdk::{Artifact, Files, Format, State};
 
 use super::Planner;
 use super::config::check_user;
+use super::git::Asked;
 use super::ignore::context_path;
 use super::paths;
 use super::stage::{Built, Work};
 use crate::fault::{Fault, Place};
 use crate::text::expand::Quotes;
+use crate::text::git::{is_git, is_unknown_address};
 use crate::text::heredoc::Heredoc;
 use crate::text::instruction::{Action, Flag, Instruction, Text};
 use crate::text::words::truth;
@@ -25,6 +27,8 @@ struct Brush {
     keeps_parents: bool,
     /// Whether archives of the context are unpacked: none where that depends on what they are.
     unpacks: Option<bool>,
+    /// Whether the directory `.git` of a repository is kept, where that is said.
+    keep_git_dir: Option<bool>,
 }
 
 /// One source, its variables replaced.
@@ -75,14 +79,24 @@ impl Planner<'_> {
                 (Some(heredoc), _) => put(work, files, heredoc, &target, source.place)?,
                 (None, Some(from)) => from_state(files, from, &source, &brush, &target)?,
                 (None, None) if is_add && is_url(&source.path) => self.remote(files, one, &source, &brush, &target)?,
-                (None, None) if is_add && is_git(&source.path) => return Err(git(&source)),
+                (None, None) if is_add && is_git(&source.path) => {
+                    let tree = self.clone_of(work, one, &source, &brush)?;
+                    files.from_state(&tree, "/", &target)
+                }
+                (None, None) if is_add && is_unknown_address(&source.path) => return Err(unknown(&source)),
                 (None, None) => self.take_context(files, &source, is_add && brush.unpacks != Some(false), &target)?,
             };
         }
+        let is_remote = |source: &Text| is_url(&source.text) || is_git(&source.text) || source.text.contains('$');
         if let Some(flag) = one.flag("checksum")
-            && !sources.iter().any(|source| is_url(&source.text) || source.text.contains('$'))
+            && !sources.iter().any(is_remote)
         {
             return Err(Fault::new(flag.place, "`--checksum` is for a source on the network"));
+        }
+        if let Some(flag) = one.flag("keep-git-dir")
+            && !sources.iter().any(|source| is_git(&source.text) || source.text.contains('$'))
+        {
+            return Err(Fault::new(flag.place, "`--keep-git-dir` is for a source that is a git repository"));
         }
         work.step(files.apply());
         Ok(())
@@ -132,10 +146,6 @@ fn brush(work: &Work, one: &Instruction) -> Result<Brush, Fault> {
     };
     // Each copy stands on its own layer here anyway.
     is_set("link")?;
-    if is_set("keep-git-dir")? == Some(true) {
-        let place = one.flag("keep-git-dir").map_or(one.place, |flag| flag.place);
-        return Err(Fault::new(place, NO_GIT));
-    }
     let exclude = one.flags_of("exclude").map(|flag| {
         let text = work.scope.raw_value(flag.value.as_deref().unwrap_or_default(), flag.place, work.escape)?;
         if text.trim().is_empty() {
@@ -151,6 +161,7 @@ fn brush(work: &Work, one: &Instruction) -> Result<Brush, Fault> {
         exclude: exclude.collect::<Result<_, _>>()?,
         keeps_parents: is_set("parents")? == Some(true),
         unpacks: is_set("unpack")?,
+        keep_git_dir: is_set("keep-git-dir")?,
     })
 }
 
@@ -225,23 +236,29 @@ fn is_url(path: &str) -> bool {
     (path.starts_with("https://") || path.starts_with("http://")) && !is_git(path)
 }
 
-/// Whether a source is a git repository, as the established builders tell it.
-fn is_git(path: &str) -> bool {
-    let is_repository = |url: &str| url.split('#').next().is_some_and(|url| url.ends_with(".git"));
-    ["git://", "ssh://", "git@"].iter().any(|start| path.starts_with(start))
-        || (path.starts_with("http") && path.contains("://") && is_repository(path))
-}
-
-/// Why there is no such source.
-const NO_GIT: &str =
-    "a git repository cannot be a source: what a plan downloads is named by its content before it is there";
-
-fn git(source: &Source<'_>) -> Fault {
-    let fault = Fault::new(source.place, NO_GIT);
-    fault.hint("check it out before the build and copy it, clone it in a `RUN`, or add an archive of the commit by its address")
+fn unknown(source: &Source<'_>) -> Fault {
+    let fault = Fault::new(source.place, format!("`{}` is no address that is understood", source.path));
+    fault.hint("there are `https://` and `http://`, and of repositories also `git://`, `ssh://` and `git@host:path`")
 }
 
 impl Planner<'_> {
+    fn clone_of(&self, work: &Work, one: &Instruction, source: &Source<'_>, brush: &Brush) -> Result<State, Fault> {
+        let checksum = match one.flag("checksum") {
+            Some(flag) => {
+                let text = work.scope.raw_value(flag.value.as_deref().unwrap_or_default(), flag.place, work.escape)?;
+                Some((text, flag.place))
+            }
+            None => None,
+        };
+        let asked = Asked {
+            place: source.place,
+            part: &work.part,
+            checksum: checksum.as_ref().map(|(text, place)| (text.as_str(), *place)),
+            keep_git_dir: brush.keep_git_dir,
+        };
+        self.repository(&source.path, &asked)
+    }
+
     fn remote(
         &self,
         files: Files,

@@ -108,6 +108,9 @@ impl Planner<'_> {
         work.step(work.state.without_onbuild());
         for trigger in triggers {
             let wrong = |fault: Fault| {
+                if fault.is_secret {
+                    return fault;
+                }
                 let hint = fault.hint;
                 let fault = Fault::new(
                     place,
