@@ -229,7 +229,9 @@ fn a_token_opens_a_repository_and_is_nowhere_afterwards() {
     dockerfile(&bench, &format!("ADD --keep-git-dir {url}#main /r"));
     let ended = build(&bench, &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("could not read Username"), "{}", ended.stderr);
+    for word in ["could not read Username", "`--secret id=GIT_AUTH_TOKEN,env=NAME` gives a token"] {
+        assert!(ended.stderr.contains(word), "{}", ended.stderr);
+    }
     for id in ["GIT_AUTH_TOKEN", "GIT_AUTH_TOKEN.127.0.0.1"] {
         drop(fs::remove_dir_all(bench.store()));
         let mut command = bench.command(&["build", "context", "--secret", &format!("id={id},env=DOOR"), "-o", "out"]);
@@ -261,7 +263,11 @@ fn ssh_is_spoken_by_an_agent_that_is_given_and_to_hosts_that_are_known() {
     dockerfile(&bench, &format!("ADD git@127.0.0.1:{path}#main /r"));
     let ended = build(&bench, &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("it needs the ssh agent `default`: it is not given"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("it needs the ssh agent `default`: it is not given; `--ssh default` gives it"),
+        "{}",
+        ended.stderr
+    );
     assert!(!said.exists());
     let socket = bench.dir().join("agent");
     let _agent = std::os::unix::net::UnixListener::bind(&socket).unwrap();

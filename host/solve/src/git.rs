@@ -92,6 +92,19 @@ async fn one(operation: &Operation<'_>, checkout: &Checkout) -> Result<(Active, 
     Ok((place, tree))
 }
 
+/// Says why a reference was not looked up, to a plugin that passes it on: with what opens the door, where it is closed.
+pub(crate) fn told(cause: &Cause) -> String {
+    match cause {
+        Cause::Git(error) if error.is_closed() => {
+            format!("{}; `--secret id={TOKEN},env=NAME` gives a token", crate::trace::full_text(error))
+        }
+        // Its own text names the repository.
+        Cause::Git(error) => crate::trace::full_text(error),
+        Cause::NotGranted { id, .. } if id == AGENT => format!("{cause}; `--ssh {AGENT}` gives it"),
+        other => crate::trace::full_text(other),
+    }
+}
+
 async fn begin(engine: &Arc<Engine>) -> Result<Active, Cause> {
     let store = Arc::clone(&engine.store);
     engine.blocking(move || store.begin().map_err(Cause::store)).await

@@ -226,9 +226,7 @@ impl World for StepWorld {
         };
         match self.runtime.block_on(ask) {
             Some(Ok((commit, name))) => Ok(Ok(format!("{commit} {name}").into_bytes())),
-            // Its own text names the repository.
-            Some(Err(Cause::Git(error))) => Ok(Err(crate::trace::full_text(&error))),
-            Some(Err(cause)) => Ok(Err(crate::trace::full_text(&cause))),
+            Some(Err(cause)) => Ok(Err(crate::git::told(&cause))),
             None => Err(PlanError::World("stopped".to_owned())),
         }
     }

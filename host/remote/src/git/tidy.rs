@@ -34,9 +34,9 @@ pub(super) fn clean(top: &Path, keeps_git_dir: bool) -> Result<(), GitError> {
     walk(top, &mut |path, kind| {
         if !keeps_git_dir && path.file_name().is_some_and(|name| name == ".git") {
             if kind.is_dir() {
-                fs::remove_dir_all(path)?
+                fs::remove_dir_all(path)?;
             } else {
-                fs::remove_file(path)?
+                fs::remove_file(path)?;
             }
             return Ok(false);
         }
