@@ -209,10 +209,10 @@ commands = ["""\
 
 [[steps]]
 kind = "run"
-script = """
-a 'b' \\
+script = '''
+a 'b' \
   "c"
-"""
+'''
 
 [[steps]]
 kind = "env"
