@@ -360,7 +360,7 @@ pub struct Run {
     pub devices: Vec<String>,
     /// GPUs, of whichever name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gpu: Option<Gpu>,
+    pub gpu: Option<Box<Gpu>>,
     /// Whether the sandbox is asked to be none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,

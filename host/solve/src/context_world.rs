@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use wythe_image::{Image, to_canonical_json};
-use wythe_plan::{Fact, FactAnswer, Finding, Fragment, Offer, PlanError, Severity, VertexId, World};
+use wythe_plan::{Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, VertexId, World};
 use wythe_store::Store;
 
 use crate::chain::image_name;
@@ -85,6 +85,10 @@ impl World for ContextWorld {
 
     fn fetch(&self, _url: &str) -> Result<FactAnswer, PlanError> {
         Ok(Err("nothing is fetched to read a file".to_owned()))
+    }
+
+    fn git_commit(&self, _url: &GitUrl, _reference: Option<&str>) -> Result<FactAnswer, PlanError> {
+        Ok(Err("no repository is asked to read a file".to_owned()))
     }
 
     fn probe(&self, _plan: &Fragment, _command: VertexId) -> Result<FactAnswer, PlanError> {

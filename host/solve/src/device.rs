@@ -36,7 +36,7 @@ impl Wanted {
     /// Returns what the commands of a plan ask for.
     pub(crate) fn of_plan(fragment: &Fragment) -> impl Iterator<Item = Self> {
         let one = |vertex: &Vertex| match vertex {
-            Vertex::Run(run) => Some(Self { gpu: run.gpu.clone(), names: run.devices.clone() }),
+            Vertex::Run(run) => Some(Self { gpu: run.gpu.as_deref().cloned(), names: run.devices.clone() }),
             _ => None,
         };
         fragment.vertices().iter().filter_map(one).filter(|wanted| !wanted.is_nothing())

@@ -162,7 +162,7 @@ impl Job {
         let effective = Effective::of(run, &on, &operation.chain.pretence);
         let laid = mounts::lay(operation, run).await?;
         let secret_env = granted::variables(operation, run).await?;
-        let wanted = Wanted { gpu: run.gpu.clone(), names: run.devices.clone() };
+        let wanted = Wanted { gpu: run.gpu.as_deref().cloned(), names: run.devices.clone() };
         let devices = operation.chain.engine.stock.supply(&wanted)?;
         Ok(Self {
             chain: Arc::clone(operation.chain),

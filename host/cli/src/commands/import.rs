@@ -131,7 +131,7 @@ fn translate(
     let base = &definition.spec.images[0].base;
     let failed = |cause: Cause| {
         let step = StepId { image: "".into(), step: base.id.as_str().into() };
-        definition.explain(&BuildError { step, cause: Box::new(cause) })
+        definition.explain(&BuildError { step, cause: Box::new(cause), place: None })
     };
     let platform = workshop.surroundings.machine().platform.to_string();
     let world = ContextWorld::open(store, &order.context, platform, order.pretence, now()).map_err(failed)?;

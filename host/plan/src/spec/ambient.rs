@@ -85,7 +85,7 @@ impl Ambient {
                 run.network = network.clone();
             }
             if let Some(gpu) = &self.gpu {
-                run.gpu = Some(gpu.clone());
+                run.gpu = Some(Box::new(gpu.clone()));
             }
             if let Some(user) = &self.user {
                 run.user = Some(user.clone());
@@ -223,7 +223,7 @@ mod tests {
 
         run.env = [("A", "person"), ("B", "plan"), ("C", "person")].map(|(a, b)| (a.into(), b.into())).into();
         run.network = Network::None;
-        run.gpu = Some("H100:2".parse().unwrap());
+        run.gpu = Some(Box::new("H100:2".parse().unwrap()));
         run.user = Some("app".into());
         assert_eq!(fragment.vertex(head), &Vertex::Run(run));
     }

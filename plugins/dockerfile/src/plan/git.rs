@@ -37,7 +37,7 @@ impl Planner<'_> {
         }
         let text = format!("git {} {}", wanted.url, &commit[..12]);
         let files =
-            Files::on(&State::scratch()).describe(&text).at(asked.place.line, asked.place.column).part(asked.part);
+            Files::on(&State::scratch()).describe(&text).place(&self.source.place(asked.place)).part(asked.part);
         Ok(files.checkout(&checkout, "/").apply())
     }
 

@@ -109,8 +109,8 @@ impl Repository {
             "tag" => self.refer_to(format!("refs/tags/{}", value.trim_start_matches("refs/tags/"))),
             "subdir" => self.take(value),
             "commit" | "checksum" => self.demand(&value),
-            "keep-git-dir" => Ok(self.keep_git_dir = truth(&value)?),
-            "submodules" => Ok(self.submodules = truth(&value)?),
+            "keep-git-dir" => truth(&value).map(|truth| self.keep_git_dir = truth),
+            "submodules" => truth(&value).map(|truth| self.submodules = truth),
             other => {
                 let wrong =
                     Wrong::new(format!("`{}` is nothing that can be asked of a repository", other.escape_debug()));
