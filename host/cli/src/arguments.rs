@@ -62,6 +62,10 @@ pub(crate) struct Global {
     /// Have the OCI runtime run the hooks of devices that steps are given: programs of this machine, outside of the sandbox
     #[arg(long, global = true, env = "WYTHE_ALLOW_DEVICE_HOOKS")]
     pub(crate) allow_device_hooks: bool,
+    /// As an ordinary user, let steps with the network `host` share this machine's own, loopback included, and not have
+    /// one of theirs that leads out; root's always share it
+    #[arg(long, global = true, env = "WYTHE_SHARE_NETWORK")]
+    pub(crate) share_network: bool,
 }
 
 /// What runs commands.

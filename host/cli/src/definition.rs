@@ -238,7 +238,7 @@ pub(crate) fn rfc3339(epoch: u64) -> Result<String, Report> {
 /// Refuses another platform than this machine's.
 fn check_platform(workshop: &Workshop, wanted: &arguments::Definition) -> Result<(), Report> {
     let Some(text) = &wanted.platform else { return Ok(()) };
-    let here = workshop.surroundings.machine().platform;
+    let here = workshop.machine().platform;
     let failed = |error: &dyn std::fmt::Display| {
         Report::new(Exit::Usage, format!("`--platform {text}` is not a platform")).note(error.to_string())
     };

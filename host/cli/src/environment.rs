@@ -10,6 +10,8 @@ use wythe_image::Platform;
 use wythe_sandbox::cdi::Places;
 use wythe_solve::Machine;
 
+use crate::way_out;
+
 /// Where systems keep the certificate authorities that they trust, the commonest first.
 const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -64,13 +66,18 @@ impl Surroundings {
     }
 
     /// Returns what the engine needs to know of this machine.
-    pub(crate) fn machine(&self) -> Machine {
+    ///
+    /// Steps share its network, whatever else there is, if somebody wants it.
+    pub(crate) fn machine(&self, shares_network: bool) -> Machine {
         let ca_bundle = self.ca_bundle();
+        let proxies = self.proxies();
+        let has_loopback_proxy = proxies.values().any(|url| wythe_solve::loopback_port(url).is_some());
         Machine {
             platform: Platform::of_this_machine(),
             ca_variables: self.variables_naming(ca_bundle.as_deref()),
             ca_bundle,
-            proxies: self.proxies(),
+            way_out: way_out::look(&self.program_directories(), has_loopback_proxy, shares_network),
+            proxies,
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             hosts: PathBuf::from("/etc/hosts"),
             devices: self.device_places(),
@@ -158,13 +165,13 @@ mod tests {
     #[test]
     fn a_variable_that_names_the_bundle_is_passed_on() {
         let here = with(&[("TOOL_CA", "/etc/passwd"), ("SSL_CERT_FILE", "/etc/passwd"), ("OTHER", "/etc/group")]);
-        assert_eq!(here.machine().ca_variables, ["SSL_CERT_FILE", "TOOL_CA"]);
+        assert_eq!(here.machine(true).ca_variables, ["SSL_CERT_FILE", "TOOL_CA"]);
     }
 
     #[test]
     fn proxies_are_taken_in_both_cases() {
         let here = with(&[("HTTP_PROXY", "http://p:1"), ("no_proxy", "localhost"), ("https_proxy", "")]);
-        let proxies = here.machine().proxies;
+        let proxies = here.machine(true).proxies;
         assert_eq!(proxies.len(), 2);
         assert_eq!(proxies["HTTP_PROXY"], "http://p:1");
         assert_eq!(proxies["no_proxy"], "localhost");

@@ -21,6 +21,7 @@ mod size;
 mod standing;
 mod threads;
 mod translation;
+mod way_out;
 mod workshop;
 
 use std::process::ExitCode;

@@ -40,6 +40,7 @@ pub(crate) struct Workshop {
     driver: Driver,
     unsafe_driver: bool,
     device_hooks: bool,
+    share_network: bool,
 }
 
 impl Workshop {
@@ -62,6 +63,7 @@ impl Workshop {
             driver: global.driver.clone(),
             unsafe_driver: global.unsafe_driver,
             device_hooks: global.allow_device_hooks,
+            share_network: global.share_network,
         }
     }
 
@@ -131,9 +133,9 @@ impl Workshop {
         })
     }
 
-    /// Returns what an engine is told of this machine.
+    /// Returns what there is to know of this machine.
     pub(crate) fn machine(&self) -> Machine {
-        Machine { device_hooks: self.device_hooks, ..self.surroundings.machine() }
+        Machine { device_hooks: self.device_hooks, ..self.surroundings.machine(self.share_network) }
     }
 
     /// Returns what runs commands.

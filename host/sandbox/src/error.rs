@@ -150,6 +150,14 @@ pub enum SetupError {
         /// What it said.
         said: String,
     },
+    /// The network that the command is to have has no way out.
+    #[error("`{}` did not connect the network of the command: {said}", program.display())]
+    NetworkStack {
+        /// What was to connect it.
+        program: PathBuf,
+        /// What it said.
+        said: String,
+    },
     /// The machine refused something that every run needs.
     #[error("cannot {what}")]
     System {

@@ -29,8 +29,11 @@ mod input;
 mod mounts;
 mod program;
 mod secret;
+mod stack;
 mod supervisor;
 mod system;
+
+use stack::Stack;
 
 pub(crate) use confine::capabilities;
 pub(crate) use system::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC};
@@ -113,6 +116,8 @@ struct Command {
     group_name: Option<String>,
     /// What it has written that had secrets, for the case that nobody is left to keep it.
     traces: Option<Root>,
+    /// What its network leads out through.
+    stack: Option<Stack>,
 }
 
 /// Removes everything in a directory, as far as that goes: where the caller has died there is nobody to tell.
@@ -135,6 +140,8 @@ fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<C
     let (ready, tell_ready) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
         .map_err(|error| SetupError::system("create a pipe")(error.into()))?;
     let group = Group::create(&start.limits)?;
+    // Outside of the namespace of the command's processes, which are not to see it.
+    let stack = Stack::start(&start.inputs.network, &keeper, socket)?;
     let traces = place_of_traces(&start.inputs);
     let group_name = start.runtime.as_ref().map(|_| cgroup::unused_name());
     process::unshare(UnshareFlags::NEWPID).map_err(SetupError::system("create a process id namespace"))?;
@@ -146,7 +153,7 @@ fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<C
         }
         Fork::Parent(pid) => {
             let life = pidfd(pid).map_err(SetupError::system("open a descriptor of a process"))?;
-            Ok(Command { pid, life, group, ready, group_name, traces })
+            Ok(Command { pid, life, group, ready, group_name, traces, stack })
         }
     }
 }
@@ -193,7 +200,7 @@ impl Command {
         };
         let exceeded = exceeded.or_else(|| self.group.as_ref().and_then(Group::exceeded));
         // Nothing of the run is left when the caller hears of its end.
-        drop(self.group);
+        drop((self.group, self.stack));
         self.group_name.as_deref().map(cgroup::remove_everywhere);
         let told = wire::send(socket, &Report::ended(ended, ready, exceeded), None);
         if told.is_err() {

@@ -53,6 +53,7 @@ mod outcome;
 mod request;
 mod rlimit;
 mod secret;
+mod stack;
 mod user;
 mod wire;
 
@@ -65,4 +66,5 @@ pub use outcome::{Ending, Exceeded, RunOutcome, Sandbox, Stdio, Stream, Usage};
 pub use request::{DeviceNumber, Mount, MountSource, Network, RunInputs, RunRequest, RunTuning};
 pub use rlimit::Rlimit;
 pub use secret::Secret;
+pub use stack::{NetworkStack, StackDialect};
 pub use user::{User, UserError};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wythe_sys::overlay::Overlay;
 
 use crate::cdi::Hook;
-use crate::{Limits, Rlimit, Secret};
+use crate::{Limits, NetworkStack, Rlimit, Secret};
 
 /// One run. What can change its result is apart from what can only change how it gets there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub enum Network {
         /// What leads to it, as `/proc/PID/fd/N` does.
         path: PathBuf,
     },
+    /// One of its own, from which a user-mode network stack leads to what the machine reaches, but not to its loopback.
+    Stack(NetworkStack),
 }
 
 /// A file or directory that appears in the root.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedMutexGuard, Semaphore};
@@ -87,6 +88,8 @@ pub struct Engine {
     pub(crate) slots: Semaphore,
     /// Keys that are being solved.
     pub(crate) flights: Flights,
+    /// Whether somebody was told that steps share the machine's network.
+    pub(crate) has_said_that_it_shares: AtomicBool,
 }
 
 /// Lets one operation of this process at a time solve a key.
@@ -122,6 +125,7 @@ impl Engine {
             views: Views::new(Arc::clone(&store)),
             slots: Semaphore::new(machine.parallel.max(1)),
             flights: Flights::default(),
+            has_said_that_it_shares: AtomicBool::new(false),
             store,
             planner,
             sandbox,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use wythe_image::Platform;
+use wythe_sandbox::NetworkStack;
 use wythe_sandbox::cdi::Places;
 
 /// The machine's plumbing: what a step with a network needs to reach it, and nothing that is kept.
@@ -32,6 +33,20 @@ pub struct Machine {
     pub known_hosts: Vec<PathBuf>,
     /// How many operations run at once.
     pub parallel: usize,
+    /// How steps that may reach what the machine reaches get there.
+    pub way_out: WayOut,
+}
+
+/// How a command reaches what the machine reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WayOut {
+    /// It shares the machine's network, its loopback included.
+    Shared {
+        /// Why that is so although nobody asked for it: for whoever builds to read.
+        for_want_of: Option<String>,
+    },
+    /// It has a network of its own, which is connected by this.
+    Own(NetworkStack),
 }
 
 /// What a build pretends, so that its result does not depend on when it happens.

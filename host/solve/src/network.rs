@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use wythe_plan::{HostEntry, Network};
 use wythe_remote::{Gate, GateOptions, MachineProxies};
+use wythe_sandbox::NetworkStack;
 use wythe_store::{Reached, Request, Traffic};
 use wythe_sys::net::Namespace;
 
 use crate::error::Cause;
-use crate::machine::Machine;
+use crate::machine::{Machine, WayOut};
 
 /// Where a command finds the gate, on its own loopback: above the ports that the kernel hands out (ip(7)).
 const GATE_PORT: u16 = 61_080;
@@ -34,17 +35,22 @@ pub(crate) enum View {
     },
     /// What the machine sees.
     Machine,
+    /// The same from a network of its own, so without the machine's loopback.
+    Own,
 }
 
 impl View {
-    pub(crate) fn of(network: &Network) -> Self {
+    pub(crate) fn of(network: &Network, machine: &Machine) -> Self {
         match network {
             Network::None => Self::Nothing,
             Network::Hosts(hosts) => {
                 let is_itself = |entry: HostEntry| ITSELF.iter().any(|name| entry.mentions(name));
                 Self::Gate { loopback: hosts.iter().filter_map(|host| host.parse().ok()).any(is_itself) }
             }
-            Network::Host => Self::Machine,
+            Network::Host => match machine.way_out {
+                WayOut::Own(_) => Self::Own,
+                WayOut::Shared { .. } => Self::Machine,
+            },
         }
     }
 
@@ -52,7 +58,7 @@ impl View {
     pub(crate) fn proxies(self, machine: &Machine) -> BTreeMap<String, String> {
         match self {
             Self::Nothing => BTreeMap::new(),
-            Self::Machine => machine.proxies.clone(),
+            Self::Machine | Self::Own => machine.proxies.clone(),
             Self::Gate { loopback } => {
                 let gate = format!("http://127.0.0.1:{GATE_PORT}");
                 let gates = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"].map(|name| (name, gate.clone()));
@@ -71,6 +77,7 @@ impl View {
 pub(crate) struct Access {
     view: View,
     gate: Option<(Namespace, Gate)>,
+    stack: Option<NetworkStack>,
 }
 
 impl Access {
@@ -80,8 +87,11 @@ impl Access {
         extra_hosts: &BTreeMap<String, Vec<IpAddr>>,
         machine: &Machine,
     ) -> Result<Self, Cause> {
-        let view = View::of(network);
-        let Network::Hosts(hosts) = network else { return Ok(Self { view, gate: None }) };
+        let view = View::of(network, machine);
+        let Network::Hosts(hosts) = network else {
+            let stack = (view == View::Own).then(|| stack_of(machine)).flatten();
+            return Ok(Self { view, gate: None, stack });
+        };
         let doing = || Cause::doing("cannot make a network for the step");
         let entries = hosts.iter().map(|host| host.parse::<HostEntry>());
         let hosts =
@@ -91,15 +101,16 @@ impl Access {
         let (extra_hosts, proxies) = (extra_hosts.clone(), proxies_of(machine));
         let options = GateOptions { hosts, extra_hosts, proxies, connect_timeout: PATIENCE };
         let gate = Gate::open(options, listener).map_err(doing())?;
-        Ok(Self { view, gate: Some((namespace, gate)) })
+        Ok(Self { view, gate: Some((namespace, gate)), stack: None })
     }
 
     /// Returns what the sandbox is told.
     pub(crate) fn of_sandbox(&self) -> wythe_sandbox::Network {
-        match (&self.gate, self.view) {
-            (Some((namespace, _)), _) => wythe_sandbox::Network::Namespace { path: namespace.path() },
-            (None, View::Machine) => wythe_sandbox::Network::Host,
-            (None, _) => wythe_sandbox::Network::None,
+        match (&self.gate, &self.stack, self.view) {
+            (Some((namespace, _)), ..) => wythe_sandbox::Network::Namespace { path: namespace.path() },
+            (None, Some(stack), _) => wythe_sandbox::Network::Stack(stack.clone()),
+            (None, None, View::Machine) => wythe_sandbox::Network::Host,
+            (None, None, _) => wythe_sandbox::Network::None,
         }
     }
 
@@ -111,6 +122,50 @@ impl Access {
         let refused: Vec<String> = traffic.refused.values().map(|why| format!("wythe: {why}")).collect();
         (Some(recorded(traffic)), refused)
     }
+}
+
+/// Returns what connects a network of a command's own: with the proxies that are on the machine's loopback, and its resolver
+/// if that is there too.
+fn stack_of(machine: &Machine) -> Option<NetworkStack> {
+    let WayOut::Own(stack) = &machine.way_out else { return None };
+    let mut loopback_ports: Vec<u16> = machine.proxies.values().filter_map(|url| loopback_port(url)).collect();
+    loopback_ports.sort_unstable();
+    loopback_ports.dedup();
+    let resolver = std::fs::read_to_string(&machine.resolv_conf).unwrap_or_default();
+    let relays_resolver = resolver.lines().any(|line| nameserver(line).is_some_and(|address| address.is_loopback()));
+    Some(NetworkStack { loopback_ports, relays_resolver, ..stack.clone() })
+}
+
+/// Returns the port of a proxy that is on the machine's own loopback.
+#[must_use]
+pub fn loopback_port(url: &str) -> Option<u16> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next()?;
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let (host, port) = place.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_loopback.then(|| port.parse().ok()).flatten()
+}
+
+/// Returns the address of a line `nameserver ADDRESS` (resolv.conf(5)).
+fn nameserver(line: &str) -> Option<IpAddr> {
+    line.trim_start().strip_prefix("nameserver")?.split_whitespace().next()?.parse().ok()
+}
+
+/// Returns the resolver's file as it is to be in a network of its own: who is on the machine's loopback is asked by way of
+/// `relay`, once.
+pub(crate) fn without_loopback(resolv_conf: &[u8], relay: IpAddr) -> Vec<u8> {
+    let text = String::from_utf8_lossy(resolv_conf);
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let is_loopback = nameserver(line).is_some_and(|address| address.is_loopback());
+        let line = if is_loopback { format!("nameserver {relay}") } else { line.to_owned() };
+        if !(is_loopback && lines.contains(&line)) {
+            lines.push(line);
+        }
+    }
+    lines.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect()
 }
 
 fn proxies_of(machine: &Machine) -> MachineProxies {
@@ -136,5 +191,38 @@ fn recorded(traffic: wythe_remote::Traffic) -> Traffic {
         requests: requests.collect(),
         more_requests,
         refused: refused.into_keys().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{loopback_port, without_loopback};
+
+    #[test]
+    fn a_proxy_on_the_loopback_is_known_by_its_address() {
+        for (url, port) in [
+            ("http://127.0.0.1:3128", Some(3128)),
+            ("http://ann:p@localhost:8080/", Some(8080)),
+            ("socks5h://[::1]:1080", Some(1080)),
+            ("localhost:9", Some(9)),
+            ("http://proxy.example:3128", None),
+            ("http://10.0.0.1:3128", None),
+            ("http://localhost", None),
+            ("localhost,127.0.0.1", None),
+        ] {
+            assert_eq!(loopback_port(url), port, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_resolver_on_the_loopback_is_asked_through_the_relay() {
+        let relay = "169.254.1.1".parse().unwrap();
+        let file = |text: &str| String::from_utf8(without_loopback(text.as_bytes(), relay)).unwrap();
+        assert_eq!(
+            file("# made by a machine\nnameserver 127.0.0.53\nnameserver ::1\noptions edns0\nsearch lan\n"),
+            "# made by a machine\nnameserver 169.254.1.1\noptions edns0\nsearch lan\n"
+        );
+        assert_eq!(file("nameserver 10.1.2.3"), "nameserver 10.1.2.3\n");
+        assert_eq!(file(""), "");
     }
 }

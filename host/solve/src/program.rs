@@ -122,7 +122,7 @@ pub fn program_request(
     let points = points.chain(granted.iter().map(|it| Point { target: &it.target, is_file: true }));
     let devices = Stock::new(machine).supply(&Wanted { gpu: program.gpu.clone(), names: Vec::new() })?;
     let (points, none) = (points.chain(devices.points()).collect(), BTreeMap::new());
-    let asked = Asked { points, links: &devices.links, view: View::of(&program.network), extra_hosts: &none };
+    let asked = Asked { points, links: &devices.links, view: View::of(&program.network, machine), extra_hosts: &none };
     let lent = Plumbing::new(machine)
         .lay(&active.plumbing(), active.dir(), files.root(), &asked)
         .map_err(Cause::doing("cannot lay out the sandbox"))?;

@@ -2,6 +2,7 @@
 //! A command in a sandbox: its key, its mounts, its layer.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
@@ -17,6 +18,7 @@ use crate::chain::{Chain, Turn};
 use crate::device::{Supplied, Wanted};
 use crate::disk::DiskWatch;
 use crate::error::Cause;
+use crate::machine::WayOut;
 use crate::mounts::{self, Laid};
 use crate::network::{Access, View};
 use crate::operation::Operation;
@@ -292,7 +294,8 @@ impl Job {
         let engine = &self.chain.engine;
         let doing = || Cause::doing("cannot lay out the sandbox");
         let points = self.laid.iter().map(Laid::point).chain(self.devices.points()).collect();
-        let (view, extra_hosts) = (View::of(&self.run.network), &self.run.sandbox.extra_hosts);
+        let (view, extra_hosts) = (View::of(&self.run.network, &engine.machine), &self.run.sandbox.extra_hosts);
+        self.say_that_it_shares(view);
         let asked = Asked { points, links: &self.devices.links, view, extra_hosts };
         let plumbing = engine.plumbing.lend(&engine.store, below.root(), &asked)?;
         let access = Access::open(&self.run.network, extra_hosts, &engine.machine)?;
@@ -327,6 +330,16 @@ impl Job {
             tuning: tuning(&self.turn.ambient.limits),
         };
         Ok((request, Around { plumbing, access }))
+    }
+
+    /// Says once a build that commands reach the machine's loopback, where that is for want of something.
+    fn say_that_it_shares(&self, view: View) {
+        let engine = &self.chain.engine;
+        let WayOut::Shared { for_want_of: Some(reason) } = &engine.machine.way_out else { return };
+        if view == View::Machine && !engine.has_said_that_it_shares.swap(true, Ordering::Relaxed) {
+            let text = format!("it shares this machine's network, the loopback included: {reason}");
+            engine.tell(Event::Message { step: self.turn.step.clone(), severity: Severity::Note, text });
+        }
     }
 }
 

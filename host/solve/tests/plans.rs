@@ -16,7 +16,7 @@ use wythe_plan::{
     Vertex, VertexId, World,
 };
 use wythe_sandbox::Native;
-use wythe_solve::{Engine, Force, Grants, LockUse, Machine, Order, Outcome, Parts, Pretence, Silent, build};
+use wythe_solve::{Engine, Force, Grants, LockUse, Machine, Order, Outcome, Parts, Pretence, Silent, WayOut, build};
 use wythe_store::Store;
 use wythe_sys::cancel::Cancel;
 use wythe_sys::userns::{Standing, standing};
@@ -140,6 +140,7 @@ impl Bench {
                 resolv_conf: Path::new("/dev/null").to_owned(),
                 hosts: Path::new("/dev/null").to_owned(),
                 parallel: 1,
+                way_out: WayOut::Shared { for_want_of: None },
             },
             grants: Grants::default(),
             keeps_scenes: false,

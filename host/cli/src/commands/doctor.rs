@@ -9,6 +9,7 @@ use wythe_sandbox::{
     Limits, Native, Network, RUNTIMES, RunError, RunInputs, RunRequest, RunTuning, Runtime, Sandbox as _, SetupError,
     Stdio,
 };
+use wythe_solve::WayOut;
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 use wythe_sys::userns::{Standing, SubordinateIds, mapping_tools, obstacle, standing};
@@ -47,6 +48,7 @@ pub(crate) fn run(workshop: &Workshop, doctor: &Doctor) -> Result<ExitCode, Repo
         findings.push(store(workshop));
         findings.extend(sandbox(workshop));
         findings.push(limits());
+        findings.push(network(workshop));
     }
     findings.push(runtimes(workshop));
     findings.push(authorities(workshop));
@@ -195,6 +197,24 @@ fn limits() -> Finding {
     Finding::good("limits", found.join("; "))
 }
 
+/// How steps reach what this machine reaches. That they share its network is no fault: all else is kept from them.
+fn network(workshop: &Workshop) -> Finding {
+    const WHAT: &str = "network";
+    match workshop.machine().way_out {
+        WayOut::Own(stack) => Finding::good(
+            WHAT,
+            format!("steps with the network `host` have one of their own, by {}", stack.program.display()),
+        ),
+        WayOut::Shared { for_want_of: None } => {
+            Finding::good(WHAT, "steps with the network `host` share this machine's, the loopback included")
+        }
+        WayOut::Shared { for_want_of: Some(reason) } => Finding::good(
+            WHAT,
+            format!("steps with the network `host` share this machine's, the loopback included: {reason}"),
+        ),
+    }
+}
+
 /// Which OCI runtimes there are. None is needed.
 fn runtimes(workshop: &Workshop) -> Finding {
     let directories = workshop.surroundings.program_directories();
@@ -210,14 +230,14 @@ fn runtimes(workshop: &Workshop) -> Finding {
 
 fn authorities(workshop: &Workshop) -> Finding {
     const WHAT: &str = "certificate authorities";
-    match workshop.surroundings.machine().ca_bundle {
+    match workshop.machine().ca_bundle {
         Some(path) => Finding::good(WHAT, path.display().to_string()),
         None => Finding::bad(WHAT, "none found", "install `ca-certificates`, or name a bundle in SSL_CERT_FILE"),
     }
 }
 
 fn proxies(workshop: &Workshop) -> Option<Finding> {
-    let proxies = workshop.surroundings.machine().proxies;
+    let proxies = workshop.machine().proxies;
     let names: Vec<String> = proxies.into_keys().collect();
     // Values may hold passwords.
     if names.is_empty() { None } else { Some(Finding::good("proxy", format!("as {} say", names.join(", ")))) }

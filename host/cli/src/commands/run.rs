@@ -133,6 +133,8 @@ fn cannot_run(name: &str, error: &RunError) -> Report {
         RunError::Setup(setup @ SetupError::Limit { why, .. }) => {
             of_limit(Report::caused(Exit::World, what, setup), why).hint("or run it without this limit")
         }
+        RunError::Setup(setup @ SetupError::NetworkStack { .. }) => Report::caused(Exit::World, what, setup)
+            .hint("mend that, or share this machine's network with the program: `--share-network`"),
         RunError::Setup(setup) if is_the_commands_fault(setup) => Report::new(Exit::Spec, what).note(setup.to_string()),
         error => Report::caused(Exit::World, what, error).hint("see what this machine allows: `wythe doctor`"),
     }

@@ -271,6 +271,9 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Sandbox { source: RunError::Setup(SetupError::Limit { why, .. }), .. } => of_limit(report, why)
             .hint("or go without limits of processors, memory and processes: `--no-limits`; results are the same"),
         Cause::Sandbox { source: RunError::Setup(SetupError::Rlimit { .. }), .. } => report.hint(RLIMIT_HINT),
+        Cause::Sandbox { source: RunError::Setup(SetupError::NetworkStack { .. }), .. } => {
+            report.hint("mend that, or share this machine's network with the steps: `--share-network`")
+        }
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
         Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),
