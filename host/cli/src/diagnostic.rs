@@ -12,6 +12,7 @@ use wythe_plan::spec::{Code, Diagnostic, SourceText, SpecErrors};
 use wythe_solve::redacted;
 
 use crate::exit::Exit;
+use crate::print::harmless;
 
 pub(crate) use build::{explain, is_the_commands_fault, no_device, of_limit};
 pub(crate) use texts::Texts;
@@ -155,26 +156,34 @@ impl Entry {
             Some(heading) => level.with_name(heading),
             None => level,
         };
-        let mut group = Group::with_title(level.primary_title(self.what.as_str()));
+        let what = harmless(&self.what);
+        let mut group = Group::with_title(level.primary_title(&*what));
         if let Some(place) = &self.place {
-            let annotation = AnnotationKind::Primary.span(place.span.clone()).label(place.label.as_str());
-            let snippet = Snippet::source(place.source.text()).path(place.source.name()).annotation(annotation);
+            let label = harmless(&place.label).into_owned();
+            let annotation = AnnotationKind::Primary.span(place.span.clone()).label(label);
+            let name = harmless(place.source.name()).into_owned();
+            let snippet = Snippet::source(of_same_length(place.source.text())).path(name).annotation(annotation);
             group = group.element(snippet);
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut text = renderer.render(&[group]);
         for note in &self.notes {
-            for line in note.lines() {
+            for line in harmless(note).lines() {
                 text.push_str("\n  ");
                 text.push_str(line);
             }
         }
         for hint in &self.hints {
             text.push_str("\nhint: ");
-            text.push_str(hint);
+            text.push_str(&harmless(hint));
         }
         text
     }
+}
+
+/// Returns a text without control characters of eight bits, which the renderer leaves, with everything at its place.
+fn of_same_length(text: &str) -> String {
+    text.replace(|char| ('\u{80}'..='\u{9f}').contains(&char), "\u{b7}")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use wythe_plan::Severity;
 use wythe_solve::{Event, EventSink, How, StepId};
 
 use super::{bytes, explanation, time};
+use crate::print::harmless;
 
 /// Writes events as lines, each with the step it belongs to, since steps of several images may be mixed.
 #[derive(Default)]
@@ -47,7 +48,7 @@ impl Plain {
                 format!("image{name} {digest} ({layers} layers, {}, {})", bytes(*size), time(*took))
             }
         };
-        Some(text)
+        Some(harmless(&text).into_owned())
     }
 
     fn progress(&self, step: &StepId, label: &str, done: u64, total: u64) -> Option<String> {

@@ -11,6 +11,7 @@ use wythe_plan::Severity;
 use wythe_solve::{Event, EventSink, How, StepId};
 
 use super::{bytes, explanation, time};
+use crate::print::harmless;
 
 /// Lines of output shown under a running step.
 const TAIL: usize = 5;
@@ -109,13 +110,13 @@ impl EventSink for Tree {
             Event::ImageStarted { .. } | Event::OperationDone { .. } => {}
             Event::Explained { account, .. } => {
                 if let Some(sentence) = explanation(&account) {
-                    self.print(&format!("  {DIM}{sentence}{DIM:#}"));
+                    self.print(&format!("  {DIM}{}{DIM:#}", harmless(sentence)));
                 }
             }
             Event::StepStarted { step, kind } => self.begin(step, kind),
             Event::Resolving { step } => self.change(&step, |live| live.doing = "resolve".to_owned()),
             Event::OperationStarted { step, text } => self.change(&step, |live| {
-                live.doing = text;
+                live.doing = harmless(&text).into_owned();
                 live.tail.clear();
             }),
             Event::Output { step, line, .. } => self.change(&step, |live| {
@@ -125,10 +126,14 @@ impl EventSink for Tree {
                 live.tail.push_back(line);
             }),
             Event::Progress { step, label, done, total } => {
-                self.change(&step, |live| live.doing = progress_text(&label, done, total));
+                self.change(&step, |live| live.doing = progress_text(&harmless(&label), done, total));
             }
-            Event::Message { step, severity: Severity::Note, text } => self.change(&step, |live| live.doing = text),
-            Event::Message { step, text, .. } => self.print(&format!("{WARNING}!{WARNING:#} {step}: {text}")),
+            Event::Message { step, severity: Severity::Note, text } => {
+                self.change(&step, |live| live.doing = harmless(&text).into_owned());
+            }
+            Event::Message { step, text, .. } => {
+                self.print(&format!("{WARNING}!{WARNING:#} {step}: {}", harmless(&text)));
+            }
             Event::StepDone { step, how, size, time: took } => self.end(&step, &done_line(&step, how, size, took)),
             Event::ImageDone { image, .. } if image.is_empty() => {}
             // With the lines that they are about, they are shown when nothing else is.
