@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
-use wythe_tests::{ACCOUNT, Bench, can_become_ordinary};
+use wythe_tests::{ACCOUNT, Bench, can_become_ordinary, is_installed};
 
 use crate::sandbox::BASE;
 
@@ -112,6 +112,29 @@ fn a_program_reaches_the_hosts_it_was_given() {
     assert!(refused.stderr.contains(&format!("wythe: `{host}` is not among the hosts")), "{}", refused.stderr);
     let wrong = run("http://a/", "http://a/");
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+}
+
+#[test]
+fn oci_runtimes_keep_to_the_hosts_that_are_named() {
+    for runtime in ["crun", "runc"] {
+        if !is_installed(runtime) {
+            continue;
+        }
+        let Some(bench) = Bench::with_busybox() else { return };
+        let port = serve();
+        let command = format!(
+            "busybox wget -q -O /got http://localhost:{port}/file && ! busybox wget -q -O- http://127.0.0.1:{port}/ \
+             && ! env -u http_proxy busybox wget -q -O- http://127.0.0.1:{port}/ && test \"$(ls /sys/class/net)\" = lo"
+        );
+        definition(&bench, &format!("[\"localhost:{port}\"]"), &[command]);
+        let driver = format!("oci:{runtime}");
+        let ended = bench.wythe(&["--driver", &driver, "--unsafe-driver", "build"]);
+        assert_eq!(ended.code, Some(0), "{runtime}: {}", ended.stderr);
+        // The same image, whoever runs it.
+        let native = Bench::with_busybox().unwrap();
+        native.file("wythe.toml", &std::fs::read_to_string(bench.dir().join("wythe.toml")).unwrap());
+        assert_eq!(native.wythe(&["build"]).stdout(), ended.stdout, "{runtime}");
+    }
 }
 
 #[test]

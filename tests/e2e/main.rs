@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a test that cannot run says why")]
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+mod attacks;
 mod bad_input;
 mod cache;
 mod check;
@@ -41,6 +42,7 @@ mod network_plumbing;
 mod network_proxy;
 mod network_quickstart;
 mod network_reproducible;
+mod own_network;
 mod parallel;
 mod plan;
 mod quota;
@@ -49,4 +51,5 @@ mod rootless;
 mod sandbox;
 mod secrets;
 mod shell;
+mod terminal;
 mod volumes;

@@ -253,6 +253,18 @@ impl Bench {
     /// Panics where the machine does not let it.
     #[track_caller]
     pub fn wythe_elsewhere_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Ended {
+        let (mut command, _home) = self.elsewhere(variables, args, false);
+        command.output().expect("a shell can be started").into()
+    }
+
+    /// Returns the command of [`Bench::wythe_elsewhere_with`], and the directory that has to outlive it. With `has_tun`,
+    /// everybody may use the device of network stacks, as is usual.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the machine does not let it.
+    #[must_use]
+    pub fn elsewhere(&self, variables: &[(&str, &str)], args: &[&str], has_tun: bool) -> (Command, TempDir) {
         // `/tmp` and not the target directory: checkouts often lie where other users may not look.
         let home = TempDir::new_in("/tmp").expect("a directory can be made");
         let at = home.path().display();
@@ -266,14 +278,17 @@ impl Bench {
             "HOME={at} XDG_DATA_HOME={at}/data TZ=Asia/Tokyo LC_ALL=tr_TR.UTF-8 LANG=tr_TR.UTF-8 HOSTNAME=elsewhere"
         );
         let variables: String = variables.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+        let tun = format!("mknod -m 666 {at}/tun c 10 200 && mount --bind {at}/tun /dev/net/tun");
+        let tun = if has_tun { &*tun } else { "true" };
         let script = format!(
-            "{prepare}
+            "{prepare} && {tun}
             hostname elsewhere; cd {at}; umask 0077
             exec setpriv --reuid {ACCOUNT} --regid {ACCOUNT} --init-groups \\
                 env -u WYTHE_HOME -u SOURCE_DATE_EPOCH {environment} {variables} ./wythe-binary \"$@\""
         );
-        let output = Command::new("unshare").args(["--uts", "sh", "-ec", &script, "sh"]).args(args).output();
-        output.expect("a shell can be started").into()
+        let mut command = Command::new("unshare");
+        command.args(["--uts", "--mount", "sh", "-ec", &script, "sh"]).args(args);
+        (command, home)
     }
 
     /// Runs the command line.
