@@ -9,4 +9,5 @@ mod choosing;
 mod comparing;
 mod editing;
 mod layer;
+mod races;
 mod support;
