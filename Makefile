@@ -26,6 +26,7 @@ test: setup      ## Run every test
 bench: setup     ## Measure, beside the peers that are installed; BENCH="--quick --only step" passes options on
 	cargo build --release --package wythe-cli
 	cargo build --release --package wythe-plugin --example plan_time
+	cargo build --release --package wythe-sandbox --example overhead
 	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE) --runs $(RUNS) $(BENCH)
 
 faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (half a second of processor time a point, hours in all; root, strace, e2fsprogs)

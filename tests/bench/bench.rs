@@ -42,6 +42,7 @@ pub(crate) type Line = (String, Vec<String>);
 pub(crate) struct Bench {
     pub(crate) wythe: PathBuf,
     pub(crate) plan_time: PathBuf,
+    pub(crate) sandbox_time: PathBuf,
     pub(crate) pace: Pace,
     dir: TempDir,
     round: Cell<u32>,
@@ -49,10 +50,10 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(wythe: PathBuf, plan_time: PathBuf, pace: Pace) -> Self {
+    pub(crate) fn new(wythe: PathBuf, [plan_time, sandbox_time]: [PathBuf; 2], pace: Pace) -> Self {
         // Not in /tmp, which may be no file system for overlay.
         let dir = TempDir::new_in(".").expect("a directory can be made here");
-        Self { wythe, plan_time, pace, dir, round: Cell::new(0), notes: RefCell::default() }
+        Self { wythe, plan_time, sandbox_time, pace, dir, round: Cell::new(0), notes: RefCell::default() }
     }
 
     /// What was measured on, and with what.

@@ -6,6 +6,7 @@ mod context;
 mod dockerfiles;
 mod export;
 mod packages;
+mod sandbox;
 mod steps;
 
 use crate::bench::Bench;
@@ -19,6 +20,7 @@ pub(crate) const ROWS: &[(&str, Measurement)] = &[
     ("no-op", steps::no_op),
     ("step", steps::step),
     ("step-rootless", steps::step_rootless),
+    ("sandbox", sandbox::parts),
     ("plan", steps::plan),
     ("stages", steps::stages),
     ("context", context::small_files),
