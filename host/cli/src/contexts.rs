@@ -41,7 +41,7 @@ pub(crate) fn prepared(
             continue;
         }
         if let Some(place) = value.strip_prefix(layout::SCHEME) {
-            let digest = layout::image_of(store, &name, place, &workshop.surroundings.machine().platform)?;
+            let digest = layout::image_of(store, &name, place, &workshop.machine().platform)?;
             *text = format!("{name}={IMAGE}named-context@{digest}");
             continue;
         }

@@ -246,7 +246,7 @@ fn proxies(workshop: &Workshop) -> Option<Finding> {
 /// Lists the devices that steps can be given. That there are none is no fault.
 fn devices(workshop: &Workshop) -> Vec<Finding> {
     const WHAT: &str = "devices";
-    let devices = Devices::look(&workshop.surroundings.machine().devices);
+    let devices = Devices::look(&workshop.machine().devices);
     let one = |device: &Device| {
         let model = device.model.as_ref().map(|model| format!(" ({model})")).unwrap_or_default();
         let found = format!("{}{model}, as {} says", device.name, device.origin);

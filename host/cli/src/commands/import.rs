@@ -133,7 +133,7 @@ fn translate(
         let step = StepId { image: "".into(), step: base.id.as_str().into() };
         definition.explain(&BuildError { step, cause: Box::new(cause), place: None })
     };
-    let platform = workshop.surroundings.machine().platform.to_string();
+    let platform = workshop.machine().platform.to_string();
     let world = ContextWorld::open(store, &order.context, platform, order.pretence, now()).map_err(failed)?;
     let call = StepCall { kind: &base.kind, options: &base.options, lock: None };
     let translation = plugins.translate(call, exact, &output.added, &world);
