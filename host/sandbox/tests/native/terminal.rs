@@ -6,6 +6,8 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitCode, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use wythe_sandbox::Ending;
@@ -69,13 +71,25 @@ impl Session {
         Self { master: master.into(), slave, child, seen: String::new() }
     }
 
-    /// Reads until the terminal has shown `text`.
+    /// Reads until the terminal has shown `text`. It never ends by itself, since it is open here.
     fn see(&mut self, text: &str) {
         let mut buffer = [0; 1024];
         while !self.seen.contains(text) {
+            let has_ended = self.child.try_wait().unwrap().is_some();
+            if !self.has_more() {
+                assert!(!has_ended, "{text:?} is not shown by a run that has ended: {}", self.seen);
+                continue;
+            }
             let length = self.master.read(&mut buffer).unwrap();
             self.seen.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
         }
+    }
+
+    /// Waits a while for the terminal to show something.
+    fn has_more(&self) -> bool {
+        let a_while = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        let mut wanted = [PollFd::new(&self.master, PollFlags::IN)];
+        retry_on_intr(|| poll(&mut wanted, Some(&a_while))).unwrap() > 0
     }
 
     fn end(&mut self) -> Option<i32> {
