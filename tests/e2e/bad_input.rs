@@ -48,8 +48,8 @@ fn options_are_checked_before_any_plugin_runs() {
 
 #[test]
 fn what_later_versions_bring_is_refused_by_name() {
-    let ended = build("base = \"scratch\"\n[[steps]]\nkind = \"run\"\ncommands = [\"true\"]\ngpu = \"any\"\n");
-    assert_says(&ended, 1, &["`gpu` is not available in this version of wythe", "wythe.toml:6:"]);
+    let ended = build("base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \".\"\nto = \"/\"\ncopy = false\n");
+    assert_says(&ended, 1, &["`copy = false` is not available in this version of wythe", "wythe.toml:7:8"]);
 }
 
 #[test]
