@@ -175,8 +175,7 @@ impl Devices {
     }
 
     /// Returns each GPU once, whatever number of names it has.
-    #[must_use]
-    pub fn gpus(&self) -> Vec<&Device> {
+    fn gpus(&self) -> Vec<&Device> {
         let mut gpus: Vec<&Device> = Vec::new();
         for device in self.all() {
             let is_known = gpus.iter().any(|known| known.edits.is_same_device(&device.edits));
@@ -220,13 +219,11 @@ impl Devices {
     pub fn named(&self, names: &[String]) -> Result<Edits, DeviceError> {
         let mut chosen: Vec<&Device> = Vec::new();
         for name in names {
-            let found = self.find(name)?;
-            chosen.extend(
-                found
-                    .into_iter()
-                    .filter(|device| !chosen.iter().any(|known| known.name == device.name))
-                    .collect::<Vec<_>>(),
-            );
+            for device in self.find(name)? {
+                if !chosen.iter().any(|known| known.name == device.name) {
+                    chosen.push(device);
+                }
+            }
         }
         usable(chosen)
     }

@@ -47,20 +47,19 @@ impl Rlimit {
         KINDS.iter().map(|(name, ..)| *name)
     }
 
-    fn kind(&self) -> Result<(Resource, &'static str), SetupError> {
+    fn kind(&self) -> Option<(Resource, &'static str)> {
         let found = KINDS.iter().find(|(name, ..)| *name == self.name);
-        found.map(|(_, resource, of_spec)| (*resource, *of_spec)).ok_or_else(|| self.refused(Errno::INVAL))
+        found.map(|(_, resource, of_spec)| (*resource, *of_spec))
     }
 
     fn refused(&self, errno: Errno) -> SetupError {
-        let kind = KINDS.iter().find(|(name, ..)| *name == self.name);
-        let present = kind.and_then(|(_, resource, _)| getrlimit(*resource).maximum);
+        let present = self.kind().and_then(|(resource, _)| getrlimit(resource).maximum);
         SetupError::Rlimit { limit: self.clone(), present, source: errno.into() }
     }
 
     /// Makes it that of this process and of those that it starts.
     pub(crate) fn set(&self) -> Result<(), SetupError> {
-        let (resource, _) = self.kind()?;
+        let (resource, _) = self.kind().ok_or_else(|| self.refused(Errno::INVAL))?;
         let wanted = rustix::process::Rlimit { current: self.soft, maximum: self.hard };
         setrlimit(resource, wanted).map_err(|errno| self.refused(errno))
     }

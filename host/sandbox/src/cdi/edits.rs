@@ -188,8 +188,8 @@ impl Edits {
 
     /// Whether both are for the same nodes.
     pub(super) fn is_same_device(&self, other: &Self) -> bool {
-        let pairs = self.nodes.iter().zip(&other.nodes);
-        self.nodes.len() == other.nodes.len() && pairs.into_iter().all(|(one, another)| one.is_same(another))
+        let mut pairs = self.nodes.iter().zip(&other.nodes);
+        self.nodes.len() == other.nodes.len() && pairs.all(|(one, another)| one.is_same(another))
     }
 
     /// Returns what has to be done for others, too.

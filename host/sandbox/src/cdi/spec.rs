@@ -185,16 +185,14 @@ fn text(path: &Path) -> Result<String, SpecError> {
     String::from_utf8(bytes).map_err(|_| SpecError::wrong("it is not text in UTF-8"))
 }
 
-fn parse(text: &str) -> Result<Vec<Described>, SpecError> {
+/// Returns the devices that a text describes.
+pub(super) fn parse(text: &str) -> Result<Vec<Described>, SpecError> {
     let document = Document::read(text)?;
     let spec: Spec = serde_path_to_error::deserialize(&document.value).map_err(|error| SpecError {
         line: document.line_of(&error.path().to_string()),
         what: error.inner().to_string(),
     })?;
-    let located = |place: String| {
-        move |error: SpecError| SpecError { line: error.line.or_else(|| document.line_of(&place)), ..error }
-    };
-    described(&spec).map_err(|(place, error)| located(place)(error))
+    described(&spec).map_err(|(place, error)| SpecError { line: document.line_of(&place), ..error })
 }
 
 /// What is wrong, and where.
@@ -238,9 +236,4 @@ fn described(spec: &Spec) -> Result<Vec<Described>, Misplaced> {
         described.push(Described { name, edits: Edits::merged([&common, &own]), model, class });
     }
     Ok(described)
-}
-
-#[cfg(test)]
-pub(super) fn parse_for_tests(text: &str) -> Result<Vec<Described>, SpecError> {
-    parse(text)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 use std::path::Path;
 
-use super::spec::parse_for_tests as parse;
+use super::spec::parse;
 use super::{Bind, Device, DeviceError, Devices, LIBRARIES, Link, Node, Places, Unusable};
 
 struct Machine(tempfile::TempDir);

@@ -32,7 +32,7 @@ const NOT_THE_STACK: i32 = 126;
 pub(super) struct Stack {
     pid: Pid,
     /// What it says is kept here, and lost when the pipe is full.
-    _words: OwnedFd,
+    words: OwnedFd,
 }
 
 /// The ends of the pipes that the stack's process keeps.
@@ -64,7 +64,7 @@ impl Stack {
             }
             Fork::Parent(pid) => {
                 drop((go, tell_ready, tell_words));
-                let running = Self { pid, _words: words };
+                let running = Self { pid, words };
                 process::unshare(UnshareFlags::NEWNET).map_err(SetupError::system("create a network namespace"))?;
                 wythe_sys::net::loopback_up().map_err(SetupError::system("turn the loopback interface on"))?;
                 retry_on_intr(|| rustix::io::write(&tell_go, &[1]))
@@ -97,7 +97,7 @@ impl Stack {
     /// What it said before it ended, in one line. That nobody keeps a log of the system is not the news.
     fn said(&self) -> String {
         let mut buffer = [0; 4096];
-        let length = retry_on_intr(|| rustix::io::read(&self._words, &mut buffer)).unwrap_or(0);
+        let length = retry_on_intr(|| rustix::io::read(&self.words, &mut buffer)).unwrap_or(0);
         let text = String::from_utf8_lossy(&buffer[..length]);
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.contains("syslog")).collect();
         if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("; ") }
