@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Faults;
 use crate::spec::check::quote_hint;
@@ -15,6 +15,11 @@ use crate::{GPU_HINT, Gpu, HostEntry, Network};
 
 fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, Diagnostic> {
     value.as_str().ok_or_else(|| wrong_type(name, "a string", value))
+}
+
+/// `what` says what the table is of.
+pub(super) fn table<'a>(name: &str, what: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Diagnostic> {
+    value.as_object().ok_or_else(|| wrong_type(name, what, value))
 }
 
 /// Names are used in file names, on the command line and in locks.
@@ -36,7 +41,7 @@ pub(in crate::spec) const NAME_HINT: &str = "a name is made of lower-case letter
                                     digit, and has at most 64 characters";
 
 pub(super) fn environment(value: &Value) -> Result<BTreeMap<String, String>, Faults> {
-    let table = value.as_object().ok_or_else(|| wrong_type("env", "a table", value))?;
+    let table = table("env", "a table", value)?;
     let one =
         |(name, value): (&String, &Value)| (name.clone(), variable(name, value).map(|value| (name.clone(), value)));
     Faults::collect(table.iter().map(one)).map(|env| env.into_iter().collect())
@@ -110,7 +115,7 @@ fn host(value: &Value) -> Result<String, Diagnostic> {
 
 /// Reads the volumes of a step: where → which.
 pub(super) fn volumes(value: &Value) -> Result<BTreeMap<String, String>, Faults> {
-    let table = value.as_object().ok_or_else(|| wrong_type("volumes", "a table of paths and names", value))?;
+    let table = table("volumes", "a table of paths and names", value)?;
     let one = |(target, name): (&String, &Value)| (target.clone(), volume(target, name));
     Faults::collect(table.iter().map(one)).map(|volumes| volumes.into_iter().collect())
 }

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads what the sandbox of a step's commands is like.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Faults;
+use super::read::table;
 use crate::spec::parse::wrong_type;
 use crate::spec::{Code, Diagnostic};
 use crate::{ExtraHost, NamedUlimit};
-
-fn table<'a>(name: &str, what: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Diagnostic> {
-    value.as_object().ok_or_else(|| wrong_type(name, what, value))
-}
 
 fn wrong(error: &impl ToString) -> Diagnostic {
     Diagnostic::error(Code::Invalid, error.to_string())
