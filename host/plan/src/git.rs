@@ -113,24 +113,7 @@ impl FromStr for GitUrl {
         if text.contains(['?', '#']) {
             return refuse("has a query or a fragment");
         }
-        let (transport, authority, path) = match text.split_once("://") {
-            Some((scheme, rest)) => {
-                let transport = match scheme {
-                    "https" => GitTransport::Https,
-                    "http" => GitTransport::Http,
-                    "git" => GitTransport::Git,
-                    "ssh" => GitTransport::Ssh,
-                    _ => return refuse("is none of https://, http://, git://, ssh:// and user@host:path"),
-                };
-                let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-                (transport, authority, path)
-            }
-            // As git reads it: what is before the first colon is a host. The user is asked for, so that it is told from a path.
-            None => match text.split_once(':') {
-                Some((authority, path)) if authority.contains('@') => (GitTransport::Ssh, authority, path),
-                _ => return refuse("is none of https://, http://, git://, ssh:// and user@host:path"),
-            },
-        };
+        let (transport, authority, path) = parts(text)?;
         let (user, host) = match authority.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
@@ -143,25 +126,51 @@ impl FromStr for GitUrl {
                 return refuse("has a user or a password in it, which would be kept with all that is made of it");
             }
         }
-        let (host, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, rest)) if address.parse::<core::net::Ipv6Addr>().is_ok() => {
-                (address, rest.strip_prefix(':'))
-            }
-            Some(_) => return refuse("has no host that is understood"),
-            None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
-        };
-        let port = match port.map(|port| port.parse().ok().filter(|port| *port > 0)) {
-            Some(None) => return refuse("has no port that is a number"),
-            port => port.flatten(),
-        };
-        if !is_name(host) && host.parse::<core::net::Ipv6Addr>().is_err() {
-            return refuse("has no host that is understood");
-        }
+        let (host, port) = host_and_port(host)?;
         if path.is_empty() || path.starts_with('-') || path == "/" {
             return refuse("has no path");
         }
         Ok(Self { text: text.to_owned(), transport, host: host.to_ascii_lowercase(), port })
     }
+}
+
+/// Takes an address apart into how it is spoken to, who with and where, and the path there.
+fn parts(text: &str) -> Result<(GitTransport, &str, &str), GitUrlError> {
+    const UNKNOWN: GitUrlError = GitUrlError("is none of https://, http://, git://, ssh:// and user@host:path");
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // As git reads it: what is before the first colon is a host. The user is asked for, so that it is told from a path.
+        return match text.split_once(':') {
+            Some((authority, path)) if authority.contains('@') => Ok((GitTransport::Ssh, authority, path)),
+            _ => Err(UNKNOWN),
+        };
+    };
+    let transport = match scheme {
+        "https" => GitTransport::Https,
+        "http" => GitTransport::Http,
+        "git" => GitTransport::Git,
+        "ssh" => GitTransport::Ssh,
+        _ => return Err(UNKNOWN),
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    Ok((transport, authority, path))
+}
+
+/// Reads `host`, `host:port` and the same with an address of version 6 in brackets, which are taken off.
+fn host_and_port(text: &str) -> Result<(&str, Option<u16>), GitUrlError> {
+    const NO_HOST: GitUrlError = GitUrlError("has no host that is understood");
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) if address.parse::<core::net::Ipv6Addr>().is_ok() => (address, rest.strip_prefix(':')),
+        Some(_) => return Err(NO_HOST),
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let port = match port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0)) {
+        Some(None) => return Err(GitUrlError("has no port that is a number")),
+        port => port.flatten(),
+    };
+    if !is_name(host) && host.parse::<core::net::Ipv6Addr>().is_err() {
+        return Err(NO_HOST);
+    }
+    Ok((host, port))
 }
 
 /// Letters that neither begin an option nor mean anything to a shell.
