@@ -8,7 +8,7 @@ use wythe_plan::{Fact, FactAnswer, PlanError, Severity};
 use crate::clock::Moment;
 use crate::draft::Draft;
 use crate::meter::{Ended, Meter};
-use crate::surroundings::SURROUNDINGS;
+use crate::surroundings::{SURROUNDINGS, Surroundings};
 use crate::{Limits, untrusted};
 
 /// How much of what a plugin wrote to its standard error is kept for the message about its end.
@@ -129,17 +129,25 @@ impl Guest {
         self.text_fact(fact)?.map_err(|why| self.end(PlanError::World(why)))
     }
 
-    /// Waits for the world. The guest's clock stands still meanwhile.
+    /// Waits for the world, and charges its answer.
     pub(crate) fn ask(
         &mut self,
-        question: impl FnOnce(crate::surroundings::Surroundings<'_>) -> Result<FactAnswer, PlanError>,
+        question: impl FnOnce(Surroundings<'_>) -> Result<FactAnswer, PlanError>,
     ) -> wasmtime::Result<FactAnswer> {
+        let answer = self.wait(question).map_err(|error| self.end(error))?;
+        self.meter.answer(answer.as_ref().map_or_else(String::len, Vec::len))?;
+        Ok(answer)
+    }
+
+    /// Waits for an answer that is not the guest's own doing: its clock stands still meanwhile.
+    pub(crate) fn wait<T>(
+        &mut self,
+        question: impl FnOnce(Surroundings<'_>) -> Result<T, PlanError>,
+    ) -> Result<T, PlanError> {
         let before = Moment::now();
         let answer = SURROUNDINGS.with(question);
         self.meter.leave_out(before.elapsed());
-        let answer = answer.map_err(|error| self.end(error))?;
-        self.meter.answer(answer.as_ref().map_or_else(String::len, Vec::len))?;
-        Ok(answer)
+        answer
     }
 
     /// Passes lines on to the person, made harmless for a terminal.

@@ -119,9 +119,7 @@ impl Exports {
         let instance = component.instantiate(&mut *store)?;
         inventory.load(&mut *store, &instance)?.call_packages(&mut *store, base())
     }
-}
 
-impl Exports {
     /// Calls `translate`.
     pub(crate) fn translate(
         &self,

@@ -4,11 +4,10 @@
 use wasmtime::component::Resource;
 use wythe_plan::{Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, StepCall, VertexId, World};
 
-use crate::clock::Moment;
 use crate::draft::State;
 use crate::guest::Guest;
 use crate::host::vertex;
-use crate::surroundings::{SURROUNDINGS, Surroundings};
+use crate::surroundings::Surroundings;
 use crate::untrusted;
 use crate::v0_1::steps::Host;
 use crate::v0_1::{Failure, failure_of};
@@ -27,10 +26,7 @@ impl Host for Guest {
         let on = vertex(&on);
         let step = StepCall { kind: &kind, options: &options, lock: None };
 
-        let before = Moment::now();
-        let answer = SURROUNDINGS.with(|surroundings| plan(surroundings, step, on));
-        self.meter.leave_out(before.elapsed());
-        match answer {
+        match self.wait(|surroundings| plan(surroundings, step, on)) {
             Ok(fragment) => {
                 self.meter.check_vertices(self.draft.fragment.vertices().len() + fragment.vertices().len())?;
                 let head = self.draft.fragment.graft(on, &fragment);
