@@ -190,7 +190,12 @@ impl Chain {
 
     fn add_wants(&self, step: &StepId, needs: impl Iterator<Item = Need>) {
         let mut wants = self.wants.lock().expect("no look at the wants panics");
-        wants.extend(needs.map(|what| Want { step: step.clone(), what }));
+        for want in needs.map(|what| Want { step: step.clone(), what }) {
+            // The commands of a step mostly need the same.
+            if !wants.contains(&want) {
+                wants.push(want);
+            }
+        }
     }
 
     /// Forgets what a step needed: it is done.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use wythe_image::{Image, to_canonical_json};
 use wythe_plan::{Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, VertexId, World};
-use wythe_store::Store;
+use wythe_store::{Store, StoredImage};
 
 use crate::chain::image_name;
 use crate::context::Context;
@@ -23,7 +23,6 @@ pub struct ContextWorld {
     context: Context,
     platform: String,
     pretence: Pretence,
-    findings: Mutex<Vec<Finding>>,
     notes: Mutex<Vec<String>>,
 }
 
@@ -35,14 +34,7 @@ impl ContextWorld {
     /// Fails where it is no directory that can be read.
     pub fn open(store: &Arc<Store>, dir: &Path, platform: String, pretence: Pretence, now: i64) -> Result<Self, Cause> {
         let context = Context::open(dir, Arc::clone(store), now)?;
-        let (findings, notes) = (Mutex::default(), Mutex::default());
-        Ok(Self { store: Arc::clone(store), context, platform, pretence, findings, notes })
-    }
-
-    /// Returns what should be looked at, errors among it.
-    #[must_use]
-    pub fn take_findings(&self) -> Vec<Finding> {
-        std::mem::take(&mut *self.findings.lock().expect("no planner panics here"))
+        Ok(Self { store: Arc::clone(store), context, platform, pretence, notes: Mutex::default() })
     }
 
     /// Returns what the plugin had to say.
@@ -51,16 +43,15 @@ impl ContextWorld {
         std::mem::take(&mut *self.notes.lock().expect("no planner panics here"))
     }
 
-    fn image(&self, reference: &str) -> Result<Image, String> {
+    fn stored(&self, reference: &str) -> Result<StoredImage, String> {
         let stored = self.store.image(&image_name(reference)).map_err(|error| error.to_string())?;
-        let stored = stored.ok_or_else(|| format!("image `{reference}` is not in the store"))?;
-        Image::unpack(&stored.manifest, &stored.config).map_err(|error| full_text(&error))
+        stored.ok_or_else(|| format!("image `{reference}` is not in the store"))
     }
 
-    fn image_digest(&self, reference: &str) -> Result<String, String> {
-        let stored = self.store.image(&image_name(reference)).map_err(|error| error.to_string())?;
-        let stored = stored.ok_or_else(|| format!("image `{reference}` is not in the store"))?;
-        Ok(stored.digest.to_string())
+    fn image_config(&self, reference: &str) -> FactAnswer {
+        let stored = self.stored(reference)?;
+        let image = Image::unpack(&stored.manifest, &stored.config).map_err(|error| full_text(&error))?;
+        Ok(to_canonical_json(image.config()))
     }
 }
 
@@ -75,8 +66,8 @@ impl World for ContextWorld {
             Fact::ContextRead(path) => self.context.read_file(path, LARGEST_ANSWER),
             Fact::ContextExists(path) => text(if self.context.exists(path)? { "true" } else { "false" }),
             Fact::ContextGlob(pattern) => self.context.glob(pattern),
-            Fact::Image(reference) => Ok(self.image_digest(reference).map(String::into_bytes)),
-            Fact::ImageConfig(reference) => Ok(self.image(reference).map(|image| to_canonical_json(image.config()))),
+            Fact::Image(reference) => Ok(self.stored(reference).map(|stored| stored.digest.to_string().into_bytes())),
+            Fact::ImageConfig(reference) => Ok(self.image_config(reference)),
             Fact::BaseConfig | Fact::BaseRead(_) | Fact::BaseExists(_) | Fact::BaseWhich(_) | Fact::BaseGlob(_) => {
                 Ok(Err("there is no image below: a file is read, and nothing is built".to_owned()))
             }
@@ -105,9 +96,7 @@ impl World for ContextWorld {
         }
     }
 
-    fn found(&self, finding: &Finding) {
-        self.findings.lock().expect("no planner panics here").push(finding.clone());
-    }
+    fn found(&self, _finding: &Finding) {}
 
     fn offers(&self, _offer: &Offer) {}
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use wythe_plan::{Fragment, Gpu, Vertex};
+use wythe_plan::{Fragment, Gpu, Run, Vertex};
 use wythe_sandbox::Mount;
 use wythe_sandbox::cdi::{DeviceError, Devices, Edits, Hook, Link};
 
@@ -29,6 +29,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Returns what a command of a plan asks for.
+    pub(crate) fn of(run: &Run) -> Self {
+        Self { gpu: run.gpu.as_deref().cloned(), names: run.devices.clone() }
+    }
+
     pub(crate) fn is_nothing(&self) -> bool {
         self.gpu.is_none() && self.names.is_empty()
     }
@@ -36,7 +41,7 @@ impl Wanted {
     /// Returns what the commands of a plan ask for.
     pub(crate) fn of_plan(fragment: &Fragment) -> impl Iterator<Item = Self> {
         let one = |vertex: &Vertex| match vertex {
-            Vertex::Run(run) => Some(Self { gpu: run.gpu.as_deref().cloned(), names: run.devices.clone() }),
+            Vertex::Run(run) => Some(Self::of(run)),
             _ => None,
         };
         fragment.vertices().iter().filter_map(one).filter(|wanted| !wanted.is_nothing())
@@ -63,8 +68,7 @@ impl Stock {
         let mut edits = edits.map_err(|missing| Cause::NoDevice { missing: Box::new(missing) })?;
         let hooks = std::mem::take(&mut edits.hooks);
         let (hooks, omitted) = if self.machine.device_hooks { (hooks, Vec::new()) } else { (Vec::new(), hooks) };
-        let links = edits.all_links();
-        Ok(Supplied { edits, links, hooks, omitted })
+        Ok(Supplied { edits, hooks, omitted })
     }
 
     fn edits(&self, wanted: &Wanted) -> Result<Edits, DeviceError> {
@@ -82,7 +86,6 @@ impl Stock {
 #[derive(Debug, Default)]
 pub(crate) struct Supplied {
     edits: Edits,
-    pub(crate) links: Vec<Link>,
     /// Programs that the operator allows.
     pub(crate) hooks: Vec<Hook>,
     /// Those that nobody allows.
@@ -93,6 +96,11 @@ impl Supplied {
     /// Returns the places of what appears.
     pub(crate) fn points(&self) -> impl Iterator<Item = Point<'_>> {
         self.edits.binds.iter().map(|bind| Point { target: &bind.target, is_file: bind.is_file() })
+    }
+
+    /// Returns the links to libraries. Each library is opened for that.
+    pub(crate) fn links(&self) -> Vec<Link> {
+        self.edits.all_links()
     }
 
     pub(crate) fn mounts(&self) -> Result<Vec<Mount>, Cause> {

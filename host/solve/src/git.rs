@@ -24,17 +24,14 @@ const TOKEN: &str = "GIT_AUTH_TOKEN";
 /// The agent that speaks for a person by ssh.
 const AGENT: &str = "default";
 
-/// Commits in directories, for as long as the value lives.
+/// Commits in directories, for as long as the value lives: each with the place that it is in.
 #[derive(Debug, Default)]
-pub(crate) struct Fetched {
-    trees: BTreeMap<Checkout, PathBuf>,
-    _places: Vec<Active>,
-}
+pub(crate) struct Fetched(BTreeMap<Checkout, (Active, PathBuf)>);
 
 impl Fetched {
     /// Returns where the files of a commit are.
     pub(crate) fn tree(&self, checkout: &Checkout) -> &PathBuf {
-        &self.trees[checkout]
+        &self.0[checkout].1
     }
 }
 
@@ -59,7 +56,7 @@ pub(crate) async fn commit_of(
     git.commit_of(reference).await.map_err(Cause::Git)
 }
 
-/// Fetches commits on behalf of a step.
+/// Fetches commits on behalf of a step, each once.
 pub(crate) async fn check_out(operation: &Operation<'_>, wanted: &[&Checkout]) -> Result<Fetched, Cause> {
     let engine = &operation.chain.engine;
     let mut fetched = Fetched::default();
@@ -67,15 +64,17 @@ pub(crate) async fn check_out(operation: &Operation<'_>, wanted: &[&Checkout]) -
         return Err(Cause::NotFetched { missing: vec![format!("{} of {}", checkout.commit, checkout.url)] });
     }
     for checkout in wanted {
+        if fetched.0.contains_key(*checkout) {
+            continue;
+        }
         let work = one(operation, checkout);
-        let (place, tree) = tokio::select! {
+        let placed = tokio::select! {
             done = work => done?,
             () = engine.stop.cancelled() => return Err(Cause::Cancelled),
             // Who began the ration says why.
             () = operation.exceeded() => return Err(Cause::Cancelled),
         };
-        fetched.trees.insert((*checkout).clone(), tree);
-        fetched._places.push(place);
+        fetched.0.insert((*checkout).clone(), placed);
     }
     Ok(fetched)
 }

@@ -2,7 +2,7 @@
 //! The network of a command: from what the plan says to what the sandbox is given, and what went through it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use wythe_plan::{HostEntry, Network};
@@ -36,7 +36,10 @@ pub(crate) enum View {
     /// What the machine sees.
     Machine,
     /// The same from a network of its own, so without the machine's loopback.
-    Own,
+    Own {
+        /// Where it reaches the machine's resolver, where that is on it.
+        resolver: Ipv4Addr,
+    },
 }
 
 impl View {
@@ -47,8 +50,8 @@ impl View {
                 let is_itself = |entry: HostEntry| ITSELF.iter().any(|name| entry.mentions(name));
                 Self::Gate { loopback: hosts.iter().filter_map(|host| host.parse().ok()).any(is_itself) }
             }
-            Network::Host => match machine.way_out {
-                WayOut::Own(_) => Self::Own,
+            Network::Host => match &machine.way_out {
+                WayOut::Own(stack) => Self::Own { resolver: stack.dialect.resolver() },
                 WayOut::Shared { .. } => Self::Machine,
             },
         }
@@ -58,7 +61,7 @@ impl View {
     pub(crate) fn proxies(self, machine: &Machine) -> BTreeMap<String, String> {
         match self {
             Self::Nothing => BTreeMap::new(),
-            Self::Machine | Self::Own => machine.proxies.clone(),
+            Self::Machine | Self::Own { .. } => machine.proxies.clone(),
             Self::Gate { loopback } => {
                 let gate = format!("http://127.0.0.1:{GATE_PORT}");
                 let gates = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"].map(|name| (name, gate.clone()));
@@ -75,9 +78,9 @@ impl View {
 /// A network that is there for one command, as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct Access {
-    view: View,
+    /// What the sandbox is told.
+    network: wythe_sandbox::Network,
     gate: Option<(Namespace, Gate)>,
-    stack: Option<NetworkStack>,
 }
 
 impl Access {
@@ -87,10 +90,14 @@ impl Access {
         extra_hosts: &BTreeMap<String, Vec<IpAddr>>,
         machine: &Machine,
     ) -> Result<Self, Cause> {
-        let view = View::of(network, machine);
-        let Network::Hosts(hosts) = network else {
-            let stack = (view == View::Own).then(|| stack_of(machine)).flatten();
-            return Ok(Self { view, gate: None, stack });
+        let without_gate = |network| Ok(Self { network, gate: None });
+        let hosts = match (network, &machine.way_out) {
+            (Network::None, _) => return without_gate(wythe_sandbox::Network::None),
+            (Network::Host, WayOut::Shared { .. }) => return without_gate(wythe_sandbox::Network::Host),
+            (Network::Host, WayOut::Own(stack)) => {
+                return without_gate(wythe_sandbox::Network::Stack(connected(stack, machine)));
+            }
+            (Network::Hosts(hosts), _) => hosts,
         };
         let doing = || Cause::doing("cannot make a network for the step");
         let entries = hosts.iter().map(|host| host.parse::<HostEntry>());
@@ -101,17 +108,13 @@ impl Access {
         let (extra_hosts, proxies) = (extra_hosts.clone(), proxies_of(machine));
         let options = GateOptions { hosts, extra_hosts, proxies, connect_timeout: PATIENCE };
         let gate = Gate::open(options, listener).map_err(doing())?;
-        Ok(Self { view, gate: Some((namespace, gate)), stack: None })
+        let network = wythe_sandbox::Network::Namespace { path: namespace.path() };
+        Ok(Self { network, gate: Some((namespace, gate)) })
     }
 
     /// Returns what the sandbox is told.
     pub(crate) fn of_sandbox(&self) -> wythe_sandbox::Network {
-        match (&self.gate, &self.stack, self.view) {
-            (Some((namespace, _)), ..) => wythe_sandbox::Network::Namespace { path: namespace.path() },
-            (None, Some(stack), _) => wythe_sandbox::Network::Stack(stack.clone()),
-            (None, None, View::Machine) => wythe_sandbox::Network::Host,
-            (None, None, _) => wythe_sandbox::Network::None,
-        }
+        self.network.clone()
     }
 
     /// Takes the network away and returns what went through it, and a line for each thing that was refused. Nothing is known
@@ -126,14 +129,13 @@ impl Access {
 
 /// Returns what connects a network of a command's own: with the proxies that are on the machine's loopback, and its resolver
 /// if that is there too.
-fn stack_of(machine: &Machine) -> Option<NetworkStack> {
-    let WayOut::Own(stack) = &machine.way_out else { return None };
+fn connected(stack: &NetworkStack, machine: &Machine) -> NetworkStack {
     let mut loopback_ports: Vec<u16> = machine.proxies.values().filter_map(|url| loopback_port(url)).collect();
     loopback_ports.sort_unstable();
     loopback_ports.dedup();
     let resolver = std::fs::read_to_string(&machine.resolv_conf).unwrap_or_default();
     let relays_resolver = resolver.lines().any(|line| nameserver(line).is_some_and(|address| address.is_loopback()));
-    Some(NetworkStack { loopback_ports, relays_resolver, ..stack.clone() })
+    NetworkStack { loopback_ports, relays_resolver, ..stack.clone() }
 }
 
 /// Returns the port of a proxy that is on the machine's own loopback.

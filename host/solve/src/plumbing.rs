@@ -20,7 +20,7 @@ use wythe_store::{Active, Store};
 use wythe_sys::root::Root;
 
 use crate::error::Cause;
-use crate::machine::{Machine, WayOut};
+use crate::machine::Machine;
 use crate::network::{View, without_loopback};
 use crate::state::StateFiles;
 
@@ -196,7 +196,10 @@ impl Plumbing {
         const ONLY_ITSELF: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
         let (hosts, resolver) = match asked.view {
             View::Machine => (read_or_empty(&self.machine.hosts)?, read_or_empty(&self.machine.resolv_conf)?),
-            View::Own => (read_or_empty(&self.machine.hosts)?, self.resolver_from_outside()?),
+            View::Own { resolver } => {
+                let hosts = read_or_empty(&self.machine.hosts)?;
+                (hosts, without_loopback(&read_or_empty(&self.machine.resolv_conf)?, resolver.into()))
+            }
             View::Nothing | View::Gate { .. } => (ONLY_ITSELF.to_vec(), Vec::new()),
         };
         // Of several lines with a name the first counts, and what was asked for is to win over what the machine has.
@@ -206,15 +209,6 @@ impl Plumbing {
             sketch.mount(target, bytes.into());
         }
         Ok(())
-    }
-
-    /// The resolver's file for a command that is not on the machine's loopback.
-    fn resolver_from_outside(&self) -> std::io::Result<Vec<u8>> {
-        let resolver = read_or_empty(&self.machine.resolv_conf)?;
-        Ok(match &self.machine.way_out {
-            WayOut::Own(stack) => without_loopback(&resolver, stack.dialect.resolver().into()),
-            WayOut::Shared { .. } => resolver,
-        })
     }
 
     /// Lends the authorities that this machine trusts, together with those that the image trusts already.

@@ -121,8 +121,8 @@ pub fn program_request(
     let points = program.volumes.iter().map(|it| Point { target: &it.target, is_file: false });
     let points = points.chain(granted.iter().map(|it| Point { target: &it.target, is_file: true }));
     let devices = Stock::new(machine).supply(&Wanted { gpu: program.gpu.clone(), names: Vec::new() })?;
-    let (points, none) = (points.chain(devices.points()).collect(), BTreeMap::new());
-    let asked = Asked { points, links: &devices.links, view: View::of(&program.network, machine), extra_hosts: &none };
+    let (points, links, none) = (points.chain(devices.points()).collect(), devices.links(), BTreeMap::new());
+    let asked = Asked { points, links: &links, view: View::of(&program.network, machine), extra_hosts: &none };
     let lent = Plumbing::new(machine)
         .lay(&active.plumbing(), active.dir(), files.root(), &asked)
         .map_err(Cause::doing("cannot lay out the sandbox"))?;

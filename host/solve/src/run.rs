@@ -164,8 +164,7 @@ impl Job {
         let effective = Effective::of(run, &on, &operation.chain.pretence);
         let laid = mounts::lay(operation, run).await?;
         let secret_env = granted::variables(operation, run).await?;
-        let wanted = Wanted { gpu: run.gpu.as_deref().cloned(), names: run.devices.clone() };
-        let devices = operation.chain.engine.stock.supply(&wanted)?;
+        let devices = operation.chain.engine.stock.supply(&Wanted::of(run))?;
         Ok(Self {
             chain: Arc::clone(operation.chain),
             turn: Arc::clone(operation.turn),
@@ -294,9 +293,10 @@ impl Job {
         let engine = &self.chain.engine;
         let doing = || Cause::doing("cannot lay out the sandbox");
         let points = self.laid.iter().map(Laid::point).chain(self.devices.points()).collect();
+        let links = self.devices.links();
         let (view, extra_hosts) = (View::of(&self.run.network, &engine.machine), &self.run.sandbox.extra_hosts);
         self.say_that_it_shares(view);
-        let asked = Asked { points, links: &self.devices.links, view, extra_hosts };
+        let asked = Asked { points, links: &links, view, extra_hosts };
         let plumbing = engine.plumbing.lend(&engine.store, below.root(), &asked)?;
         let access = Access::open(&self.run.network, extra_hosts, &engine.machine)?;
         let lent = &plumbing.lent;

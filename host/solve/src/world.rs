@@ -112,6 +112,22 @@ impl StepWorld {
         PlanError::World(format!("{wanted} needs the network, which is not to be used"))
     }
 
+    /// Notes that the network is wanted, and ends a planner where it is not to be used.
+    fn reach_out(&self, wanted: &str) -> Result<(), PlanError> {
+        self.reached_out.store(true, Ordering::Relaxed);
+        if self.chain.engine.fetcher.is_offline() { Err(self.deny(wanted)) } else { Ok(()) }
+    }
+
+    /// Waits for an answer, unless everything is to stop.
+    fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, PlanError> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                found = answer => Ok(found),
+                () = self.chain.engine.stop.cancelled() => Err(PlanError::World("stopped".to_owned())),
+            }
+        })
+    }
+
     /// Returns the first fact that does not stand any more.
     pub(crate) fn first_changed<'f>(&self, facts: &'f BTreeMap<Fact, Digest>) -> Result<Option<&'f Fact>, PlanError> {
         for (fact, digest) in facts {
@@ -189,45 +205,23 @@ impl World for StepWorld {
     }
 
     fn fetch(&self, url: &str) -> Result<FactAnswer, PlanError> {
-        self.reached_out.store(true, Ordering::Relaxed);
+        self.reach_out(url)?;
         let engine = &self.chain.engine;
-        if engine.fetcher.is_offline() {
-            return Err(self.deny(url));
-        }
-        let name = url.rsplit('/').next().unwrap_or(url).to_owned();
-        let get = async {
-            tokio::select! {
-                body = get_body(&engine.fetcher, repeats(engine, &self.turn.step), url) => Some(body),
-                () = engine.stop.cancelled() => None,
-            }
-        };
-        self.log(Severity::Note, &format!("fetch {name}"));
-        match self.runtime.block_on(get) {
-            Some(Ok(body)) => Ok(Ok(body)),
+        self.log(Severity::Note, &format!("fetch {}", url.rsplit('/').next().unwrap_or(url)));
+        match self.wait(get_body(&engine.fetcher, repeats(engine, &self.turn.step), url))? {
+            Ok(body) => Ok(Ok(body)),
             // Its own text names the address; that it was a download is known here.
-            Some(Err(Cause::Fetch(error))) => Ok(Err(crate::trace::full_text(&error))),
-            Some(Err(cause)) => Ok(Err(crate::trace::full_text(&cause))),
-            None => Err(PlanError::World("stopped".to_owned())),
+            Err(Cause::Fetch(error)) => Ok(Err(crate::trace::full_text(&error))),
+            Err(cause) => Ok(Err(crate::trace::full_text(&cause))),
         }
     }
 
     fn git_commit(&self, url: &GitUrl, reference: Option<&str>) -> Result<FactAnswer, PlanError> {
-        self.reached_out.store(true, Ordering::Relaxed);
-        let engine = &self.chain.engine;
-        if engine.fetcher.is_offline() {
-            return Err(self.deny(url.as_str()));
-        }
+        self.reach_out(url.as_str())?;
         self.log(Severity::Note, &format!("ask {url} for {}", reference.unwrap_or("its branch")));
-        let ask = async {
-            tokio::select! {
-                found = crate::git::commit_of(engine, url, reference) => Some(found),
-                () = engine.stop.cancelled() => None,
-            }
-        };
-        match self.runtime.block_on(ask) {
-            Some(Ok((commit, name))) => Ok(Ok(format!("{commit} {name}").into_bytes())),
-            Some(Err(cause)) => Ok(Err(crate::git::told(&cause))),
-            None => Err(PlanError::World("stopped".to_owned())),
+        match self.wait(crate::git::commit_of(&self.chain.engine, url, reference))? {
+            Ok((commit, name)) => Ok(Ok(format!("{commit} {name}").into_bytes())),
+            Err(cause) => Ok(Err(crate::git::told(&cause))),
         }
     }
 
