@@ -9,37 +9,33 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use wythe_plan::{Checkout, GitUrl};
 use wythe_remote::{Git, GitAccess, GitError, GitOptions};
 
-/// A directory that is removed at the end.
-struct Scratch(PathBuf);
+struct Scratch(TempDir);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("wythe-git-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn join(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
     /// Puts a program in the place of `git`.
     fn program(&self, script: &str) -> GitOptions {
-        let program = self.0.join("git");
+        let program = self.join("git");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        GitOptions::new(vec![self.0.clone(), "/usr/bin".into(), "/bin".into()])
+        GitOptions::new(vec![self.0.path().into(), "/usr/bin".into(), "/bin".into()])
     }
 
     fn place(&self) -> PathBuf {
-        let place = self.0.join("place");
+        let place = self.join("place");
         std::fs::create_dir_all(&place).unwrap();
         place
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 
@@ -71,7 +67,7 @@ async fn a_server_that_is_silent_is_left() {
             std::thread::spawn(move || drop((&stream).read_to_end(&mut Vec::new())));
         }
     });
-    let scratch = Scratch::new("silent");
+    let scratch = Scratch::new();
     let options = GitOptions { silence: Duration::from_millis(700), ..GitOptions::new(vec![git.into()]) };
     for text in [format!("http://{address}/r.git"), format!("git://{address}/r.git")] {
         let (url, place) = (url(&text), scratch.place());
@@ -84,8 +80,8 @@ async fn a_server_that_is_silent_is_left() {
 
 #[tokio::test]
 async fn what_grows_without_end_is_stopped_with_all_its_processes() {
-    let scratch = Scratch::new("growing");
-    let pid = scratch.0.join("pid");
+    let scratch = Scratch::new();
+    let pid = scratch.join("pid");
     // The child of the program writes on, and would after its parent's death.
     let grow =
         format!("(sh -c 'echo $$ > {}; while :; do head -c 65536 /dev/zero; done' > grown) & wait", pid.display());
@@ -106,7 +102,7 @@ async fn what_grows_without_end_is_stopped_with_all_its_processes() {
 
 #[tokio::test]
 async fn what_takes_too_long_is_stopped() {
-    let scratch = Scratch::new("slow");
+    let scratch = Scratch::new();
     let options =
         GitOptions { patience: Duration::from_millis(300), ..scratch.program("while :; do echo x >&2; done") };
     let (url, place) = (url("https://host/r.git"), scratch.place());
@@ -116,7 +112,7 @@ async fn what_takes_too_long_is_stopped() {
 
 #[tokio::test]
 async fn what_a_program_says_is_told_without_what_drives_a_terminal() {
-    let scratch = Scratch::new("saying");
+    let scratch = Scratch::new();
     let options = scratch.program("printf 'remote: one\\nfatal: \\033[2Jtwo\\n' >&2; exit 128");
     let (url, place) = (url("https://host/r.git"), scratch.place());
     let error = check_out(&options, &url, &place).await;
@@ -126,7 +122,7 @@ async fn what_a_program_says_is_told_without_what_drives_a_terminal() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_told_with_where_it_was_looked_for() {
-    let scratch = Scratch::new("none");
+    let scratch = Scratch::new();
     let (url, place) = (url("https://host/r.git"), scratch.place());
     let options = GitOptions::new(vec![place.clone()]);
     let error = Git::new(&options, &url, &GitAccess::default(), &place).unwrap_err();

@@ -70,18 +70,17 @@ pub(super) fn git_dirs(git_dir: &Path) -> Result<Vec<PathBuf>, GitError> {
 /// Removes from a `.git` what tells when and how it was made.
 pub(super) fn forget(git_dir: &Path) -> Result<(), GitError> {
     for name in ["FETCH_HEAD", "ORIG_HEAD", "index", "description"] {
-        match fs::remove_file(git_dir.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(git_dir)(error)),
-            _ => {}
-        }
+        unless_absent(fs::remove_file(git_dir.join(name))).map_err(failed(git_dir))?;
     }
     for name in ["logs", "hooks", "info", "branches", "refs/wythe", "refs/remotes"] {
-        match fs::remove_dir_all(git_dir.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(git_dir)(error)),
-            _ => {}
-        }
+        unless_absent(fs::remove_dir_all(git_dir.join(name))).map_err(failed(git_dir))?;
     }
     Ok(())
+}
+
+/// What is not there is as good as removed.
+fn unless_absent(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Visits all that is below a directory, and the directory itself; `visit` says whether to go into it.
