@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Seek as _};
+use std::io::{self, BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, ImageManifest, MediaType};
@@ -64,7 +64,7 @@ pub fn read_layout(dir: &Path, wanted: &Wanted, platform: &Platform) -> Result<L
     let index = layout.index()?;
     let mut chosen = layout.choose(&index, wanted)?;
     if is_index(&chosen) {
-        let inner: ImageIndex = layout.parse("index", &chosen)?;
+        let inner: ImageIndex = parse("index", &layout.read("index", &chosen)?)?;
         chosen = layout.of_platform(inner.manifests())?;
         if is_index(&chosen) {
             return Err(ReadLayoutError::Nested { digest: digest_of(&chosen)? });
@@ -83,16 +83,8 @@ impl LayoutLayer {
         let mut file = open(&self.path, "layer", &self.digest)?;
         let failed = |source| ReadLayoutError::Read { path: self.path.clone(), source };
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => hasher.update(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        check("layer", &self.digest, self.size, &hasher)?;
+        io::copy(&mut BufReader::with_capacity(256 * 1024, &file), &mut hasher).map_err(failed)?;
+        check("layer", &self.digest, self.size, hasher)?;
         file.rewind().map_err(failed)?;
         Ok(file)
     }
@@ -115,7 +107,7 @@ impl Layout<'_> {
         if bytes.len() as u64 > LARGEST {
             return Err(ReadLayoutError::TooLarge { what: "index" });
         }
-        serde_json::from_slice(&bytes).map_err(|source| ReadLayoutError::Malformed { what: "index", source })
+        parse("index", &bytes)
     }
 
     fn choose(&self, index: &ImageIndex, wanted: &Wanted) -> Result<Descriptor, ReadLayoutError> {
@@ -169,8 +161,7 @@ impl Layout<'_> {
 
     fn image(&self, entry: &Descriptor) -> Result<LayoutImage, ReadLayoutError> {
         let manifest_bytes = self.read("manifest", entry)?;
-        let malformed = |what| move |source| ReadLayoutError::Malformed { what, source };
-        let manifest: ImageManifest = serde_json::from_slice(&manifest_bytes).map_err(malformed("manifest"))?;
+        let manifest: ImageManifest = parse("manifest", &manifest_bytes)?;
         let kind = manifest.config().media_type();
         if !matches!(kind, MediaType::ImageConfig) && kind.to_string() != DOCKER_CONFIG {
             return Err(ReadLayoutError::NotAnImage { digest: digest_of(entry)?, media_type: kind.to_string() });
@@ -182,21 +173,15 @@ impl Layout<'_> {
             return Err(ReadLayoutError::OtherPlatform { platform, known });
         }
         let layer = |(descriptor, layer): (&Descriptor, &wythe_image::LayerRef)| {
-            let media_type = descriptor.media_type().to_string();
+            let (digest, media_type) = (digest_of(descriptor)?, descriptor.media_type().to_string());
             if !LAYERS.contains(&media_type.as_str()) {
-                return Err(ReadLayoutError::NotALayer { digest: digest_of(descriptor)?, media_type });
+                return Err(ReadLayoutError::NotALayer { digest, media_type });
             }
-            let digest = digest_of(descriptor)?;
             let path = self.dir.join(blob_path(&digest));
             Ok(LayoutLayer { diff_id: layer.diff_id, size: descriptor.size(), digest, path })
         };
         let layers = manifest.layers().iter().zip(image.layers()).map(layer).collect::<Result<_, _>>()?;
         Ok(LayoutImage { image, layers })
-    }
-
-    fn parse<T: DeserializeOwned>(&self, what: &'static str, entry: &Descriptor) -> Result<T, ReadLayoutError> {
-        let bytes = self.read(what, entry)?;
-        serde_json::from_slice(&bytes).map_err(|source| ReadLayoutError::Malformed { what, source })
     }
 
     /// Reads a small blob.
@@ -212,7 +197,7 @@ impl Layout<'_> {
         read.map_err(|source| ReadLayoutError::Read { path, source })?;
         let mut hasher = Hasher::new();
         hasher.update(&bytes);
-        check(what, &digest, entry.size(), &hasher)?;
+        check(what, &digest, entry.size(), hasher)?;
         Ok(bytes)
     }
 }
@@ -269,8 +254,12 @@ fn open(path: &Path, what: &'static str, digest: &Digest) -> Result<File, ReadLa
     File::open(path).map_err(|source| ReadLayoutError::Read { path: path.to_owned(), source })
 }
 
-fn check(what: &'static str, digest: &Digest, size: u64, read: &Hasher) -> Result<(), ReadLayoutError> {
-    let (found_size, found) = (read.length(), read.clone().finish());
+fn parse<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, ReadLayoutError> {
+    serde_json::from_slice(bytes).map_err(|source| ReadLayoutError::Malformed { what, source })
+}
+
+fn check(what: &'static str, digest: &Digest, size: u64, read: Hasher) -> Result<(), ReadLayoutError> {
+    let (found_size, found) = (read.length(), read.finish());
     if found_size == size && found == *digest {
         return Ok(());
     }
