@@ -67,10 +67,14 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) {
     to_stdout(&text);
 }
 
+/// Whether a terminal may do something else with a character than show it.
+fn is_harmful(char: char) -> bool {
+    char.is_control() && !matches!(char, '\n' | '\t')
+}
+
 /// Returns what strangers wrote as a terminal may show it: control characters are made visible, but for the ends of lines and
 /// tabs. Nothing in it moves the cursor, sets a title or asks a question.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |char: char| char.is_control() && !matches!(char, '\n' | '\t');
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
@@ -84,7 +88,7 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
 /// The same for text that has colours of ours in it: of the control sequences, those that colour stay (ECMA-48, 8.3.117).
 fn coloured_at_most(text: &str) -> Cow<'_, str> {
     const BEGIN: &str = "\u{1b}[";
-    if harmless(text) == text {
+    if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);

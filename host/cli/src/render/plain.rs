@@ -48,7 +48,7 @@ impl Plain {
                 format!("image{name} {digest} ({layers} layers, {}, {})", bytes(*size), time(*took))
             }
         };
-        Some(harmless(&text).into_owned())
+        Some(text)
     }
 
     fn progress(&self, step: &StepId, label: &str, done: u64, total: u64) -> Option<String> {
@@ -67,7 +67,7 @@ impl EventSink for Plain {
     fn event(&self, event: Event) {
         if let Some(line) = self.line(&event) {
             // Nobody reads any more: that is no reason to stop a build.
-            let _gone = writeln!(std::io::stderr().lock(), "{line}");
+            let _gone = writeln!(std::io::stderr().lock(), "{}", harmless(&line));
         }
     }
 }

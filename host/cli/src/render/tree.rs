@@ -53,9 +53,9 @@ impl Live {
     }
 }
 
-/// Shortens a line to a number of columns.
+/// Shortens a line to a number of columns, of which none does anything to the terminal.
 fn cut(line: &str, width: usize) -> String {
-    let line = line.replace('\t', " ");
+    let line = harmless(line).replace('\t', " ");
     if line.chars().count() <= width {
         line
     } else {
@@ -116,7 +116,7 @@ impl EventSink for Tree {
             Event::StepStarted { step, kind } => self.begin(step, kind),
             Event::Resolving { step } => self.change(&step, |live| live.doing = "resolve".to_owned()),
             Event::OperationStarted { step, text } => self.change(&step, |live| {
-                live.doing = harmless(&text).into_owned();
+                live.doing = text;
                 live.tail.clear();
             }),
             Event::Output { step, line, .. } => self.change(&step, |live| {
@@ -126,11 +126,9 @@ impl EventSink for Tree {
                 live.tail.push_back(line);
             }),
             Event::Progress { step, label, done, total } => {
-                self.change(&step, |live| live.doing = progress_text(&harmless(&label), done, total));
+                self.change(&step, |live| live.doing = progress_text(&label, done, total));
             }
-            Event::Message { step, severity: Severity::Note, text } => {
-                self.change(&step, |live| live.doing = harmless(&text).into_owned());
-            }
+            Event::Message { step, severity: Severity::Note, text } => self.change(&step, |live| live.doing = text),
             Event::Message { step, text, .. } => {
                 self.print(&format!("{WARNING}!{WARNING:#} {step}: {}", harmless(&text)));
             }
