@@ -54,8 +54,7 @@ impl Claimed {
         if named::is_file(&wanted.path)? {
             let name = wanted.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(kind) = claiming(&name, kinds) else { return Ok(None) };
-            let dir = wanted.path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-            return Ok(Some((kind, dir.to_owned(), wanted.path.clone())));
+            return Ok(Some((kind, named::parent(&wanted.path).to_owned(), wanted.path.clone())));
         }
         for kind in kinds {
             for name in &kind.files {
@@ -166,8 +165,7 @@ fn path_below(dir: &Path, file: &Path) -> Option<String> {
     if file == Path::new("-") {
         return None;
     }
-    let (dir, parent) = (dir.canonicalize().ok()?, file.parent().filter(|dir| *dir != Path::new("")));
-    let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
+    let (dir, parent) = (dir.canonicalize().ok()?, named::parent(file).canonicalize().ok()?);
     let path = parent.strip_prefix(dir).ok()?.join(file.file_name()?);
     path.to_str().map(str::to_owned)
 }

@@ -40,18 +40,17 @@ pub(crate) fn prepared(
         if value.starts_with(IMAGE) {
             continue;
         }
-        if let Some(place) = value.strip_prefix(layout::SCHEME) {
-            let digest = layout::image_of(store, &name, place, &workshop.machine().platform)?;
-            *text = format!("{name}={IMAGE}named-context@{digest}");
-            continue;
-        }
-        refuse_other_places(text, &value)?;
-        let dir = Path::new(&value);
-        if !named::is_dir(dir)? {
-            let report = Report::new(Exit::Spec, format!("the named context `{name}`: `{value}` is no directory"));
-            return Err(report.hint(format!("for an image write `--build-context {name}=docker-image://{value}`")));
-        }
-        let digest = image_of(workshop, store, plugins, wanted, dir)?;
+        let digest = if let Some(place) = value.strip_prefix(layout::SCHEME) {
+            layout::image_of(store, &name, place, &workshop.machine().platform)?
+        } else {
+            refuse_other_places(text, &value)?;
+            let dir = Path::new(&value);
+            if !named::is_dir(dir)? {
+                let report = Report::new(Exit::Spec, format!("the named context `{name}`: `{value}` is no directory"));
+                return Err(report.hint(format!("for an image write `--build-context {name}=docker-image://{value}`")));
+            }
+            image_of(workshop, store, plugins, wanted, dir)?
+        };
         *text = format!("{name}={IMAGE}named-context@{digest}");
     }
     Ok(prepared)

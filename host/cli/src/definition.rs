@@ -109,7 +109,7 @@ impl Definition {
         }
         let images = spec.images.iter().map(|image| image.name.clone()).collect();
         choose_images(&mut spec, &wanted.images)?;
-        let dir = absolute(path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new(".")))?;
+        let dir = absolute(named::parent(&path))?;
         let lock_path = path.with_extension("lock");
         let (lock_text, lock) = read_lock(&lock_path)?;
         let args = arguments_given(workshop, wanted)?;

@@ -72,17 +72,18 @@ impl Surroundings {
         let ca_bundle = self.ca_bundle();
         let proxies = self.proxies();
         let has_loopback_proxy = proxies.values().any(|url| wythe_solve::loopback_port(url).is_some());
+        let programs = self.program_directories();
         Machine {
             platform: Platform::of_this_machine(),
             ca_variables: self.variables_naming(ca_bundle.as_deref()),
             ca_bundle,
-            way_out: way_out::look(&self.program_directories(), has_loopback_proxy, shares_network),
+            way_out: way_out::look(&programs, has_loopback_proxy, shares_network),
             proxies,
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             hosts: PathBuf::from("/etc/hosts"),
             devices: self.device_places(),
             device_hooks: false,
-            programs: self.program_directories(),
+            programs,
             known_hosts: self.known_hosts(),
             parallel: std::thread::available_parallelism().map_or(LEAST_PARALLEL, usize::from).max(LEAST_PARALLEL),
         }

@@ -31,6 +31,11 @@ pub(crate) fn look(path: &Path) -> Result<Option<Metadata>, Report> {
     }
 }
 
+/// Returns the directory that a file is named in: of a bare name, the current one.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
+}
+
 /// Whose fault it is that something named by a person cannot be read.
 pub(crate) fn fault(error: &io::Error) -> Exit {
     if is_of_machine(error) { Exit::World } else { Exit::Spec }

@@ -9,7 +9,7 @@ use wythe_sandbox::{
     Limits, Native, Network, RUNTIMES, RunError, RunInputs, RunRequest, RunTuning, Runtime, Sandbox as _, SetupError,
     Stdio,
 };
-use wythe_solve::WayOut;
+use wythe_solve::{Machine, WayOut};
 use wythe_sys::cancel::Cancel;
 use wythe_sys::overlay::Overlay;
 use wythe_sys::userns::{Standing, SubordinateIds, mapping_tools, obstacle, standing};
@@ -42,18 +42,19 @@ impl Finding {
 
 /// Looks at the machine and prints what was found; the exit status is 5 where something does not work.
 pub(crate) fn run(workshop: &Workshop, doctor: &Doctor) -> Result<ExitCode, Report> {
+    let machine = workshop.machine();
     let mut findings = vec![privilege()];
     let may_build = standing() != Standing::Ordinary;
     if may_build {
         findings.push(store(workshop));
         findings.extend(sandbox(workshop));
         findings.push(limits());
-        findings.push(network(workshop));
+        findings.push(network(&machine));
     }
-    findings.push(runtimes(workshop));
-    findings.push(authorities(workshop));
-    findings.extend(proxies(workshop));
-    findings.extend(devices(workshop));
+    findings.push(runtimes(&machine));
+    findings.push(authorities(&machine));
+    findings.extend(proxies(&machine));
+    findings.extend(devices(&machine));
     if doctor.json {
         print::json(&findings);
     } else {
@@ -144,7 +145,6 @@ fn sandbox(workshop: &Workshop) -> Vec<Finding> {
         env: [].into(),
         workdir: "/".to_owned(),
         user: String::new(),
-        groups: Vec::new(),
         stdin: Vec::new(),
         mounts: Vec::new(),
         network: Network::None,
@@ -198,9 +198,9 @@ fn limits() -> Finding {
 }
 
 /// How steps reach what this machine reaches. That they share its network is no fault: all else is kept from them.
-fn network(workshop: &Workshop) -> Finding {
+fn network(machine: &Machine) -> Finding {
     const WHAT: &str = "network";
-    match workshop.machine().way_out {
+    match &machine.way_out {
         WayOut::Own(stack) => Finding::good(
             WHAT,
             format!("steps with the network `host` have one of their own, by {}", stack.program.display()),
@@ -216,9 +216,8 @@ fn network(workshop: &Workshop) -> Finding {
 }
 
 /// Which OCI runtimes there are. None is needed.
-fn runtimes(workshop: &Workshop) -> Finding {
-    let directories = workshop.surroundings.program_directories();
-    let found = RUNTIMES.iter().filter_map(|name| Some((name, Runtime::find(name, &directories).ok()?)));
+fn runtimes(machine: &Machine) -> Finding {
+    let found = RUNTIMES.iter().filter_map(|name| Some((name, Runtime::find(name, &machine.programs).ok()?)));
     let one = |(name, runtime): (&&str, Runtime)| match runtime.holes().as_slice() {
         [] => format!("{name} {}", runtime.version),
         holes => format!("{name} {} (with known holes: {})", runtime.version, holes.join(", ")),
@@ -228,25 +227,24 @@ fn runtimes(workshop: &Workshop) -> Finding {
     Finding::good("OCI runtimes", found)
 }
 
-fn authorities(workshop: &Workshop) -> Finding {
+fn authorities(machine: &Machine) -> Finding {
     const WHAT: &str = "certificate authorities";
-    match workshop.machine().ca_bundle {
+    match &machine.ca_bundle {
         Some(path) => Finding::good(WHAT, path.display().to_string()),
         None => Finding::bad(WHAT, "none found", "install `ca-certificates`, or name a bundle in SSL_CERT_FILE"),
     }
 }
 
-fn proxies(workshop: &Workshop) -> Option<Finding> {
-    let proxies = workshop.machine().proxies;
-    let names: Vec<String> = proxies.into_keys().collect();
+fn proxies(machine: &Machine) -> Option<Finding> {
+    let names: Vec<&str> = machine.proxies.keys().map(String::as_str).collect();
     // Values may hold passwords.
     if names.is_empty() { None } else { Some(Finding::good("proxy", format!("as {} say", names.join(", ")))) }
 }
 
 /// Lists the devices that steps can be given. That there are none is no fault.
-fn devices(workshop: &Workshop) -> Vec<Finding> {
+fn devices(machine: &Machine) -> Vec<Finding> {
     const WHAT: &str = "devices";
-    let devices = Devices::look(&workshop.machine().devices);
+    let devices = Devices::look(&machine.devices);
     let one = |device: &Device| {
         let model = device.model.as_ref().map(|model| format!(" ({model})")).unwrap_or_default();
         let found = format!("{}{model}, as {} says", device.name, device.origin);

@@ -17,6 +17,7 @@ use crate::definition::{DEFINITION, Definition, replace};
 use crate::diagnostic::Report;
 use crate::environment::now;
 use crate::exit::Exit;
+use crate::named;
 use crate::print;
 use crate::render::plural;
 use crate::translation;
@@ -37,15 +38,17 @@ pub(crate) fn run(workshop: &Workshop, wanted: &arguments::Import) -> Result<(),
     let (dir, file) = Claimed::locate(&found, &kinds)?.ok_or_else(|| nothing_to_import(&wanted.path, &kinds))?;
     let output = Output::of(wanted, &dir)?;
     let found = arguments::Definition { path: dir, file: Some(file.clone()), ..found };
-    let (imported, translation) = translate(workshop, &store, &plugins, &found, wanted.exact, &output)?;
+    let definition = Definition::read(workshop, &found, &kinds)?;
+    let imported = &definition.spec.images[0].base.kind;
+    let translation = translate(workshop, &store, &plugins, &definition, wanted.exact, &output.added)?;
     let text = translation::to_toml(&translation, &file_name(&file), BuilderVersion::newest().as_str());
     let name = output.path.as_deref().map_or_else(|| DEFINITION.to_owned(), |path| path.display().to_string());
-    Spec::parse(&name, &text, &kinds).map_err(|errors| not_a_definition(&imported, errors.into()))?;
+    Spec::parse(&name, &text, &kinds).map_err(|errors| not_a_definition(imported, errors.into()))?;
     if let Some(path) = &output.path {
         replace(path, text.as_bytes())
             .map_err(|error| Report::caused(Exit::World, format!("cannot write `{}`", path.display()), &error))?;
     }
-    let told = Told { kinds: &kinds, imported: &imported, file: &file, translation: &translation };
+    let told = Told { kinds: &kinds, imported, file: &file, translation: &translation };
     match (wanted.json, output.path.is_some()) {
         (true, _) => print::json(&told.json(output.path.as_deref(), &text)),
         (false, true) => told.print(&name),
@@ -89,8 +92,8 @@ impl Output {
         let Some(path) = path else {
             return Ok(Self { path: None, added: added(Path::new(DEFINITION)) });
         };
-        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-        let is_inside = matches!((parent.canonicalize(), dir.canonicalize()), (Ok(one), Ok(other)) if one == other);
+        let places = (named::parent(&path).canonicalize(), dir.canonicalize());
+        let is_inside = matches!(places, (Ok(one), Ok(other)) if one == other);
         if !is_inside {
             let what = format!("`{}` is not in `{}`, which the file is built in", path.display(), dir.display());
             return Err(Report::new(Exit::Spec, what)
@@ -117,16 +120,15 @@ fn added(path: &Path) -> Vec<String> {
     names.iter().filter_map(|path| path.file_name()?.to_str()).map(str::to_owned).collect()
 }
 
-/// Has the plugin translate, and returns its kind with the translation.
+/// Has the plugin of a claimed file translate it.
 fn translate(
     workshop: &Workshop,
     store: &Arc<Store>,
     plugins: &Plugins,
-    found: &arguments::Definition,
+    definition: &Definition,
     exact: bool,
-    output: &Output,
-) -> Result<(String, Translation), Report> {
-    let definition = Definition::read(workshop, found, &all_kinds(plugins))?;
+    added: &[String],
+) -> Result<Translation, Report> {
     let order = definition.order(workshop, LockUse::Use, Force::default())?;
     let base = &definition.spec.images[0].base;
     let failed = |cause: Cause| {
@@ -136,9 +138,9 @@ fn translate(
     let platform = workshop.machine().platform.to_string();
     let world = ContextWorld::open(store, &order.context, platform, order.pretence, now()).map_err(failed)?;
     let call = StepCall { kind: &base.kind, options: &base.options, lock: None };
-    let translation = plugins.translate(call, exact, &output.added, &world);
+    let translation = plugins.translate(call, exact, added, &world);
     world.take_notes().iter().for_each(|note| print::to_stderr(&format!("warning: {note}")));
-    Ok((base.kind.clone(), translation.map_err(|error| failed(Cause::Plan(error)))?))
+    translation.map_err(|error| failed(Cause::Plan(error)))
 }
 
 fn not_a_definition(kind: &str, errors: Report) -> Report {
