@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::operation::{absolute, format, git_url, object, tagged, text_or_base64};
+use super::operation::{absolute, format, git_url, is_hexadecimal, object, tagged, text_or_base64};
 use super::world::with;
 
 /// A file on the network, named by its content.
@@ -19,8 +19,7 @@ impl Artifact {
     #[must_use]
     pub fn new(url: &str, sha256: &str, size: Option<u64>) -> Self {
         assert!(url.starts_with("https://") || url.starts_with("http://"), "`{url}` is not an address of a file");
-        let is_digest = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        assert!(is_digest, "`{sha256}` is not a SHA-256 digest");
+        assert!(sha256.len() == 64 && is_hexadecimal(sha256), "`{sha256}` is not a SHA-256 digest");
         Self(object([
             ("url", url.into()),
             ("sha256", format!("sha256:{sha256}").into()),
@@ -35,8 +34,8 @@ pub(crate) struct Checkout(RefCell<Value>);
 
 impl Checkout {
     pub(crate) fn new(url: &str, commit: &str) -> Self {
-        let is_digits = commit.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        assert!([40, 64].contains(&commit.len()) && is_digits, "`{commit}` is not the id of a commit");
+        let is_id = [40, 64].contains(&commit.len()) && is_hexadecimal(commit);
+        assert!(is_id, "`{commit}` is not the id of a commit");
         Self(RefCell::new(json!({ "url": git_url(url), "commit": commit })))
     }
 

@@ -47,6 +47,11 @@ pub(crate) fn git_url(url: &str) -> Value {
     url.into()
 }
 
+/// Whether all letters are hexadecimal digits as digests and commits have them.
+pub(crate) fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Holds an archive format to the interface's words.
 pub(crate) fn format(word: &str) -> Value {
     assert!(matches!(word, "tar" | "zip" | "deb-data" | "deb-control"), "`{word}` is not a known archive format");
