@@ -8,6 +8,7 @@ use wythe_sdk::{Commanded, Program, Recogniser, Verdict};
 use crate::Pip;
 
 const WORDS: Words = Words {
+    calls: &["pip install", "pip3 install"],
     without_effect: &[
         "--no-cache-dir",
         "--disable-pip-version-check",
@@ -42,11 +43,7 @@ const WORDS: Words = Words {
 impl Recogniser for Pip {
     fn recognise(command: &Commanded) -> Verdict {
         if !command.programs.iter().any(|program| tool(program).is_some()) {
-            let mentions = ["pip install", "pip3 install"].iter().any(|words| command.text.contains(words));
-            return match mentions && command.programs.is_empty() {
-                true => Verdict::Near("a shell does more here than to install packages".to_owned()),
-                false => Verdict::Other,
-            };
+            return WORDS.of_no_program(command);
         }
         step(command).unwrap_or_else(Verdict::Near)
     }

@@ -2,13 +2,15 @@
 //! Command lines that install Python packages: what both tools' lines have in common.
 
 use serde_json::{Map, Value, json};
-use wythe_sdk::{Commanded, Program, build};
+use wythe_sdk::{Commanded, Program, Verdict, build};
 
 use crate::requirement::{Line, classify, lines};
 
 /// What is particular to a tool.
 #[derive(Debug)]
 pub struct Words {
+    /// How the tool is called to install.
+    pub calls: &'static [&'static str],
     /// Flags of no effect on what is installed.
     pub without_effect: &'static [&'static str],
     /// Such flags that take a value.
@@ -27,6 +29,16 @@ pub struct Words {
 const ELSEWHERE: [&str; 4] = ["PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONPLATLIBDIR"];
 
 impl Words {
+    /// Returns what is to be said of a command none of whose programs is the tool.
+    #[must_use]
+    pub fn of_no_program(&self, command: &Commanded) -> Verdict {
+        let mentions = self.calls.iter().any(|words| command.text.contains(words));
+        match mentions && command.programs.is_empty() {
+            true => Verdict::Near("a shell does more here than to install packages".to_owned()),
+            false => Verdict::Other,
+        }
+    }
+
     /// Returns the options of the step that has the effect of `arguments`, which follow the tool's `install`.
     ///
     /// # Errors

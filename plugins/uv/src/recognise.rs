@@ -8,6 +8,7 @@ use wythe_sdk::{Commanded, Program, Recogniser, Verdict};
 use crate::Uv;
 
 const WORDS: Words = Words {
+    calls: &["uv pip install"],
     without_effect: &[
         "--system",
         "--no-cache",
@@ -47,10 +48,7 @@ const WORDS: Words = Words {
 impl Recogniser for Uv {
     fn recognise(command: &Commanded) -> Verdict {
         if !command.programs.iter().any(is_uv) {
-            return match command.programs.is_empty() && command.text.contains("uv pip install") {
-                true => Verdict::Near("a shell does more here than to install packages".to_owned()),
-                false => Verdict::Other,
-            };
+            return WORDS.of_no_program(command);
         }
         step(command).unwrap_or_else(Verdict::Near)
     }
