@@ -42,44 +42,46 @@ pub struct Commit {
 
 /// The downloads of a file, known or to be found.
 #[derive(Debug)]
-pub(crate) struct Downloads {
-    known: Pins,
-    /// Those that were asked for; none where nothing may be fetched.
-    found: Option<RefCell<Pins>>,
-    /// Whether any answer will do.
-    is_guess: bool,
+pub(crate) enum Downloads {
+    /// Those of the lock: nothing may be fetched.
+    Pinned(Pins),
+    /// What an older lock has is known, and the others are fetched. Those that were asked for are `found`.
+    ToBeFound { known: Pins, found: RefCell<Pins> },
+    /// Any answer will do.
+    Guessed,
 }
 
 impl Downloads {
     /// Returns those of the lock.
     pub(crate) fn pinned(pins: Pins) -> Self {
-        Self { known: pins, found: None, is_guess: false }
+        Self::Pinned(pins)
     }
 
     /// Returns those that are found by fetching, but for what an older lock has.
     pub(crate) fn to_be_found(previous: Pins) -> Self {
-        Self { known: previous, found: Some(RefCell::default()), is_guess: false }
+        Self::ToBeFound { known: previous, found: RefCell::default() }
     }
 
     /// Returns some that fit a plan that nobody follows.
     pub(crate) fn guessed() -> Self {
-        Self { known: Pins::default(), found: None, is_guess: true }
+        Self::Guessed
     }
 
     /// Whether any answer will do.
     pub(crate) fn are_guessed(&self) -> bool {
-        self.is_guess
+        matches!(self, Self::Guessed)
     }
 
     /// Returns what is behind an address.
     pub(crate) fn get(&self, url: &str) -> Result<Pin, String> {
-        if self.is_guess {
-            return Ok(Pin { sha256: "0".repeat(64), size: 0 });
-        }
-        let Some(found) = &self.found else {
-            return self.known.downloads.get(url).cloned().ok_or_else(|| format!("the lock does not have `{url}`"));
+        let (known, found) = match self {
+            Self::Guessed => return Ok(Pin { sha256: "0".repeat(64), size: 0 }),
+            Self::Pinned(pins) => {
+                return pins.downloads.get(url).cloned().ok_or_else(|| format!("the lock does not have `{url}`"));
+            }
+            Self::ToBeFound { known, found } => (known, found),
         };
-        let seen = found.borrow().downloads.get(url).or_else(|| self.known.downloads.get(url)).cloned();
+        let seen = found.borrow().downloads.get(url).or_else(|| known.downloads.get(url)).cloned();
         let pin = match seen {
             Some(pin) => pin,
             None => {
@@ -94,19 +96,20 @@ impl Downloads {
 
     /// Returns the commit that a reference of a repository stands for.
     pub(crate) fn commit(&self, url: &str, reference: Option<&str>) -> Result<Commit, String> {
-        if self.is_guess {
-            return Ok(Commit { commit: "0".repeat(40), reference: None });
-        }
         let name = reference.map_or_else(|| url.to_owned(), |reference| format!("{url}#{reference}"));
-        let Some(found) = &self.found else {
-            let known = self.known.git.get(&name).ok_or_else(|| format!("the lock does not have `{name}`"))?;
-            // A lock can be edited.
-            let is_right = is_commit(&known.commit) && known.reference.as_deref().is_none_or(is_reference);
-            return is_right
-                .then(|| known.clone())
-                .ok_or_else(|| format!("what the lock has for `{name}` is no commit"));
+        let (known, found) = match self {
+            Self::Guessed => return Ok(Commit { commit: "0".repeat(40), reference: None }),
+            Self::Pinned(pins) => {
+                let pinned = pins.git.get(&name).ok_or_else(|| format!("the lock does not have `{name}`"))?;
+                // A lock can be edited.
+                let is_right = is_commit(&pinned.commit) && pinned.reference.as_deref().is_none_or(is_reference);
+                return is_right
+                    .then(|| pinned.clone())
+                    .ok_or_else(|| format!("what the lock has for `{name}` is no commit"));
+            }
+            Self::ToBeFound { known, found } => (known, found),
         };
-        let seen = found.borrow().git.get(&name).or_else(|| self.known.git.get(&name)).cloned();
+        let seen = found.borrow().git.get(&name).or_else(|| known.git.get(&name)).cloned();
         let commit = match seen {
             Some(commit) => commit,
             None => {
@@ -120,6 +123,9 @@ impl Downloads {
 
     /// Returns those that were asked for.
     pub(crate) fn into_pins(self) -> Pins {
-        self.found.map(RefCell::into_inner).unwrap_or_default()
+        match self {
+            Self::ToBeFound { found, .. } => found.into_inner(),
+            Self::Pinned(_) | Self::Guessed => Pins::default(),
+        }
     }
 }

@@ -250,12 +250,7 @@ impl Planner<'_> {
             }
             None => None,
         };
-        let asked = Asked {
-            place: source.place,
-            part: &work.part,
-            checksum: checksum.as_ref().map(|(text, place)| (text.as_str(), *place)),
-            keep_git_dir: brush.keep_git_dir,
-        };
+        let asked = Asked { place: source.place, part: &work.part, checksum, keep_git_dir: brush.keep_git_dir };
         self.repository(&source.path, &asked)
     }
 

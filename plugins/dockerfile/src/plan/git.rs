@@ -12,7 +12,7 @@ pub(super) struct Asked<'a> {
     pub(super) place: Place,
     pub(super) part: &'a str,
     /// `--checksum`, and where it stands.
-    pub(super) checksum: Option<(&'a str, Place)>,
+    pub(super) checksum: Option<(String, Place)>,
     /// `--keep-git-dir`, where it is said.
     pub(super) keep_git_dir: Option<bool>,
 }
@@ -22,8 +22,8 @@ impl Planner<'_> {
     pub(super) fn repository(&self, source: &str, asked: &Asked<'_>) -> Result<State, Fault> {
         let fault = |wrong: Wrong| at(wrong, asked.place);
         let mut wanted = Repository::parse(source).map_err(fault)?;
-        if let Some((text, place)) = asked.checksum {
-            wanted.demand(text).map_err(|wrong| at(wrong, place))?;
+        if let Some((text, place)) = &asked.checksum {
+            wanted.demand(text).map_err(|wrong| at(wrong, *place))?;
         }
         let (commit, name) = self.commit(&wanted, asked.place)?;
         let mut checkout = Checkout::new(&wanted.url, &commit)

@@ -5,7 +5,7 @@ use super::scope::Globals;
 use crate::Options;
 use crate::fault::{Fault, Place};
 use crate::text::expand::{self, Quotes};
-use crate::text::instruction::Action;
+use crate::text::instruction::{Action, Instruction};
 use crate::text::mount;
 use crate::text::stages::Dockerfile;
 
@@ -37,22 +37,24 @@ fn references(file: &Dockerfile, options: &Options, globals: &Globals, index: us
         let name = base_name(file, globals, index)?;
         found.extend(stage_named(file, options, &name, index, false));
     }
-    for one in &stage.instructions {
-        match &one.action {
-            Action::Copy { .. } => {
-                let from = one.flag("from").and_then(|flag| flag.value.as_deref());
-                found.extend(from.and_then(|name| stage_named(file, options, name, index, true)));
-            }
-            Action::Run { .. } => {
-                for flag in one.flags_of("mount") {
-                    let from = mount::field(flag.value.as_deref().unwrap_or_default(), "from");
-                    found.extend(from.and_then(|name| stage_named(file, options, &name, index, true)));
-                }
-            }
-            _ => {}
-        }
-    }
+    found.extend(stage.instructions.iter().flat_map(|one| taken_from(file, options, one, index)));
     Ok(found)
+}
+
+/// Returns the earlier stages that an instruction of a stage takes something from.
+pub(super) fn taken_from(file: &Dockerfile, options: &Options, one: &Instruction, index: usize) -> Vec<usize> {
+    let named = |name: &str| stage_named(file, options, name, index, true);
+    match &one.action {
+        Action::Copy { .. } => {
+            let from = one.flag("from").and_then(|flag| flag.value.as_deref());
+            from.and_then(named).into_iter().collect()
+        }
+        Action::Run { .. } => {
+            let mounts = one.flags_of("mount").map(|flag| flag.value.as_deref().unwrap_or_default());
+            mounts.filter_map(|value| named(&mount::field(value, "from")?)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Returns the earlier stage of a name, unless a named context takes its place.

@@ -96,11 +96,9 @@ impl Repository {
 
     fn set(&mut self, name: &str, value: String) -> Result<(), Wrong> {
         let truth = |value: &str| match value {
-            "" => Ok(Some(true)),
-            text => match super::words::truth(text) {
-                Some(truth) => Ok(Some(truth)),
-                None => Err(Wrong::new(format!("`{name}={text}` is neither `true` nor `false`"))),
-            },
+            "" => Ok(true),
+            text => super::words::truth(text)
+                .ok_or_else(|| Wrong::new(format!("`{name}={text}` is neither `true` nor `false`"))),
         };
         match name {
             "ref" => self.refer_to(value),
@@ -109,8 +107,8 @@ impl Repository {
             "tag" => self.refer_to(format!("refs/tags/{}", value.trim_start_matches("refs/tags/"))),
             "subdir" => self.take(value),
             "commit" | "checksum" => self.demand(&value),
-            "keep-git-dir" => truth(&value).map(|truth| self.keep_git_dir = truth),
-            "submodules" => truth(&value).map(|truth| self.submodules = truth),
+            "keep-git-dir" => truth(&value).map(|truth| self.keep_git_dir = Some(truth)),
+            "submodules" => truth(&value).map(|truth| self.submodules = Some(truth)),
             other => {
                 let wrong =
                     Wrong::new(format!("`{}` is nothing that can be asked of a repository", other.escape_debug()));
@@ -202,10 +200,6 @@ fn check_url(url: &str) -> Result<(), Wrong> {
         Some((user, host)) => (Some(user), host),
         None => (None, authority),
     };
-    let is_name = |text: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        !text.is_empty() && text.len() <= 253 && !text.starts_with(['-', '.']) && text.bytes().all(is_plain)
-    };
     if scheme == "ssh" && user.is_some_and(|user| !user.contains(':') && !is_name(user)) {
         return refuse("has a user that is not plain letters");
     }
@@ -217,21 +211,33 @@ fn check_url(url: &str) -> Result<(), Wrong> {
             is_secret: true,
         });
     }
-    let (host, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => (None, port.strip_prefix(':')),
-        Some(_) => return refuse("has no host that is understood"),
-        None => host.split_once(':').map_or((Some(host), None), |(host, port)| (Some(host), Some(port))),
-    };
-    if host.is_some_and(|host| !is_name(host)) {
-        return refuse("has no host that is understood");
-    }
-    if port.is_some_and(|port| port.parse::<u16>().is_err() || port.parse() == Ok(0u16)) {
-        return refuse("has no port that is a number");
-    }
+    check_host(host).or_else(refuse)?;
     if path.is_empty() || path.starts_with('-') || path == "/" {
         return refuse("has no path");
     }
     Ok(())
+}
+
+/// Checks `host`, `host:port` and the same with an address of version 6 in brackets.
+fn check_host(text: &str) -> Result<(), &'static str> {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => (None, port.strip_prefix(':')),
+        Some(_) => return Err("has no host that is understood"),
+        None => text.split_once(':').map_or((Some(text), None), |(host, port)| (Some(host), Some(port))),
+    };
+    if host.is_some_and(|host| !is_name(host)) {
+        return Err("has no host that is understood");
+    }
+    if port.is_some_and(|port| port.parse::<u16>().is_err() || port.parse() == Ok(0u16)) {
+        return Err("has no port that is a number");
+    }
+    Ok(())
+}
+
+/// Letters that neither begin an option nor mean anything to a shell.
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !text.is_empty() && text.len() <= 253 && !text.starts_with(['-', '.']) && text.bytes().all(is_plain)
 }
 
 /// Tells whether a text can be the name of a reference, by the rules of git-check-ref-format(1).

@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 use wythe_sdk::{build, recognise};
 
 use super::steps::only;
-use super::surely::{leaves_out_surely, rebased};
+use super::surely::rebased;
 use super::{Item, Makes, Walk, What};
 use crate::fault::Fault;
-use crate::plan::ignore::context_path;
+use crate::plan::ignore::{context_path, leaves_out};
 use crate::plan::paths;
 use crate::text::heredoc::Heredoc;
 use crate::text::instruction::{Instruction, Text};
@@ -99,7 +99,7 @@ impl<'p> Walk<'_, 'p> {
         let is_file = place != "." && build::glob(&place) == [place.clone()];
         let rules = &self.planner.ignore;
         let mut exclude: Vec<String> = match is_file {
-            true if rules.iter().any(|rule| rule.contains('[')) || leaves_out_surely(rules, &place) => {
+            true if rules.iter().any(|rule| rule.contains('[')) || leaves_out(rules, &place) => {
                 return Ok(Err("an ignore file may leave its source out"));
             }
             true => Vec::new(),

@@ -49,12 +49,11 @@ impl<'p> Raw<'p> {
     }
 
     fn comments(&self, from: usize, to: usize) -> Vec<String> {
-        let lines = self.lines.get(from..to.min(self.lines.len())).unwrap_or_default();
         let text = |line: &&str| {
             let rest = line.trim_start().strip_prefix('#')?;
             Some(rest.strip_prefix(' ').unwrap_or(rest).trim_end().to_owned())
         };
-        lines.iter().filter_map(text).collect()
+        self.between(from, to).iter().filter_map(text).collect()
     }
 
     /// Says what stands in a line.
@@ -67,8 +66,9 @@ impl<'p> Raw<'p> {
         }
     }
 
-    fn between(&self, from: u32, to: u32) -> Vec<&'p str> {
-        self.lines.get(from as usize - 1..(to as usize).min(self.lines.len())).unwrap_or_default().to_vec()
+    /// Returns the lines from one, counted from 0, up to another one.
+    fn between(&self, from: usize, to: usize) -> &[&'p str] {
+        self.lines.get(from..to.min(self.lines.len())).unwrap_or_default()
     }
 }
 
@@ -80,7 +80,7 @@ fn is_directive(line: &str) -> bool {
 impl Walk<'_, '_> {
     /// Returns an instruction as it stands in the file, but that files which come with the translation stay out of the image.
     pub(super) fn raw_of(&self, one: &Instruction) -> String {
-        let lines = self.raw.between(one.place.line, one.last);
+        let lines = self.raw.between(one.place.line as usize - 1, one.last as usize);
         let first = lines.first().map_or("", |line| line.trim_start()).to_owned();
         let rest = lines.iter().skip(1).map(|line| format!("\n{line}"));
         std::iter::once(self.kept_out(one, &first)).chain(rest).collect()
@@ -88,7 +88,7 @@ impl Walk<'_, '_> {
 
     /// Returns the text up to a line.
     pub(super) fn text_up_to(&self, last: u32) -> String {
-        let mut lines: Vec<String> = self.raw.between(1, last).into_iter().map(str::to_owned).collect();
+        let mut lines: Vec<String> = self.raw.between(0, last as usize).iter().map(|line| (*line).to_owned()).collect();
         for one in self.planner.file.stages.iter().flat_map(|stage| &stage.instructions) {
             if let Some(line) = lines.get_mut(one.place.line as usize - 1) {
                 let indent = line.len() - line.trim_start().len();
@@ -128,14 +128,13 @@ impl Walk<'_, '_> {
     }
 
     /// Whether something stays an instruction, or may, that reads the ignore file.
-    pub(super) fn needs_ignore_file(&self, chain: &[usize]) -> bool {
+    pub(super) fn needs_ignore_file(&self, target: usize) -> bool {
         let reads = |one: &Instruction| match &one.action {
             Action::Copy { .. } | Action::Add { .. } => one.flag("from").is_none(),
             Action::Run { .. } => one.flags_of("mount").next().is_some(),
             _ => false,
         };
         let stages = &self.planner.file.stages;
-        let last = chain.last().copied().unwrap_or_default();
-        stages[..=last].iter().flat_map(|stage| &stage.instructions).any(reads)
+        stages[..=target].iter().flat_map(|stage| &stage.instructions).any(reads)
     }
 }

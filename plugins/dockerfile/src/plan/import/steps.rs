@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What each instruction becomes.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use wythe_sdk::Translated;
 
 use super::{Item, Makes, Walk, What};
@@ -89,9 +89,9 @@ impl<'p> Walk<'_, 'p> {
             let name = if pair.name.text.contains('$') { None } else { self.surely_text(&pair.name)? };
             let value = self.surely(pair.value.as_deref().unwrap_or_default(), place)?;
             let (Some(name), Some(value)) = (name, value) else { return Ok(self.keep(one, ON_THE_IMAGE)) };
-            list.push(json!([name, value]));
+            list.push((name, value));
         }
-        Ok(self.step_of(one, kind, only("set", list)))
+        Ok(self.item(What::Pairs(kind, list), Some(one), one.place.line))
     }
 
     /// Returns the words of a command; none where its shell is not known.
@@ -165,22 +165,14 @@ impl<'p> Walk<'_, 'p> {
     }
 }
 
-/// Makes steps of pairs: as many as keep the order, since the members of a table are set in the order of their names.
-pub(super) fn in_order(kind: &str, options: &Map<String, Value>, first: Translated) -> Vec<Translated> {
-    let pairs: Vec<(String, Value)> = match &options["set"] {
-        Value::Object(set) => set.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        list => list
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|pair| (pair[0].as_str().unwrap_or_default().to_owned(), pair[1].clone()))
-            .collect(),
-    };
+/// Makes steps of pairs, all like the first one: as many as keep the order, since the members of a table are set in the order
+/// of their names.
+pub(super) fn in_order(pairs: Vec<(String, String)>, first: Translated) -> Vec<Translated> {
     let mut tables: Vec<Map<String, Value>> = Vec::new();
     let mut last: Option<String> = None;
     for (name, value) in pairs {
         // The order of labels is of no effect, but for two of one name.
-        let goes_on = match kind {
+        let goes_on = match first.kind.as_str() {
             "label" => tables.last().is_some_and(|table| !table.contains_key(&name)),
             _ => last.as_ref().is_some_and(|last| *last < name),
         };
@@ -188,7 +180,7 @@ pub(super) fn in_order(kind: &str, options: &Map<String, Value>, first: Translat
             tables.push(Map::new());
         }
         if let Some(table) = tables.last_mut() {
-            table.insert(name.clone(), value);
+            table.insert(name.clone(), value.into());
         }
         last = Some(name);
     }

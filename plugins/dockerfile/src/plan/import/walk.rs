@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The walk over the instructions: each becomes an item, and tells something of the image.
+
+use super::{Item, Makes, Walk, What, run};
+use crate::fault::Fault;
+use crate::plan::stage::Work;
+use crate::text::instruction::{Action, Instruction};
+
+impl<'p> Walk<'_, 'p> {
+    /// Goes through a stage; what stands up to `border` is part of the base.
+    pub(super) fn stage(&mut self, index: usize, border: Option<usize>) -> Result<(), Fault> {
+        let planner = self.planner;
+        let stage = &planner.file.stages[index];
+        if index != self.work.index {
+            self.pending.extend(self.raw.comments_above(stage.place.line));
+            self.work.index = index;
+            self.work.scope.args.clear();
+            self.work.config.has_own_cmd = false;
+        }
+        for (number, one) in stage.instructions.iter().enumerate() {
+            // What variables of an image hold that is not there makes no mistake of what uses them.
+            let is_unsure = !self.known.env && self.raw_of(one).contains('$');
+            let plan = |work: &mut Work| match planner.instruction(work, one) {
+                Err(_) if is_unsure => Ok(()),
+                planned => planned,
+            };
+            if border.is_some_and(|last| number <= last) {
+                plan(&mut self.work)?;
+                self.learn(one, None);
+                continue;
+            }
+            self.pending.extend(self.raw.comments_above(one.place.line));
+            let found = match self.translated(one) {
+                Err(_) if is_unsure => Ok(Some(self.keep(one, "it depends on the image below"))),
+                found => found,
+            };
+            plan(&mut self.work)?;
+            let found = found?;
+            self.learn(one, found.as_ref());
+            match found {
+                Some(item) => self.push(item),
+                None => self.pending.extend(self.raw.comments_in(one)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what an instruction tells of the image.
+    fn learn(&mut self, one: &Instruction, item: Option<&Item<'_>>) {
+        match &one.action {
+            Action::User(text) => self.known.user = self.known.env || !text.text.contains('$'),
+            Action::Workdir(text) if !self.known.env && text.text.contains('$') => self.known.workdir = false,
+            Action::Workdir(text) => self.known.workdir |= text.text.starts_with('/'),
+            Action::Shell(_) => self.known.shell = true,
+            Action::Env { pairs, .. } if pairs.iter().any(|pair| pair.name.text.contains('$')) => self.own.clear(),
+            Action::Env { pairs, .. } => {
+                let is_sure = matches!(item.map(|item| &item.what), Some(What::Pairs(..)));
+                for pair in pairs {
+                    match is_sure {
+                        true => drop(self.own.insert(pair.name.text.clone())),
+                        false => drop(self.own.remove(&pair.name.text)),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn item(&mut self, what: What, one: Option<&'p Instruction>, line: u32) -> Item<'p> {
+        let mut comment = std::mem::take(&mut self.pending);
+        if let (Some(one), false) = (one, matches!(what, What::Kept)) {
+            comment.extend(self.raw.comments_in(one));
+        }
+        let said = self.raw.said(line);
+        let args = self.work.scope.args.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Item { what, one, comment, line, said, note: None, args, makes: Makes::Nothing }
+    }
+
+    fn push(&mut self, item: Item<'p>) {
+        match (&item.what, item.one.map(|one| &one.action)) {
+            (What::Kept | What::Step(..), Some(Action::Run { command, .. })) => {
+                self.copied.clear();
+                self.earlier.push(run::text_of(command));
+            }
+            (What::Kept, Some(Action::Copy { .. } | Action::Add { .. } | Action::Workdir(_))) => self.copied.clear(),
+            _ => {}
+        }
+        self.items.push(item);
+    }
+}
