@@ -6,9 +6,11 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 
-use wythe_tests::{Bench, Ended, can_become_ordinary};
+use wythe_tests::Bench;
 
+use crate::hostile::{both, step};
 use crate::sandbox::BASE;
+use crate::secrets::songs_of;
 
 /// What nothing of a build may show or change.
 const CANARY: &str = "CANARY-1d09ab";
@@ -36,18 +38,6 @@ impl Outside {
         assert_eq!(std::fs::read_to_string(self.0.path().join("file")).unwrap(), CANARY, "{what}");
         assert_eq!(std::fs::read_dir(self.0.path().join("sub")).unwrap().count(), 0, "{what}");
     }
-}
-
-/// Builds as root and as an ordinary user, and hands both endings over.
-fn both(bench: &Bench, check: impl Fn(&Ended)) {
-    check(&bench.wythe(&["build", "-t", "x"]));
-    if can_become_ordinary() {
-        check(&bench.wythe_elsewhere(&["build", "-t", "x"]));
-    }
-}
-
-fn step(options: &str) -> String {
-    format!("{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\n{options}\n")
 }
 
 #[test]
@@ -240,27 +230,14 @@ fn c23_what_an_image_says_of_itself_is_not_obeyed() {
     assert!(inspected.contains("containerd.io/logging") && inspected.contains("OnBuild"), "{inspected}");
 }
 
-/// Whether a secret is in some file below a directory: as it is, in UTF-16, backwards, in hexadecimal.
-fn sings(dir: &Path, secret: &str) -> Option<String> {
+/// The files below a directory in which a secret is: as it is, in UTF-16, backwards, in hexadecimal.
+fn songs(dir: &Path, secret: &str) -> Vec<String> {
     let wide = |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let backwards: Vec<u8> = secret.bytes().rev().collect();
-    let forms = [secret.into(), wide(u16::to_le_bytes), wide(u16::to_be_bytes), backwards, hex.into_bytes()];
-    let mut pending = vec![dir.to_owned()];
-    while let Some(dir) = pending.pop() {
-        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() {
-                pending.push(entry.path());
-            } else if kind.is_file() {
-                let bytes = std::fs::read(entry.path()).unwrap();
-                if forms.iter().any(|form: &Vec<u8>| bytes.windows(form.len()).any(|window| window == form)) {
-                    return Some(entry.path().display().to_string());
-                }
-            }
-        }
-    }
-    None
+    let forms: [Vec<u8>; 5] =
+        [secret.into(), wide(u16::to_le_bytes), wide(u16::to_be_bytes), backwards, hex.into_bytes()];
+    songs_of(dir, &forms)
 }
 
 #[test]
@@ -283,9 +260,9 @@ fn g04_a_kill_at_any_moment_leaves_no_secret_behind() {
         assert!(shown.iter().all(|line| !line.contains(SECRET)), "{shown:?}");
         // What watched the command has the last word; the next one that uses the store has it if that was killed, too.
         bench.wythe(&["store", "gc"]).stdout();
-        assert_eq!(sings(bench.store(), SECRET), None, "after {} lines", 2 * lines);
+        assert_eq!(songs(bench.store(), SECRET), [""; 0], "after {} lines", 2 * lines);
     }
     let whole = bench.wythe(&["build", "--secret", "id=token,src=token.txt"]);
     assert_eq!(whole.code, Some(0), "{}", whole.stderr);
-    assert_eq!(sings(bench.store(), SECRET), None);
+    assert_eq!(songs(bench.store(), SECRET), [""; 0]);
 }

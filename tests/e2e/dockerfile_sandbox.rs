@@ -67,11 +67,20 @@ fn what_is_usual_changes_no_key() {
     assert!(!again.stderr.contains("done RUN"), "{}", again.stderr);
 }
 
+/// Nothing is built with any of these options, and what is said of each has these words in it.
+fn refused(bench: &Bench, table: &[(&str, &str, &str)]) {
+    for &(option, value, expected) in table {
+        let ended = bench.wythe(&["build", option, value]);
+        assert_eq!(ended.code, Some(2), "{option} {value}: {}", ended.stderr);
+        assert!(ended.stderr.contains(expected), "{option} {value}: {}", ended.stderr);
+    }
+}
+
 #[test]
 fn what_cannot_be_had_is_refused_before_anything_runs() {
     let bench = Bench::new();
     bench.file("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
-    for (option, value, expected) in [
+    let table = [
         ("--add-host", "db", "`db` is not of the form NAME=ADDRESS or NAME:ADDRESS"),
         ("--add-host", "db=10.0.0", "`10.0.0` is not an address such as 10.0.0.5 or 2001:db8::5"),
         ("--add-host", "a b=10.0.0.5", "`a b` is not the name of a host"),
@@ -80,11 +89,8 @@ fn what_cannot_be_had_is_refused_before_anything_runs() {
         ("--ulimit", "nofiles=1", "there is no limit `nofiles`: did you mean `nofile`?"),
         ("--ulimit", "nofile=2:1", "the soft limit of `nofile` is greater than the hard one"),
         ("--ulimit", "core=-1", "`core` can only be 0"),
-    ] {
-        let ended = bench.wythe(&["build", option, value]);
-        assert_eq!(ended.code, Some(2), "{option} {value}: {}", ended.stderr);
-        assert!(ended.stderr.contains(expected), "{option} {value}: {}", ended.stderr);
-    }
+    ];
+    refused(&bench, &table);
 }
 
 #[test]
@@ -99,15 +105,12 @@ fn a_definition_says_it_in_its_own_words() {
     bench.wythe(&["build", "-o", "out"]).stdout();
     let seen = fs::read_to_string(bench.dir().join("out/seen")).unwrap();
     assert_eq!(seen, "10.0.0.6\tcache\n::1\tcache\n64\n");
-    for (option, value, hint) in [
+    let hints = [
         ("--add-host", "db=::1", "extra-hosts = { NAME = \"ADDRESS\" }"),
         ("--shm-size", "1g", "shm-size = \"1GiB\""),
         ("--ulimit", "nofile=1", "ulimits = { nofile = \"1024:4096\" }"),
-    ] {
-        let ended = bench.wythe(&["build", option, value]);
-        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-        assert!(ended.stderr.contains(hint), "{}", ended.stderr);
-    }
+    ];
+    refused(&bench, &hints);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! GPUs of steps, without one: specifications of the test's own, whose nodes are harmless. The last test wants a real one.
 
 use std::path::Path;
+use std::process::Command;
 
 use wythe_tests::{Bench, Ended, can_become_ordinary, debian, is_installed, is_root};
 
@@ -43,24 +44,28 @@ pub(crate) fn specify(bench: &Bench, spec: &str) {
     bench.file("cdi/nvidia.yaml", &spec.replace("./", &here));
 }
 
-fn definition(bench: &Bench, gpu: &str, command: &str) {
+/// Writes a definition with a step of one command, which has these options.
+pub(crate) fn definition(bench: &Bench, options: &str, command: &str) {
     bench.definition(&format!(
-        "{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\n{gpu}\ncommands = ['''{command}''']\n"
+        "{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\n{options}\ncommands = ['''{command}''']\n"
     ));
+}
+
+/// The command line on a machine whose specifications and whose driver's files are in these directories of the bench.
+fn on_a_machine(bench: &Bench, specs: &str, driver: &str, args: &[&str]) -> Command {
+    let mut command = bench.command(args);
+    command.env("WYTHE_CDI_DIRS", bench.dir().join(specs)).env("WYTHE_DRIVER_ROOT", bench.dir().join(driver));
+    command
 }
 
 /// Runs the command line on a machine that has what lies in `cdi`, and no driver.
 pub(crate) fn with_devices(bench: &Bench, args: &[&str]) -> Ended {
-    let mut command = bench.command(args);
-    command.env("WYTHE_CDI_DIRS", bench.dir().join("cdi")).env("WYTHE_DRIVER_ROOT", bench.dir().join("none"));
-    command.output().unwrap().into()
+    on_a_machine(bench, "cdi", "none", args).output().unwrap().into()
 }
 
 /// Runs the command line on a machine without devices.
 fn without_devices(bench: &Bench, args: &[&str]) -> Ended {
-    let mut command = bench.command(args);
-    command.env("WYTHE_CDI_DIRS", bench.dir().join("none")).env("WYTHE_DRIVER_ROOT", bench.dir().join("none"));
-    command.output().unwrap().into()
+    on_a_machine(bench, "none", "none", args).output().unwrap().into()
 }
 
 /// Runs the command line as an ordinary user on a machine that has what lies in `cdi`.
@@ -325,9 +330,7 @@ fn the_drivers_files_do_where_nobody_wrote_a_specification() {
         "gpu = \"A100\"",
         "ls /dev | grep nvidia; nvidia-smi; ls $LD_LIBRARY_PATH; ls /usr/local/nvidia/lib64; busybox cmp $LD_LIBRARY_PATH/libm.so.6 /usr/local/nvidia/lib64/libcuda.so.550.54 && echo same",
     );
-    let mut command = bench.command(&["build"]);
-    command.env("WYTHE_CDI_DIRS", bench.dir().join("none")).env("WYTHE_DRIVER_ROOT", bench.dir().join("machine"));
-    let built = Ended::from(command.output().unwrap());
+    let built = Ended::from(on_a_machine(&bench, "none", "machine", &["build"]).output().unwrap());
     let expected =
         ["nvidia0", "nvidiactl", "smi", "libcuda.so.550.54", "libm.so.6", "libcuda.so.550.54", "libm.so.6", "same"];
     assert_eq!((built.code, lines(&built)), (Some(0), expected.to_vec()), "{}", built.stderr);

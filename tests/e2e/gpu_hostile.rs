@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 
 use wythe_tests::{Bench, Ended, can_become_ordinary};
 
-use crate::gpu::{lines, with_devices, with_devices_elsewhere};
+use crate::gpu::{definition, lines, with_devices, with_devices_elsewhere};
 use crate::sandbox::BASE;
 
 /// Builds a step with a GPU as root and as an ordinary user, and hands both endings over.
@@ -15,11 +15,6 @@ fn both(bench: &Bench, check: impl Fn(&Ended)) {
     if can_become_ordinary() {
         check(&with_devices_elsewhere(bench, &["build", "-t", "x"]));
     }
-}
-
-fn definition(bench: &Bench, options: &str, command: &str) {
-    let step = format!("[[steps]]\nkind = \"run\"\nnetwork = \"none\"\n{options}\ncommands = ['''{command}''']\n");
-    bench.definition(&format!("{BASE}{step}"));
 }
 
 /// A specification of one GPU with these members in its edits.
@@ -212,8 +207,6 @@ fn k1_34_an_image_asks_for_nothing() {
     let look = "[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ncommands = ['''ls /dev | grep gpu; echo $HERE$FROM_THE_IMAGE none''']\n";
     bench.definition(&format!("{BASE}[[steps]]\nkind = \"env\"\nset = {{ {env} }}\n{labels}{look}"));
     both(&bench, |ended| assert_eq!((ended.code, lines(ended)), (Some(0), vec!["none"]), "{}", ended.stderr));
-    bench.definition(&format!(
-        "{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ngpu = \"any:2\"\ncommands = [\"true\"]\n"
-    ));
+    definition(&bench, "gpu = \"any:2\"", "true");
     both(&bench, |ended| assert_eq!(ended.code, Some(1), "{}", ended.stderr));
 }

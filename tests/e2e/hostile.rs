@@ -14,14 +14,15 @@ use crate::sandbox::BASE;
 const CANARY: &str = "CANARY-7f3a9c";
 
 /// Builds as root and as an ordinary user, and hands both endings over.
-fn both(bench: &Bench, check: impl Fn(&Ended)) {
+pub(crate) fn both(bench: &Bench, check: impl Fn(&Ended)) {
     check(&bench.wythe(&["build", "-t", "x"]));
     if can_become_ordinary() {
         check(&bench.wythe_elsewhere(&["build", "-t", "x"]));
     }
 }
 
-fn step(options: &str) -> String {
+/// A definition of one step that is given commands and other options.
+pub(crate) fn step(options: &str) -> String {
     format!("{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\n{options}\n")
 }
 
@@ -178,9 +179,7 @@ fn c09_the_builder_s_own_program_is_not_changed() {
     let overwrite = "for i in 1 2 3 4 5; do (echo x > /proc/1/exe) 2>/dev/null; (echo x > /proc/self/exe) 2>/dev/null; done; /bin/evil; true";
     bench.definition(&step(&format!("commands = [\"{overwrite}\"]")));
     both(&bench, |ended| assert_eq!(ended.code, Some(0), "{}", ended.stderr));
-    let argv =
-        format!("{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\nshell = [\"/bin/evil\"]\ncommands = [\"x\"]\n");
-    bench.definition(&argv);
+    bench.definition(&step("shell = [\"/bin/evil\"]\ncommands = [\"x\"]"));
     both(&bench, |ended| assert_ne!(ended.code, Some(0), "{}", ended.stderr));
     assert_eq!(run("sha256sum", &[wythe_tests::binary()]).stdout(), before);
 }

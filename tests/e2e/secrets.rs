@@ -23,6 +23,12 @@ const FORMS: [&str; 6] = [
 
 /// The files below a directory in which the canary is, in any form.
 fn songs(dir: &Path) -> Vec<String> {
+    songs_of(dir, &FORMS)
+}
+
+/// The files below a directory in which a secret is, in any of these forms.
+pub(crate) fn songs_of<F: AsRef<[u8]>>(dir: &Path, forms: &[F]) -> Vec<String> {
+    let forms: Vec<&[u8]> = forms.iter().map(AsRef::as_ref).collect();
     let mut found = Vec::new();
     let mut pending = vec![dir.to_owned()];
     while let Some(dir) = pending.pop() {
@@ -32,8 +38,9 @@ fn songs(dir: &Path) -> Vec<String> {
                 pending.push(path);
             } else if entry.file_type().unwrap().is_file() {
                 let bytes = std::fs::read(&path).unwrap();
-                let has = |form: &&&str| bytes.windows(form.len()).any(|window| window == form.as_bytes());
-                found.extend(FORMS.iter().find(has).map(|form| format!("{form} in {}", path.display())));
+                let has = |form: &&&[u8]| bytes.windows(form.len()).any(|window| window == **form);
+                let form = forms.iter().find(has);
+                found.extend(form.map(|form| format!("{} in {}", form.escape_ascii(), path.display())));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use wythe_tests::{Bench, Ended};
 
-use crate::sandbox::BASE;
+use crate::hostile::step;
 
 /// Sequences that do something to a terminal, as `printf` writes them: titles, the clipboard, links, cursors, screens, questions
 /// that the terminal answers by typing, modes, controls of eight bits, halves of characters.
@@ -177,7 +177,7 @@ fn i01_what_a_step_prints_does_nothing_to_a_terminal() {
     let all: Vec<u8> = PAYLOADS.iter().flat_map(|payload| [bytes(payload), b" end\n".to_vec()].concat()).collect();
     std::fs::write(bench.dir().join("root/payloads"), &all).unwrap();
     for command in ["cat /payloads", "cat /payloads >&2; false"] {
-        bench.definition(&format!("{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ncommands = [\"{command}\"]\n"));
+        bench.definition(&step(&format!("commands = [\"{command}\"]")));
         for progress in ["plain", "quiet"] {
             let ended = bench.wythe(&["build", "--progress", progress, "--rebuild-all"]);
             is_harmless(&format!("{command} --progress {progress}"), &ended.stderr);
@@ -223,9 +223,7 @@ fn i01_names_do_nothing_to_a_terminal() {
 fn i02_a_step_orders_nothing_of_a_build_service() {
     let Some(bench) = Bench::with_busybox() else { return };
     bench.file("root/orders", &(ORDERS.join("\n") + "\n"));
-    bench.definition(&format!(
-        "{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ncommands = [\"cat /orders; false\"]\n"
-    ));
+    bench.definition(&step("commands = [\"cat /orders; false\"]"));
     let ended = bench.wythe(&["build", "--progress", "plain"]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     for line in ended.stderr.lines() {
@@ -242,10 +240,7 @@ fn i03_a_flood_is_kept_and_shown_in_part() {
     let Some(bench) = Bench::with_busybox() else { return };
     // One line without an end, and many.
     let command = "busybox head -c 67108864 /dev/zero | busybox tr '\\0' x; echo; busybox yes 'a line like others' | busybox head -c 67108864";
-    bench.definition(&format!(
-        "{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ncommands = [\"\"\"{}\"\"\"]\n",
-        command.replace('\\', "\\\\")
-    ));
+    bench.definition(&step(&format!("commands = ['''{command}''']")));
     let ended = bench.wythe(&["build", "--progress", "plain"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr.lines().last().unwrap_or_default());
     assert!(ended.stderr.len() < 24 << 20 && ended.stderr.contains("what follows is in the log only"));
@@ -256,9 +251,7 @@ fn i03_a_flood_is_kept_and_shown_in_part() {
 #[test]
 fn i03_who_stops_listening_stops_nothing() {
     let Some(bench) = Bench::with_busybox() else { return };
-    bench.definition(&format!(
-        "{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ncommands = [\"busybox seq 100000; touch /made\"]\n"
-    ));
+    bench.definition(&step("commands = [\"busybox seq 100000; touch /made\"]"));
     for progress in ["plain", "json"] {
         let mut command = bench.command(&["build", "-t", "x", "--progress", progress, "--rebuild-all"]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -275,9 +268,7 @@ fn i03_who_stops_listening_stops_nothing() {
 #[test]
 fn i03_who_listens_late_hears_all() {
     let Some(bench) = Bench::with_busybox() else { return };
-    bench.definition(&format!(
-        "{BASE}[[steps]]\nkind = \"run\"\nnetwork = \"none\"\ncommands = [\"busybox seq 50000\"]\n"
-    ));
+    bench.definition(&step("commands = [\"busybox seq 50000\"]"));
     let mut child = bench.start(&["build", "--progress", "plain"]);
     let mut text = String::new();
     child.stderr.take().unwrap().read_to_string(&mut text).unwrap();

@@ -52,8 +52,12 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     let mut fields = point.rsplitn(3, ':');
     let mut field = || fields.next().ok_or_else(|| format!("`{point}` is no point of this kind"));
     let (bit, byte, path) = (field()?, field()?, field()?);
-    let place = stage.fresh()?;
-    flip(&place.join("store").join(path), number(byte)?, number(bit)?)?;
+    let rotten = || -> Result<PathBuf, String> {
+        let place = stage.fresh()?;
+        flip(&place.join("store").join(path), number(byte)?, number(bit)?)?;
+        Ok(place)
+    };
+    let place = rotten()?;
     let mut verdict = Verdict { is_struck: true, ..Verdict::default() };
     // What reads the damage says so, or makes it again: nothing wrong comes out.
     for operation in [Operation::Save, Operation::Build] {
@@ -67,9 +71,7 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     // A layer is not read as a whole before a step reads a part of it, unless that is asked for.
     verdict.excuse(|breach| path.starts_with("layers/") && breach.what.starts_with("build printed"));
     if path.starts_with("layers/") {
-        let place = stage.fresh()?;
-        flip(&place.join("store").join(path), number(byte)?, number(bit)?)?;
-        let mut careful = Operation::Build.command(stage, &place);
+        let mut careful = Operation::Build.command(stage, &rotten()?);
         careful.arg("--verify");
         let ended = run(careful, &stage.dir)?;
         if ended.code != Some(0) || ended.stdout.trim() != stage.app {
@@ -77,8 +79,7 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
             verdict.breach(Class::Damaged, what);
         }
     }
-    let place = stage.fresh()?;
-    flip(&place.join("store").join(path), number(byte)?, number(bit)?)?;
+    let place = rotten()?;
     if path.starts_with("index.db") {
         let (_, images) = stage.images(&place)?;
         if !images
