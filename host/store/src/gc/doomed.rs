@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wythe_image::Digest;
 
 use super::choose::Victims;
-use super::stock::{Stock, Thing};
+use super::stock::{self, Stock, Thing};
 use crate::index::{Access, IndexError};
 use crate::record::digest_of;
 
@@ -48,36 +48,78 @@ pub(super) fn loose(names: &BTreeSet<String>) -> Vec<Doomed> {
     names.iter().filter_map(one).collect()
 }
 
-pub(super) fn delete_layer(index: &Access<'_>, boot: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    let hex = doomed.digest.hex();
-    let gone = if doomed.is_trusted {
-        let sql = "DELETE FROM layers WHERE digest = ?1 \
-                   AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = ?1) \
-                   AND NOT EXISTS (SELECT 1 FROM results WHERE layer = ?1 AND used > ?2 AND boot IN ('', ?3))";
-        index.run(sql, (&hex, doomed.used, boot))? > 0
-    } else {
-        index.run("DELETE FROM layers WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0
-    };
-    if gone {
-        index.run("DELETE FROM results WHERE layer = ?1", [&hex])?;
+/// Deletes the records of content that nothing needs, in one transaction, and returns which went.
+pub(super) type Delete = for<'d> fn(&Access<'_>, &str, Vec<&'d Doomed>) -> Result<Vec<&'d Doomed>, IndexError>;
+
+pub(super) fn delete_layers<'d>(
+    index: &Access<'_>,
+    boot: &str,
+    doomed: Vec<&'d Doomed>,
+) -> Result<Vec<&'d Doomed>, IndexError> {
+    those(doomed, |doomed| {
+        let hex = doomed.digest.hex();
+        let gone = if doomed.is_trusted {
+            let sql = "DELETE FROM layers WHERE digest = ?1 \
+                       AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = ?1) \
+                       AND NOT EXISTS (SELECT 1 FROM results WHERE layer = ?1 AND used > ?2 AND boot IN ('', ?3))";
+            index.run(sql, (&hex, doomed.used, boot))? > 0
+        } else {
+            index.run("DELETE FROM layers WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0
+        };
+        if gone {
+            index.run("DELETE FROM results WHERE layer = ?1", [&hex])?;
+        }
+        Ok(gone)
+    })
+}
+
+/// What a result names stays with it: one may have been recorded since the choice, or be in use.
+pub(super) fn delete_blobs<'d>(
+    index: &Access<'_>,
+    boot: &str,
+    doomed: Vec<&'d Doomed>,
+) -> Result<Vec<&'d Doomed>, IndexError> {
+    let named = stock::named_blobs(index, boot)?;
+    those(doomed, |doomed| {
+        let hex = doomed.digest.hex();
+        if !doomed.is_trusted {
+            return Ok(index.run("DELETE FROM blobs WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0);
+        }
+        let sql = "DELETE FROM blobs WHERE digest = ?1 AND used <= ?2 \
+                   AND NOT EXISTS (SELECT 1 FROM image_blobs WHERE blob = ?1)";
+        Ok(!named.contains(&hex) && index.run(sql, (&hex, doomed.used))? > 0)
+    })
+}
+
+pub(super) fn loose_layers<'d>(
+    index: &Access<'_>,
+    _: &str,
+    doomed: Vec<&'d Doomed>,
+) -> Result<Vec<&'d Doomed>, IndexError> {
+    without_record(index, "SELECT 1 FROM layers WHERE digest = ?1", doomed)
+}
+
+pub(super) fn loose_blobs<'d>(
+    index: &Access<'_>,
+    _: &str,
+    doomed: Vec<&'d Doomed>,
+) -> Result<Vec<&'d Doomed>, IndexError> {
+    without_record(index, "SELECT 1 FROM blobs WHERE digest = ?1", doomed)
+}
+
+fn without_record<'d>(index: &Access<'_>, sql: &str, doomed: Vec<&'d Doomed>) -> Result<Vec<&'d Doomed>, IndexError> {
+    those(doomed, |doomed| Ok(index.row(sql, [doomed.digest.hex()], |_| Ok(()))?.is_none()))
+}
+
+fn those<'d>(
+    doomed: Vec<&'d Doomed>,
+    mut goes: impl FnMut(&Doomed) -> Result<bool, IndexError>,
+) -> Result<Vec<&'d Doomed>, IndexError> {
+    let mut gone = Vec::new();
+    for doomed in doomed {
+        if goes(doomed)? {
+            gone.push(doomed);
+        }
     }
     Ok(gone)
-}
-
-pub(super) fn delete_blob(index: &Access<'_>, boot: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    let hex = doomed.digest.hex();
-    if !doomed.is_trusted {
-        return Ok(index.run("DELETE FROM blobs WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0);
-    }
-    let sql = "DELETE FROM blobs WHERE digest = ?1 AND used <= ?2 \
-               AND NOT EXISTS (SELECT 1 FROM image_blobs WHERE blob = ?1)";
-    Ok(index.run(sql, (&hex, doomed.used))? > 0)
-}
-
-pub(super) fn is_loose_layer(index: &Access<'_>, _: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    Ok(index.row("SELECT 1 FROM layers WHERE digest = ?1", [doomed.digest.hex()], |_| Ok(()))?.is_none())
-}
-
-pub(super) fn is_loose_blob(index: &Access<'_>, _: &str, doomed: &Doomed) -> Result<bool, IndexError> {
-    Ok(index.row("SELECT 1 FROM blobs WHERE digest = ?1", [doomed.digest.hex()], |_| Ok(()))?.is_none())
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use wythe_image::Digest;
 
 use crate::cache::{LOCKS, lock_digest};
-use crate::index::{Access, Commit, IndexError};
+use crate::index::{Commit, IndexError};
 use crate::lease::{self, Collector};
 use crate::log::log_digest;
 use crate::open::Inner;
@@ -45,10 +45,10 @@ impl<'a> Removal<'a> {
         self.images(victims)?;
         self.records(stock, victims)?;
         let (layers, blobs) = (self.inner.layers.as_fd(), self.inner.blobs.as_fd());
-        self.content(Class::Layers, layers, &doomed::doomed_layers(stock, victims), doomed::delete_layer)?;
-        self.content(Class::Blobs, blobs, &doomed::doomed(&stock.blobs, &victims.blobs), doomed::delete_blob)?;
-        self.content(Class::Layers, layers, &doomed::loose(&stock.loose_layers), doomed::is_loose_layer)?;
-        self.content(Class::Blobs, blobs, &doomed::loose(&stock.loose_blobs), doomed::is_loose_blob)?;
+        self.content(Class::Layers, layers, &doomed::doomed_layers(stock, victims), doomed::delete_layers)?;
+        self.content(Class::Blobs, blobs, &doomed::doomed(&stock.blobs, &victims.blobs), doomed::delete_blobs)?;
+        self.content(Class::Layers, layers, &doomed::loose(&stock.loose_layers), doomed::loose_layers)?;
+        self.content(Class::Blobs, blobs, &doomed::loose(&stock.loose_blobs), doomed::loose_blobs)?;
         self.logs(stock, victims)?;
         self.caches(stock, victims)?;
         if !self.policy.dry_run {
@@ -120,22 +120,14 @@ impl<'a> Removal<'a> {
         class: Class,
         directory: BorrowedFd<'_>,
         doomed: &[Doomed],
-        delete: impl Fn(&Access<'_>, &str, &Doomed) -> Result<bool, IndexError>,
+        delete: doomed::Delete,
     ) -> Result<(), GcError> {
         for batch in doomed.chunks(BATCH) {
             let taken = self.take(batch.iter().map(|doomed| doomed.digest))?;
             let mut batch: Vec<&Doomed> = batch.iter().filter(|doomed| taken.contains(&doomed.digest)).collect();
             if !self.policy.dry_run && !batch.is_empty() {
                 let boot = &self.inner.boot;
-                batch = self.inner.index.write(Commit::Durable, |index| {
-                    let mut gone = Vec::new();
-                    for doomed in batch {
-                        if delete(index, boot, doomed)? {
-                            gone.push(doomed);
-                        }
-                    }
-                    Ok::<_, IndexError>(gone)
-                })?;
+                batch = self.inner.index.write(Commit::Durable, |index| delete(index, boot, batch))?;
             }
             let mut trash = Vec::new();
             for doomed in &batch {

@@ -118,6 +118,13 @@ fn records(index: &Access<'_>, boot: &str) -> Result<Stock, IndexError> {
     Ok(stock)
 }
 
+/// Returns the blobs that the results name, all of them.
+pub(super) fn named_blobs(index: &Access<'_>, boot: &str) -> Result<BTreeSet<String>, IndexError> {
+    let sql = "SELECT record FROM results WHERE instr(record, '\"trees\":') AND boot IN ('', ?1)";
+    let blobs = |row: &rusqlite::Row<'_>| Ok(Named::of(row.get_ref(0)?.as_str()?).blobs());
+    Ok(index.rows(sql, [boot], blobs)?.into_iter().flatten().collect())
+}
+
 /// What a result names beside its layer.
 #[derive(Default, serde::Deserialize)]
 struct Named {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wythe_store::Missing;
+use wythe_store::{GcPolicy, Missing, ResultRecord, Store};
 
 use crate::support::{NOW, TestStore, build, commit, key, record};
 
@@ -57,7 +57,7 @@ fn what_builds_remember_outlives_results() {
     store.remember("another", "past", &key("2"), || "two".to_owned()).unwrap();
     assert_eq!(store.recall("definition", "past").unwrap().as_deref(), Some("one"));
     assert_eq!(store.recall_digest("definition", "past").unwrap(), Some(key("1")));
-    let policy = wythe_store::GcPolicy { max_age: Some(0), ..Default::default() };
+    let policy = GcPolicy { max_age: Some(0), ..Default::default() };
     let store = store.reopen(NOW);
     store.gc(&policy).unwrap();
     assert_eq!(store.recall("another", "past").unwrap().as_deref(), Some("two"));
@@ -70,7 +70,7 @@ fn the_results_of_a_layer_are_found_the_newest_first() {
     store.put_result(&key("a"), &record(Some(layer), "one")).unwrap();
     store.put_result(&key("b"), &record(Some(layer), "two")).unwrap();
     store.put_result(&key("c"), &record(None, "three")).unwrap();
-    let steps = |found: Vec<wythe_store::ResultRecord>| found.into_iter().map(|r| r.step).collect::<Vec<_>>();
+    let steps = |found: Vec<ResultRecord>| found.into_iter().map(|r| r.step).collect::<Vec<_>>();
     assert_eq!(steps(store.results_of_layer(&layer.diff_id).unwrap()), ["two", "one"]);
     assert_eq!(steps(store.results_without_layer().unwrap()), ["three"]);
 }
@@ -93,11 +93,32 @@ fn the_log_and_the_lists_of_a_result_stay_with_it() {
     let directory = store.directory().to_owned();
     let (log, blob) = (directory.join("logs/b/step.log"), directory.join("blobs/sha256").join(list.hex()));
     let store = store.reopen(NOW + 100);
-    store.gc(&wythe_store::GcPolicy { max_age: Some(200), ..Default::default() }).unwrap();
+    store.gc(&GcPolicy { max_age: Some(200), ..Default::default() }).unwrap();
     assert!(log.exists() && blob.exists());
     let store = store.reopen(NOW + 100);
-    store.gc(&wythe_store::GcPolicy { max_age: Some(0), ..Default::default() }).unwrap();
+    store.gc(&GcPolicy { max_age: Some(0), ..Default::default() }).unwrap();
     assert!(!log.exists() && !blob.exists());
+}
+
+/// A collection that looked before the result was recorded comes to the blob after the build has ended; one that finds
+/// the result in use leaves it. Neither may take what the result names.
+#[test]
+fn what_a_result_names_stays_with_one_that_is_in_use() {
+    let store = TestStore::new();
+    let list = store.put_blob(b"list").unwrap();
+    let kept = ResultRecord { trees: [("0 context src".to_owned(), list)].into(), ..record(None, "step") };
+    store.put_result(&key("a"), &kept).unwrap();
+    let store = store.reopen(NOW);
+    let builder = Store::open(&store.directory(), NOW).unwrap();
+    assert_eq!(builder.result(&key("a")).unwrap(), Some(kept.clone()));
+    let everything = GcPolicy { max_age: Some(0), ..Default::default() };
+    assert_eq!(store.gc(&everything).unwrap().removed.len(), 0);
+    drop(builder);
+    assert_eq!(store.result(&key("a")).unwrap(), Some(kept));
+    assert!(store.blob_path(&list).unwrap().is_some());
+    let store = store.reopen(NOW);
+    store.gc(&everything).unwrap();
+    assert_eq!(store.blob_path(&list).unwrap(), None);
 }
 
 #[test]
