@@ -12,7 +12,7 @@ use fastrand::Rng;
 use crate::invariants::{Class, Verdict};
 use crate::kills::fields;
 use crate::operation::Operation;
-use crate::process::{self, must, run};
+use crate::process::{self, Running, must, run};
 use crate::stage::Stage;
 
 /// Calls, each with what it does: it **C**hanges something, **W**rites, **R**eads (or removes), **O**pens something, asks the
@@ -132,8 +132,10 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     let what = if fate == "KILL" { "signal=KILL".to_owned() } else { format!("error={fate}") };
     let traced_calls = if FLUSHES.contains(&call) { FLUSHES.join(",") } else { call.to_owned() };
     let (trace, inject) = (format!("trace={traced_calls}"), format!("inject={call}:{what}:when={number}"));
-    let ended = run(traced(stage, operation, &place, &log, &[&trace, &inject]), &stage.dir)?;
-    let log = fs::read_to_string(&log).unwrap_or_default();
+    let read = || fs::read_to_string(&log).unwrap_or_default();
+    let running = Running::start(traced(stage, operation, &place, &log, &[&trace, &inject]), &stage.dir)?;
+    let ended = running.end_unless(|| is_impossible(&read(), fate))?;
+    let log = read();
     let mut verdict =
         Verdict { is_struck: log.contains("(INJECTED)") || log.contains("SIGKILL"), ..Verdict::default() };
     if is_impossible(&log, fate) {
@@ -168,15 +170,16 @@ pub(crate) fn strike(stage: &Stage, point: &str) -> Result<Verdict, String> {
     Ok(verdict)
 }
 
-/// Whether a call failed as it never does, and so proves nothing: with a disk's error where there is no disk, or interrupted
-/// where it does not wait (eventfd(2); the async runtime takes for granted that it can wake its threads).
+/// Whether a call failed as it never does, and so proves nothing: with a disk's error where there is no disk, or at all where
+/// a counter is raised that is far from full (eventfd(2); the async runtime takes for granted that it can wake its threads, and
+/// waits for ever where it cannot).
 fn is_impossible(log: &str, fate: &str) -> bool {
     let never = |line: &str| match fate {
         "ENOSPC" | "EDQUOT" | "EIO" | "EROFS" => {
             ["<anon_inode:", "<pipe:", "<socket:"].iter().any(|place| line.contains(place))
         }
-        "EINTR" => line.contains("write(") && line.contains("<anon_inode:[eventfd]>"),
-        _ => false,
+        "KILL" => false,
+        _ => line.contains("write(") && line.contains("<anon_inode:[eventfd]>"),
     };
     log.lines().filter(|line| line.contains("(INJECTED)")).any(never)
 }

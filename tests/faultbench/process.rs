@@ -15,6 +15,9 @@ use nix::unistd::Pid;
 /// How long anything may take. The scenario takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// After how long, and then how often, it is asked whether waiting is of any use.
+const DOUBT: Duration = Duration::from_secs(5);
+
 /// How long the kernel gets to end the processes of a sandbox whose owner is gone.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -84,14 +87,25 @@ impl Running {
     }
 
     /// Waits for the end, which comes at the latest when patience does.
-    pub(crate) fn end(mut self) -> Result<Ended, String> {
+    pub(crate) fn end(self) -> Result<Ended, String> {
+        self.end_unless(|| false)
+    }
+
+    /// The same, and ends it where it takes long and `is_in_vain` says that its end does not matter.
+    pub(crate) fn end_unless(mut self, is_in_vain: impl Fn() -> bool) -> Result<Ended, String> {
         let mut pause = Duration::from_micros(200);
+        let mut doubt = DOUBT;
         let status = loop {
             if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
                 break status;
             }
             if self.begun.elapsed() >= PATIENCE {
                 self.kill();
+            } else if self.begun.elapsed() >= doubt {
+                doubt += DOUBT;
+                if is_in_vain() {
+                    self.kill();
+                }
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
