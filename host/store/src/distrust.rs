@@ -44,9 +44,13 @@ impl Distrust {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.compute.get().is_some()
+    }
+
     /// Takes note of a layer that was just made, and whose digest was computed then.
     pub(crate) fn was_made(&self, layer: &Digest) {
-        if self.compute.get().is_some() {
+        if self.is_asked_for() {
             self.known(|known| known.sound.insert(*layer));
         }
     }

@@ -75,7 +75,12 @@ impl Store {
         and: impl FnOnce(&Access<'_>) -> Result<(), IndexError>,
     ) -> Result<PathBuf, CommitError> {
         let digest = layer.diff_id;
-        self.hold(&digest).map_err(|source| CommitError::Lookup { digest, source })?;
+        let lookup = |source| CommitError::Lookup { digest, source };
+        self.hold(&digest).map_err(lookup)?;
+        if self.inner.distrust.is_asked_for() {
+            // A damaged one goes, so that it does not stay in the place of the new one.
+            self.layer(&digest).map_err(lookup)?;
+        }
         let mut old = None;
         self.inner.index.write(Commit::Lazy, |index| {
             if !self.is_layer(index, &digest)? {

@@ -210,3 +210,18 @@ fn a_layer_is_read_before_it_is_used_where_that_is_asked_for() {
     store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
     assert_eq!(verify(&store.reboot(NOW), true).findings, []);
 }
+
+#[test]
+fn a_damaged_layer_is_not_kept_for_one_that_is_made_again() {
+    let store = TestStore::new();
+    let (bad, layer) = build(&store, "text");
+    let file = store.layer_dir(&layer.diff_id).unwrap().unwrap().join("etc/file");
+    fs::write(&file, "tent").unwrap();
+    let store = store.reopen(NOW);
+    store.verify_before_use(|path| Ok(tree_digest(path)));
+    // A step that is forced asks for no result.
+    build(&store, "text");
+    assert_eq!(store.found_damaged(), [layer.diff_id]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "text");
+    assert!(store.result(&bad).unwrap().is_some());
+}
