@@ -52,4 +52,5 @@ mod sandbox;
 mod secrets;
 mod shell;
 mod terminal;
+mod verify;
 mod volumes;
