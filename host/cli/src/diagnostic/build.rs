@@ -275,7 +275,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
             report.hint("mend that, or share this machine's network with the steps: `--share-network`")
         }
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
-        cause if is_full(cause) => report.hint("free room: `wythe store gc`; or name another place with `--store DIR`"),
+        cause if is_full(cause) => report.hint("free room: `wythe store gc --older-than 0` leaves what named images need; or name another place with `--store DIR`"),
         Cause::Store(_) => report.hint("see whether all of it is whole: `wythe store verify`"),
         Cause::Sandbox { source: RunError::Setup(SetupError::NoProgram { .. }), .. } => {
             report.hint("it has to be in the image: take a base that has it, or install it in a step")
