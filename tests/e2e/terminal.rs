@@ -2,9 +2,9 @@
 //! What strangers' bytes do to a terminal: nothing. The judge is the emulator of the crate `vt100`.
 
 use std::io::Read as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use wythe_tests::{Bench, Ended};
+use wythe_tests::{Bench, Ended, binary, is_root};
 
 use crate::hostile::step;
 
@@ -276,4 +276,37 @@ fn i03_who_listens_late_hears_all() {
     let shown: Vec<&str> = text.lines().filter_map(|line| line.split_once("| ")).map(|(_, line)| line).collect();
     let all: Vec<String> = (1..=50_000).map(|number: u32| number.to_string()).collect();
     assert!(shown == all, "{} lines were shown", shown.len());
+}
+
+/// Where the disk has no room for what a step says, the step ends, and the steps before it stay.
+#[test]
+fn i03_a_log_that_fills_the_disk_ends_the_step() {
+    if !is_root() {
+        return;
+    }
+    let Some(bench) = Bench::with_busybox() else { return };
+    let flood = "busybox yes 'a line like others' | busybox head -c 67108864; touch /made";
+    bench.definition(
+        &(step("commands = [\"touch /first\"]")
+            + "[[steps]]\nkind = \"run\"\nname = \"flood\"\n"
+            + &format!("commands = ['''{flood}''']\n")),
+    );
+    std::fs::create_dir_all(bench.store()).unwrap();
+    let wythe = binary();
+    let script = "mount -t tmpfs -o size=32m tmpfs \"$WYTHE_HOME\" || exit 99; \
+                  \"$0\" build --progress plain; echo \"ended with $?\"; \"$0\" store verify; \
+                  \"$0\" store gc --older-than 0 >&2; sed -i 's/head -c 67108864/head -c 10/' wythe.toml; \
+                  \"$0\" build --progress plain >/dev/null; echo \"ended with $?\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(wythe);
+    command.current_dir(bench.dir()).env("WYTHE_HOME", bench.store()).env_remove("SOURCE_DATE_EPOCH");
+    let ended: Ended = command.output().unwrap().into();
+    let said: Vec<&str> = ended.stderr.lines().filter(|line| !line.starts_with("[flood] | ")).collect();
+    let about = |what: &str| said.iter().filter(|line| line.contains(what)).count();
+    let told = "error: step `flood`: cannot write the log `";
+    assert_eq!((about(told), about("No space left on device (os error 28)")), (1, 1), "{said:#?}");
+    assert_eq!(about("hint: free room: `wythe store gc --older-than 0`"), 1, "{said:#?}");
+    let checked = "checked 0 images, 2 layers, 1 blobs, 3 records, 1 index";
+    assert_eq!(ended.stdout.lines().collect::<Vec<_>>(), ["ended with 5", "ended with 0"], "{said:#?}");
+    assert_eq!(about(checked), 1, "{said:#?}");
 }
