@@ -147,6 +147,11 @@ impl Context {
         self.store.put_file_stats(&self.dir, read_ns, pairs, []).map_err(Cause::store)
     }
 
+    /// Has the store say what it knows of the files, for who chooses some meanwhile. Where it cannot, that one finds out, too.
+    pub(crate) fn recall(&self) -> Result<(), Cause> {
+        self.with_known(|_| ())
+    }
+
     /// Looks at what is known of the files. The store is asked once: what is known of a large context is long.
     fn with_known<T>(&self, look: impl FnOnce(&mut FileStats) -> T) -> Result<T, Cause> {
         let mut known = self.known.lock().expect("no look at what is known panics");

@@ -166,10 +166,13 @@ impl Operation<'_> {
         }
     }
 
-    /// Returns the files of the build context that patterns choose.
+    /// Returns the files of the build context that patterns choose. The kernel is asked about them beside the index, which takes
+    /// as long where they are many.
     pub(crate) async fn choose(&self, patterns: Vec<String>, brush: Brush) -> Result<Arc<Chosen>, Cause> {
-        let context = Arc::clone(&self.chain.context);
-        self.chain.engine.blocking(move || context.choose(&patterns, &brush)).await
+        let (context, same) = (Arc::clone(&self.chain.context), Arc::clone(&self.chain.context));
+        let choose = self.chain.engine.blocking(move || context.choose(&patterns, &brush));
+        let (chosen, _asked_again) = tokio::join!(choose, self.chain.engine.blocking(move || same.recall()));
+        chosen
     }
 
     /// Keeps the list of files of each input, so that a later miss can name the file.

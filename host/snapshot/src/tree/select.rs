@@ -213,7 +213,7 @@ impl Found<'_> {
             }
             let at = self.place(path, &name);
             let target = || Ok(rustix::fs::readlinkat(&open, "", Vec::new())?.into_bytes());
-            self.selection.add(path.into(), at, &stat, target).map_err(failed)?;
+            self.selection.add(path.into(), at, &stat, target)?;
         }
         self.matches += 1;
         Ok(true)

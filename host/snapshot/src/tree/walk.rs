@@ -45,7 +45,7 @@ impl Selection {
             walk(&mut selection, &rules, inner.as_fd(), Way::new(path, Path::new("")))?;
         } else {
             let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-            selection.add(path.into(), name, &stat, || Ok(Vec::new())).map_err(failed)?;
+            selection.add(path.into(), name, &stat, || Ok(Vec::new()))?;
             selection.is_single = true;
         }
         Ok(selection)
@@ -58,10 +58,13 @@ impl Selection {
         at: PathBuf,
         stat: &Stat,
         target: impl FnOnce() -> io::Result<Vec<u8>>,
-    ) -> io::Result<()> {
+    ) -> Result<(), TreeError> {
         let kind = match disk::kind(stat) {
             FileType::RegularFile => LeafKind::File(None),
-            FileType::Symlink => LeafKind::Symlink(target()?),
+            FileType::Symlink => match target() {
+                Ok(target) => LeafKind::Symlink(target),
+                Err(source) => return Err(TreeError { path, source }),
+            },
             FileType::Fifo => return self.leave_out(path, "named pipe"),
             FileType::Socket => return self.leave_out(path, "socket"),
             _ => return self.leave_out(path, "device"),
@@ -70,7 +73,7 @@ impl Selection {
         Ok(())
     }
 
-    fn leave_out(&mut self, path: PathBuf, kind: &'static str) -> io::Result<()> {
+    fn leave_out(&mut self, path: PathBuf, kind: &'static str) -> Result<(), TreeError> {
         self.left_out.push(LeftOut { path, kind });
         Ok(())
     }
@@ -156,10 +159,7 @@ pub(super) fn walk(
         let Some(stat) = stat else { return Err(failed(&next.path, io::ErrorKind::NotFound.into())) };
         if disk::kind(&stat) != FileType::Directory {
             if !is_out {
-                let path = next.path.clone();
-                selection
-                    .add(next.path, next.at, &stat, || disk::read_link(dir.as_fd(), &name))
-                    .map_err(|source| failed(&path, source))?;
+                selection.add(next.path, next.at, &stat, || disk::read_link(dir.as_fd(), &name))?;
             }
             continue;
         }
