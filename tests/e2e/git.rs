@@ -248,6 +248,31 @@ fn a_token_opens_a_repository_and_is_nowhere_afterwards() {
 }
 
 #[test]
+fn a_token_does_not_follow_a_redirect() {
+    let bench = Bench::new();
+    let repository = Repository::new(&bench, "sha1");
+    let other = Server::new(&repository.served, None);
+    let first = Server::leading_to(&other);
+    // Looked up and fetched, and fetched only.
+    for reference in ["main".to_owned(), repository.id("v1")] {
+        dockerfile(&bench, &format!("ADD {}#{reference} /r", first.url("r.git")));
+        let mut command = bench.command(&["build", "context", "--secret", "id=GIT_AUTH_TOKEN,env=DOOR", "-o", "out"]);
+        let ended = Ended::from(command.env("DOOR", "token-7fQ2-do-not-sing").output().unwrap());
+        let given = first.take_given();
+        assert!(given.iter().any(|header| header.as_ref().is_some_and(|it| it.starts_with("basic "))), "{given:?}");
+        assert_eq!(other.take_given(), [None; 0], "{}", ended.stderr);
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        for word in ["sends whoever asks to another address", "name that address in its place"] {
+            assert!(ended.stderr.contains(word), "{word}:\n{}", ended.stderr);
+        }
+        // Without one it leads there.
+        build(&bench, &[]).stdout();
+        let given = other.take_given();
+        assert!(!given.is_empty() && given.iter().all(Option::is_none), "{given:?}");
+    }
+}
+
+#[test]
 fn ssh_is_spoken_by_an_agent_that_is_given_and_to_hosts_that_are_known() {
     let bench = Bench::new();
     let repository = Repository::new(&bench, "sha1");

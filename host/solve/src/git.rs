@@ -91,12 +91,18 @@ async fn one(operation: &Operation<'_>, checkout: &Checkout) -> Result<(Active, 
     Ok((place, tree))
 }
 
-/// Says why a reference was not looked up, to a plugin that passes it on: with what opens the door, where it is closed.
+/// Says why a reference was not looked up, to a plugin that passes it on: with what opens the door, where it is closed,
+/// and with what to do where it is another one.
 pub(crate) fn told(cause: &Cause) -> String {
     match cause {
         Cause::Git(error) if error.is_closed() => {
             format!("{}; `--secret id={TOKEN},env=NAME` gives a token", crate::trace::full_text(error))
         }
+        Cause::Git(error) if error.is_redirect() => format!(
+            "{}; the server sends whoever asks to another address, where a token does not follow: name that address in \
+             its place",
+            crate::trace::full_text(error)
+        ),
         // Its own text names the repository.
         Cause::Git(error) => crate::trace::full_text(error),
         Cause::NotGranted { id, .. } if id == AGENT => format!("{cause}; `--ssh {AGENT}` gives it"),

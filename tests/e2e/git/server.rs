@@ -1,39 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A server of git repositories on the loopback: git's own program behind a few lines of HTTP.
+//! A server of git repositories on the loopback: git's own program behind a few lines of HTTP. It remembers which tokens it was
+//! given.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Serves the bare repositories below a directory for as long as the process lives.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: String,
+    served: Arc<Served>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Served {
     root: PathBuf,
     /// What has to be in the header `Authorization`.
     wanted: Option<String>,
+    /// Where everybody is sent, whatever they ask for.
+    elsewhere: Option<String>,
+    /// The header `Authorization` of each request.
+    given: Mutex<Vec<Option<String>>>,
 }
 
 impl Server {
     pub(crate) fn new(root: &Path, wanted: Option<&str>) -> Self {
+        Self::start(Served { root: root.to_owned(), wanted: wanted.map(str::to_owned), ..Served::default() })
+    }
+
+    /// A server that sends everybody to another one.
+    pub(crate) fn leading_to(other: &Self) -> Self {
+        Self::start(Served { elsewhere: Some(other.address.clone()), ..Served::default() })
+    }
+
+    fn start(served: Served) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let served = Arc::new(Served { root: root.to_owned(), wanted: wanted.map(str::to_owned) });
+        let served = Arc::new(served);
+        let for_all = Arc::clone(&served);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let served = Arc::clone(&served);
+                let served = Arc::clone(&for_all);
                 // A client that goes away has got what it wanted.
                 thread::spawn(move || drop(answer(&served, stream)));
             }
         });
-        Self { address }
+        Self { address, served }
+    }
+
+    /// Returns the header `Authorization` of each request since the last call.
+    pub(crate) fn take_given(&self) -> Vec<Option<String>> {
+        std::mem::take(&mut *self.served.given.lock().unwrap())
     }
 
     pub(crate) fn url(&self, name: &str) -> String {
@@ -55,14 +76,19 @@ fn answer(served: &Served, mut stream: TcpStream) -> std::io::Result<()> {
         }
     }
     let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    served.given.lock().unwrap().push(header("authorization").map(str::to_owned));
+    let mut words = first.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if let Some(elsewhere) = &served.elsewhere {
+        let place = format!("Location: http://{elsewhere}{target}");
+        return write!(stream, "HTTP/1.1 302 Found\r\n{place}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
     if served.wanted.as_deref().is_some_and(|wanted| header("authorization") != Some(wanted)) {
         let refusal = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         return stream.write_all(refusal.as_bytes());
     }
     let mut body = vec![0; header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0)];
     reader.read_exact(&mut body)?;
-    let mut words = first.split(' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut command = Command::new("git");
     command.arg("http-backend").env("GIT_PROJECT_ROOT", &served.root).env("GIT_HTTP_EXPORT_ALL", "1");

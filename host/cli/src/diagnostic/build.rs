@@ -213,6 +213,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         | Cause::NotGranted { .. }
         | Cause::NoDevice { .. } => Exit::Spec,
         Cause::Git(GitError::NoCommit { .. } | GitError::NoReference { .. } | GitError::Directory { .. }) => Exit::Spec,
+        Cause::Git(error) if error.is_redirect() => Exit::Spec,
         Cause::Leak { .. } => Exit::Step,
         Cause::Bug(_) => Exit::Bug,
         Cause::Sandbox { source: RunError::Setup(setup), .. } if is_the_commands_fault(setup) => Exit::Step,
@@ -300,6 +301,9 @@ fn of_git(report: Report, error: &GitError, step: &StepId) -> Report {
         }
         closed if closed.is_closed() => report.hint(
             "give a token with `--secret id=GIT_AUTH_TOKEN,env=NAME`, or name it by ssh and build with `--ssh default`",
+        ),
+        redirect if redirect.is_redirect() => report.hint(
+            "the server sends whoever asks to another address, where a token does not follow: name that address in its place",
         ),
         unknown if unknown.is_unknown_host() => report
             .hint("make its key known where you have seen it to be right: `ssh-keyscan HOST >> ~/.ssh/known_hosts`"),

@@ -138,6 +138,9 @@ const CLOSED: [&str; 6] = [
     "Permission denied (",
 ];
 
+/// What is said where a server leads elsewhere and is not followed.
+const REDIRECT: [&str; 1] = ["The requested URL returned error: 30"];
+
 impl GitError {
     /// Wraps an input or output error with what was being done.
     pub(crate) fn doing(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
@@ -165,6 +168,12 @@ impl GitError {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.says(&CLOSED)
+    }
+
+    /// Whether the server sends whoever asks to another address, where a token does not follow.
+    #[must_use]
+    pub fn is_redirect(&self) -> bool {
+        self.says(&REDIRECT)
     }
 
     /// Whether the server of an ssh repository is not known.

@@ -14,7 +14,7 @@ use super::{GitAccess, GitError, GitOptions, GitRefusal};
 /// The configuration of `git`, in place of that of the machine and of the person.
 ///
 /// A hook, a monitor, a helper or a filter is a program that a repository or a configuration names. Redirects are followed
-/// only where the first answer sends, as is git's own way.
+/// only where the first answer sends, as is git's own way, and not at all with a token.
 const CONFIGURATION: &str = "\
 [core]
 \thooksPath = /dev/null
@@ -169,7 +169,7 @@ fn ssh(known_hosts: &[PathBuf]) -> String {
 }
 
 /// The header that opens the door, for the host of the repository and no other. It goes by the environment, which other users
-/// cannot read, as they can a command line.
+/// cannot read, as they can a command line. With it no redirect is followed: git sends it on to whatever host that leads to.
 fn authorization(url: &GitUrl, access: &GitAccess) -> Result<Vec<(OsString, OsString)>, GitError> {
     let Some(value) = &access.authorization else { return Ok(Vec::new()) };
     let refuse = |why| Err(GitError::Refused { url: url.clone(), why });
@@ -186,12 +186,14 @@ fn authorization(url: &GitUrl, access: &GitAccess) -> Result<Vec<(OsString, OsSt
     }
     let rest = url.as_str().find("://").map_or(0, |at| at + 3);
     let end = url.as_str()[rest..].find('/').map_or(url.as_str().len(), |at| rest + at);
-    let key = format!("http.{}/.extraHeader", &url.as_str()[..end]);
+    let server = format!("http.{}/", &url.as_str()[..end]);
     let header = OsString::from_vec([b"Authorization: ", &value[..]].concat());
     Ok(vec![
-        ("GIT_CONFIG_COUNT".into(), "1".into()),
-        ("GIT_CONFIG_KEY_0".into(), key.into()),
+        ("GIT_CONFIG_COUNT".into(), "2".into()),
+        ("GIT_CONFIG_KEY_0".into(), format!("{server}.extraHeader").into()),
         ("GIT_CONFIG_VALUE_0".into(), header),
+        ("GIT_CONFIG_KEY_1".into(), format!("{server}.followRedirects").into()),
+        ("GIT_CONFIG_VALUE_1".into(), "false".into()),
     ])
 }
 
@@ -213,7 +215,13 @@ mod tests {
         let told: Vec<_> = told.iter().map(|(_, value)| value.to_str().unwrap()).collect();
         assert_eq!(
             told,
-            ["1", "http.https://a.example:8443/.extraHeader", "Authorization: basic eC1hY2Nlc3MtdG9rZW46dA=="]
+            [
+                "2",
+                "http.https://a.example:8443/.extraHeader",
+                "Authorization: basic eC1hY2Nlc3MtdG9rZW46dA==",
+                "http.https://a.example:8443/.followRedirects",
+                "false",
+            ]
         );
         assert!(authorization(&url("http://127.0.0.1:80/x"), &access).is_ok());
         let error = authorization(&url("http://a.example/x"), &access).unwrap_err().to_string();
