@@ -71,7 +71,7 @@ impl Surroundings {
     pub(crate) fn machine(&self, shares_network: bool) -> Machine {
         let ca_bundle = self.ca_bundle();
         let proxies = self.proxies();
-        let has_loopback_proxy = proxies.values().any(|url| wythe_solve::loopback_port(url).is_some());
+        let has_loopback_proxy = !wythe_solve::loopback_ports(&proxies).is_empty();
         let programs = self.program_directories();
         Machine {
             platform: Platform::of_this_machine(),

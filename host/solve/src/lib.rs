@@ -64,7 +64,7 @@ pub use error::{BuildError, Cause, describe_ending};
 pub use event::{Event, EventSink, How, Silent, StepId, Stream};
 pub use inventory::{Installed, installed};
 pub use machine::{Machine, Pretence, WayOut};
-pub use network::loopback_port;
+pub use network::loopback_ports;
 pub use operation::describe;
 pub use program::{Program, ProgramVolume, ReadyProgram, VolumeSource, program_request};
 pub use rootfs::{write_files, write_files_tar};

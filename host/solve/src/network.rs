@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The network of a command: from what the plan says to what the sandbox is given, and what went through it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -130,17 +130,22 @@ impl Access {
 /// Returns what connects a network of a command's own: with the proxies that are on the machine's loopback, and its resolver
 /// if that is there too.
 fn connected(stack: &NetworkStack, machine: &Machine) -> NetworkStack {
-    let mut loopback_ports: Vec<u16> = machine.proxies.values().filter_map(|url| loopback_port(url)).collect();
-    loopback_ports.sort_unstable();
-    loopback_ports.dedup();
+    let loopback_ports = loopback_ports(&machine.proxies).into_iter().collect();
     let resolver = std::fs::read_to_string(&machine.resolv_conf).unwrap_or_default();
     let relays_resolver = resolver.lines().any(|line| nameserver(line).is_some_and(|address| address.is_loopback()));
     NetworkStack { loopback_ports, relays_resolver, ..stack.clone() }
 }
 
-/// Returns the port of a proxy that is on the machine's own loopback.
+/// Returns the ports of the proxies that are on the machine's own loopback. Of the variables, `no_proxy` names none: it says
+/// who is reached without one.
 #[must_use]
-pub fn loopback_port(url: &str) -> Option<u16> {
+pub fn loopback_ports(proxies: &BTreeMap<String, String>) -> BTreeSet<u16> {
+    let named = proxies.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("no_proxy"));
+    named.filter_map(|(_, url)| loopback_port(url)).collect()
+}
+
+/// Returns the port of a proxy that is on the machine's own loopback.
+fn loopback_port(url: &str) -> Option<u16> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next()?;
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
@@ -198,7 +203,7 @@ fn recorded(traffic: wythe_remote::Traffic) -> Traffic {
 
 #[cfg(test)]
 mod tests {
-    use super::{loopback_port, without_loopback};
+    use super::{loopback_port, loopback_ports, without_loopback};
 
     #[test]
     fn a_proxy_on_the_loopback_is_known_by_its_address() {
@@ -213,6 +218,21 @@ mod tests {
             ("localhost,127.0.0.1", None),
         ] {
             assert_eq!(loopback_port(url), port, "{url}");
+        }
+    }
+
+    #[test]
+    fn who_is_reached_without_a_proxy_is_no_proxy() {
+        for (name, value, ports) in [
+            ("http_proxy", "http://127.0.0.1:3128", &[3128][..]),
+            ("ALL_PROXY", "socks5h://localhost:1080", &[1080]),
+            ("no_proxy", "127.0.0.1:8080", &[]),
+            ("NO_PROXY", "localhost:8080", &[]),
+            ("no_proxy", "example.com,localhost:8080", &[]),
+        ] {
+            let proxies = [(name.to_owned(), value.to_owned())].into();
+            let found: Vec<u16> = loopback_ports(&proxies).into_iter().collect();
+            assert_eq!(found, ports, "{name}={value}");
         }
     }
 
