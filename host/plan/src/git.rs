@@ -159,7 +159,9 @@ fn parts(text: &str) -> Result<(GitTransport, &str, &str), GitUrlError> {
 fn host_and_port(text: &str) -> Result<(&str, Option<u16>), GitUrlError> {
     const NO_HOST: GitUrlError = GitUrlError("has no host that is understood");
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) if address.parse::<core::net::Ipv6Addr>().is_ok() => (address, rest.strip_prefix(':')),
+        Some((address, rest)) if address.parse::<core::net::Ipv6Addr>().is_ok() && is_port_or_nothing(rest) => {
+            (address, rest.strip_prefix(':'))
+        }
         Some(_) => return Err(NO_HOST),
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
@@ -171,6 +173,11 @@ fn host_and_port(text: &str) -> Result<(&str, Option<u16>), GitUrlError> {
         return Err(NO_HOST);
     }
     Ok((host, port))
+}
+
+/// Whether nothing but a port can follow an address in brackets.
+fn is_port_or_nothing(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(':')
 }
 
 /// Letters that neither begin an option nor mean anything to a shell.
@@ -299,6 +306,9 @@ mod tests {
             "https://host:0/r",
             "https://[::1/r",
             "https://[evil]/r",
+            "http://[::1].evil.example/r",
+            "https://[::1]evil.example:443/r",
+            "ssh://git@[::1]x/r",
             "https://host%2f/r",
             "https://host/a b",
             "https://host/a\nb",

@@ -221,7 +221,8 @@ fn check_url(url: &str) -> Result<(), Wrong> {
 /// Checks `host`, `host:port` and the same with an address of version 6 in brackets.
 fn check_host(text: &str) -> Result<(), &'static str> {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => (None, port.strip_prefix(':')),
+        Some((address, "")) if is_ipv6(address) => (None, None),
+        Some((address, rest)) if is_ipv6(address) && rest.starts_with(':') => (None, rest.strip_prefix(':')),
         Some(_) => return Err("has no host that is understood"),
         None => text.split_once(':').map_or((Some(text), None), |(host, port)| (Some(host), Some(port))),
     };
@@ -232,6 +233,10 @@ fn check_host(text: &str) -> Result<(), &'static str> {
         return Err("has no port that is a number");
     }
     Ok(())
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 /// Letters that neither begin an option nor mean anything to a shell.
@@ -363,6 +368,9 @@ mod tests {
             "ssh://h",
             "git://h:0/r",
             "git://[x]/r",
+            "http://[::1].evil.example/r.git",
+            "https://[::1]evil.example:443/r.git",
+            "ssh://git@[::1]x/r",
             "https://h/`id`.git",
             "https://h/a b.git",
             "https://h/ü.git",
