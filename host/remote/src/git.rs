@@ -147,16 +147,18 @@ impl<'a> Git<'a> {
         let url = self.url.as_str();
         let one = ["fetch", "--progress", "--no-tags", "--no-recurse-submodules", "--depth=1", "--", url];
         let by_commit = self.try_often(&[&one[..], &[&wanted.commit]].concat(), tree, progress).await;
-        let mut refused = match by_commit {
+        match by_commit {
             Ok(_) => return self.check(wanted, tree).await,
-            Err(error) if error.is_about_one_commit() => error,
+            Err(error) if error.is_about_one_commit() => {}
             Err(error) => return Err(error),
-        };
+        }
         if wanted.reference.starts_with("refs/") {
             match self.try_often(&[&one[..], &[&wanted.reference]].concat(), tree, progress).await {
-                Ok(_) if self.check(wanted, tree).await.is_ok() => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.is_about_one_commit() => refused = error,
+                Ok(_) => match self.check(wanted, tree).await {
+                    Err(GitError::NoCommit { .. }) => {}
+                    answer => return answer,
+                },
+                Err(error) if error.is_about_one_commit() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -166,10 +168,7 @@ impl<'a> Git<'a> {
         let all = ["--", url, "+refs/heads/*:refs/wythe/heads/*", "+refs/tags/*:refs/wythe/tags/*"];
         let all = [&["fetch", "--progress", "--no-tags", "--no-recurse-submodules"], deepen, &all].concat();
         self.try_often(&all, tree, progress).await?;
-        self.check(wanted, tree).await.map_err(|error| match error {
-            GitError::NoCommit { .. } => error,
-            _ => refused,
-        })
+        self.check(wanted, tree).await
     }
 
     /// Makes sure that the commit is here and is a commit.

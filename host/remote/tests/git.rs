@@ -111,6 +111,28 @@ async fn what_takes_too_long_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_bound_that_is_met_while_a_commit_is_looked_for_is_told() {
+    let scratch = Scratch::new();
+    // A server that has no commit by its id, and a look at what was fetched that does not end. It is taken once in the
+    // place of what was fetched by a name, and once after everything was fetched.
+    for fetched in ["*git?refs/heads/main", "*+refs/*"] {
+        let script = format!(
+            "case \"$*\" in *{}) echo 'fatal: remote error: upload-pack: not our ref' >&2; exit 128 ;; \
+             fetch*) echo \"$*\" > fetched ;; rev-parse*) case \"$(cat fetched)\" in {fetched}) \
+             exec sleep 1000 ;; esac; exit 1 ;; esac",
+            commit()
+        );
+        let options = GitOptions { patience: Duration::from_millis(900), ..scratch.program(&script) };
+        let (url, place) = (url("https://host/r.git"), scratch.place());
+        std::fs::create_dir_all(place.join("tree")).unwrap();
+        let git = Git::new(&options, &url, &GitAccess::default(), &place).unwrap();
+        let wanted = Checkout { reference: "refs/heads/main".to_owned(), ..Checkout::new(url.clone(), commit()) };
+        let error = git.check_out(&wanted, &|_| ()).await.unwrap_err();
+        assert!(matches!(error, GitError::TooSlow { .. }), "{fetched}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_program_says_is_told_without_what_drives_a_terminal() {
     let scratch = Scratch::new();
     let options = scratch.program("printf 'remote: one\\nfatal: \\033[2Jtwo\\n' >&2; exit 128");
