@@ -150,6 +150,22 @@ fn commands_that_fail() {
 }
 
 #[test]
+fn a_look_that_wants_a_network_and_has_none() {
+    let Some(bench) = Bench::with_busybox() else { return };
+    let mut wrong = String::new();
+    bench.file("root/bin/python3", "#!/bin/sh\necho 3.12\n");
+    let python = bench.dir().join("root/bin/python3");
+    std::fs::set_permissions(python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    bench.definition(&format!(
+        "{SCRATCH}[[steps]]\nkind = \"files\"\nfrom = \"root\"\nto = \"/\"\n\
+         [[steps]]\nkind = \"pip\"\npackages = [\"humanize\"]\n"
+    ));
+    let ended = bench.wythe(&["build", "--progress", "quiet", "--offline"]);
+    compare(&bench, "look-without-network", &ended, &mut wrong);
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
 fn lines_of_a_dockerfile_that_fail() {
     let Some(bench) = Bench::with_busybox() else { return };
     let mut wrong = String::new();

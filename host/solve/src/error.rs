@@ -268,10 +268,17 @@ impl Cause {
     /// Says what wanted the network, of a cause that is about that.
     pub(crate) fn wanted(&self) -> String {
         match self {
-            Self::Placed { cause, .. } => cause.wanted(),
             Self::NoNetwork { command } => format!("`{command}`"),
             Self::NotFetched { missing } => missing.join(", "),
             other => other.to_string(),
+        }
+    }
+
+    /// Returns what failed, without where it stands.
+    pub(crate) fn unplaced(self) -> Self {
+        match self {
+            Self::Placed { cause, .. } => cause.unplaced(),
+            cause => cause,
         }
     }
 

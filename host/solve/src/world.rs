@@ -230,7 +230,8 @@ impl World for StepWorld {
         self.chain.check_may_run().map_err(|_| PlanError::NotYet)?;
         let (chain, turn, base) = (Arc::clone(&self.chain), Arc::clone(&self.turn), self.base_vertex);
         let run = probe::output(chain, turn, base, plan, command);
-        match self.runtime.block_on(run) {
+        // The place is one of the plan that is looked into, which nobody sees.
+        match self.runtime.block_on(run).map_err(Cause::unplaced) {
             Ok(answer) => Ok(answer),
             Err(Cause::Plan(error)) => Err(error),
             Err(cause @ (Cause::NoNetwork { .. } | Cause::NotFetched { .. })) => Err(self.deny(&cause.wanted())),

@@ -12,14 +12,33 @@ use tempfile::TempDir;
 use wythe_image::{Digest, Platform};
 use wythe_plan::spec::Spec;
 use wythe_plan::{
-    Action, Brush, Fact, Files, Fragment, Inventory, Kind, Label, Lock, Package, PlanError, StepCall, StepPlanner,
-    Vertex, VertexId, World,
+    Action, Brush, Command, Fact, Files, Fragment, Inventory, Kind, Label, Lock, Network, Package, PlanError, Run,
+    Source, StepCall, StepPlanner, Vertex, VertexId, World,
 };
 use wythe_sandbox::Native;
-use wythe_solve::{Engine, Force, Grants, LockUse, Machine, Order, Outcome, Parts, Pretence, Silent, WayOut, build};
+use wythe_solve::{
+    Cause, Engine, Force, Grants, LockUse, Machine, Order, Outcome, Parts, Pretence, Silent, WayOut, build,
+};
 use wythe_store::Store;
 use wythe_sys::cancel::Cancel;
 use wythe_sys::userns::{Standing, standing};
+
+fn wood(version: &str) -> Kind {
+    Kind {
+        name: "wood".to_owned(),
+        summary: String::new(),
+        plugin: "wood".to_owned(),
+        version: version.to_owned(),
+        digest: Digest::of(version.as_bytes()),
+        is_base: false,
+        is_step: true,
+        files: Vec::new(),
+        resolves: true,
+        hosts: Vec::new(),
+        imports: Vec::new(),
+        schema: serde_json::json!({"type": "object"}),
+    }
+}
 
 /// Copies what it reads in a file of the build context, and counts how often it is asked.
 struct Planner {
@@ -30,21 +49,8 @@ struct Planner {
 
 impl Planner {
     fn new(version: &str) -> Arc<Self> {
-        let kind = Kind {
-            name: "wood".to_owned(),
-            summary: String::new(),
-            plugin: "wood".to_owned(),
-            version: version.to_owned(),
-            digest: Digest::of(version.as_bytes()),
-            is_base: false,
-            is_step: true,
-            files: Vec::new(),
-            resolves: true,
-            hosts: Vec::new(),
-            imports: Vec::new(),
-            schema: serde_json::json!({"type": "object"}),
-        };
-        Arc::new(Self { kinds: vec![kind], planned: AtomicUsize::new(0), resolved: AtomicUsize::new(0) })
+        let kinds = vec![wood(version)];
+        Arc::new(Self { kinds, planned: AtomicUsize::new(0), resolved: AtomicUsize::new(0) })
     }
 
     /// How often it was asked for a plan and for a lock entry since the last call.
@@ -84,6 +90,44 @@ impl StepPlanner for Planner {
     }
 }
 
+/// Pins by a look at what a command says, on a state that has its place in a text.
+struct Prober {
+    kinds: Vec<Kind>,
+    below: Vertex,
+}
+
+impl StepPlanner for Prober {
+    fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    fn plan(&self, _: StepCall<'_>, _: &dyn World) -> Result<Fragment, PlanError> {
+        unreachable!("it is never pinned")
+    }
+
+    fn resolve(&self, _: StepCall<'_>, world: &dyn World) -> Result<String, PlanError> {
+        let label = Label { at: Some((1, 1)), in_text: "wood.txt".to_owned(), length: 1, ..Label::new("fell") };
+        let mut fragment = Fragment::new();
+        let below = fragment.add(self.below.clone(), label);
+        let look = fragment.add(Vertex::Run(Run::new(below, command("look"))), Label::default());
+        fragment.set_head(look);
+        world.probe(&fragment, look)?.map_err(PlanError::Failed)?;
+        Ok("{}".to_owned())
+    }
+
+    fn inventories(&self) -> &[Inventory] {
+        &[]
+    }
+
+    fn packages(&self, _: &Inventory, _: &dyn World) -> Result<Vec<Package>, PlanError> {
+        Ok(Vec::new())
+    }
+}
+
+fn command(program: &str) -> Command {
+    Command::Argv(vec![program.to_owned()])
+}
+
 struct Bench {
     dir: TempDir,
     runtime: tokio::runtime::Runtime,
@@ -106,7 +150,7 @@ impl Bench {
         fs::write(self.dir.path().join("wood.txt"), text).unwrap();
     }
 
-    fn build(&self, planner: &Arc<Planner>, lock: &Lock) -> Outcome {
+    fn build<P: StepPlanner + 'static>(&self, planner: &Arc<P>, lock: &Lock) -> Outcome {
         let definition = "builder = \"2026.11\"\nbase = \"scratch\"\nsteps = [{ kind = \"wood\" }]\n";
         let order = Order {
             images: Spec::parse("wythe.toml", definition, planner.kinds()).unwrap().images,
@@ -124,7 +168,7 @@ impl Bench {
         };
         let engine = Engine::new(Parts {
             store: Arc::new(Store::open(&self.dir.path().join("store"), 0).unwrap()),
-            planner: Arc::<Planner>::clone(planner),
+            planner: Arc::<P>::clone(planner),
             // Nothing is run here.
             sandbox: Arc::new(Native::new(PathBuf::from("/nothing"))),
             client: None,
@@ -184,4 +228,25 @@ fn another_plugin_is_asked_again_and_what_it_makes_is_still_known() {
     let second = bench.build(&newer, &first.lock);
     assert_eq!((newer.asked(), digest(&second)), ((1, 1), digest(&first)));
     assert_ne!(second.lock, first.lock);
+}
+
+#[test]
+fn what_a_look_needs_and_cannot_have_is_told_wherever_it_stands() {
+    let Some(bench) = Bench::new() else { return };
+    let told = |below: Vertex| {
+        let outcome = bench.build(&Arc::new(Prober { kinds: vec![wood("1")], below }), &Lock::default());
+        *outcome.images.into_iter().next().unwrap().unwrap_err().cause
+    };
+    // There is no network.
+    let fell = Run { network: Network::Host, ..Run::new(VertexId::BASE, command("fell")) };
+    match told(Vertex::Run(fell)) {
+        Cause::NotPinned { wanted, .. } => assert_eq!(wanted, "`fell`"),
+        other => panic!("{other:?}"),
+    }
+    let from = Source::State { vertex: VertexId::BASE, path: "/trunk".to_owned() };
+    let copy = Action::Copy { source: from, dest: "/trunk".to_owned(), brush: Brush::default() };
+    match told(Vertex::Files(Files { on: VertexId::BASE, actions: vec![copy] })) {
+        Cause::Plan(PlanError::World(what)) => assert_eq!(what, "there is no `/trunk` in the state it is copied from"),
+        other => panic!("{other:?}"),
+    }
 }
