@@ -104,4 +104,6 @@ fn layouts_that_cannot_be_used_say_why() {
     expect(&format!("oci-layout://{layout}"), 1, &format!("the layer sha256:{name} is missing"));
     fs::write(&layer, bytes).unwrap();
     elsewhere.wythe(&["build", "--build-context", &format!("base=oci-layout://{layout}")]).stdout();
+    fs::remove_file(bench.dir().join("layout/index.json")).unwrap();
+    expect(&format!("oci-layout://{layout}"), 1, "layout/index.json`\n  No such file or directory");
 }

@@ -12,6 +12,7 @@ use wythe_store::Store;
 use crate::definition::rfc3339;
 use crate::diagnostic::Report;
 use crate::exit::Exit;
+use crate::named;
 use crate::print;
 use crate::workshop::store_failed;
 
@@ -56,7 +57,10 @@ fn place(text: &str) -> Result<(PathBuf, Wanted), Report> {
 const FORM: &str = "write `oci-layout://PATH`, `oci-layout://PATH:TAG` or `oci-layout://PATH@sha256:…`";
 
 fn unread(error: &ReadLayoutError) -> Report {
-    let exit = if matches!(error, ReadLayoutError::Read { .. }) { Exit::World } else { Exit::Spec };
+    let exit = match error {
+        ReadLayoutError::Read { source, .. } => named::fault(source),
+        _ => Exit::Spec,
+    };
     let report = match std::error::Error::source(error) {
         Some(cause) => Report::caused(exit, error.to_string(), cause),
         None => Report::new(exit, error.to_string()),
