@@ -20,6 +20,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use edits::Owner;
 pub use edits::{Bind, Edits, Hook, LIBRARIES, Link, Node, Unusable};
 
 /// Where this machine tells of its devices.
@@ -262,13 +263,14 @@ impl Devices {
 
 /// Returns what has to be done for devices that can be used.
 fn usable(devices: Vec<&Device>) -> Result<Edits, DeviceError> {
-    for device in &devices {
-        device.check().map_err(|why| {
-            let (name, origin) = (device.name.clone(), device.origin.clone());
-            DeviceError::Unusable { name, why, origin }
-        })?;
+    let mut all = Vec::new();
+    for device in devices {
+        let owner = Owner { name: device.name.clone(), origin: device.origin.clone() };
+        let unusable = |why| DeviceError::Unusable { name: owner.name.clone(), why, origin: owner.origin.clone() };
+        device.check().map_err(unusable)?;
+        all.push(device.edits.clone().owned_by(&owner));
     }
-    Ok(Edits::merged(devices.into_iter().map(|device| &device.edits)))
+    Ok(Edits::merged(&all))
 }
 
 #[cfg(test)]

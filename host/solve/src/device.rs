@@ -104,11 +104,7 @@ impl Supplied {
     }
 
     pub(crate) fn mounts(&self) -> Result<Vec<Mount>, Cause> {
-        let changed = |why: wythe_sandbox::cdi::Unusable| {
-            let missing = DeviceError::Unusable { name: "of the command".to_owned(), why, origin: String::new() };
-            Cause::NoDevice { missing: Box::new(missing) }
-        };
-        self.edits.mounts().map_err(changed)
+        self.edits.mounts().map_err(|missing| Cause::NoDevice { missing: Box::new(missing) })
     }
 
     pub(crate) fn groups(&self) -> Vec<u32> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, major, minor};
 
-use super::libraries;
+use super::{DeviceError, libraries};
 use crate::{DeviceNumber, Mount, MountSource};
 
 /// Where links to the libraries of devices lie: a folder with nothing else in it, so that naming it to the loader changes nothing but
@@ -34,6 +34,16 @@ pub struct Edits {
     pub hooks: Vec<Hook>,
     /// What is asked for and has no effect.
     pub ignored: Vec<String>,
+    /// Whose each node is, by its path on the machine: of several devices that have it, the first one.
+    pub(super) owners: BTreeMap<PathBuf, Owner>,
+}
+
+/// A device that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) name: String,
+    /// Who describes it.
+    pub(super) origin: String,
 }
 
 /// A device node.
@@ -182,8 +192,17 @@ impl Edits {
             add(&mut merged.groups, &edits.groups);
             add(&mut merged.hooks, &edits.hooks);
             add(&mut merged.ignored, &edits.ignored);
+            for (path, owner) in &edits.owners {
+                merged.owners.entry(path.clone()).or_insert_with(|| owner.clone());
+            }
         }
         merged
+    }
+
+    /// Notes whose nodes they are.
+    pub(super) fn owned_by(mut self, owner: &Owner) -> Self {
+        self.owners = self.nodes.iter().map(|node| (node.path.clone(), owner.clone())).collect();
+        self
     }
 
     /// Whether both are for the same nodes.
@@ -212,9 +231,13 @@ impl Edits {
     /// # Errors
     ///
     /// Fails where a node is not there any more.
-    pub fn mounts(&self) -> Result<Vec<Mount>, Unusable> {
+    pub fn mounts(&self) -> Result<Vec<Mount>, DeviceError> {
         let node = |node: &Node| {
-            let source = MountSource::Device { path: node.path.clone(), number: Some(node.look()?) };
+            let number = node.look().map_err(|why| {
+                let Owner { name, origin } = self.owners[&node.path].clone();
+                DeviceError::Unusable { name, why, origin }
+            })?;
+            let source = MountSource::Device { path: node.path.clone(), number: Some(number) };
             Ok(Mount { target: node.target.clone(), source })
         };
         let bind = |bind: &Bind| {

@@ -235,3 +235,30 @@ fn a_driver_without_a_specification_is_found_by_its_files() {
     };
     assert_eq!((found.as_str(), looked.len()), ("none", 3));
 }
+
+#[test]
+fn a_device_that_has_gone_since_it_was_chosen_is_named() {
+    let devices = "devices:\n  - {name: card, containerEdits: {deviceNodes: [{path: /dev/a, hostPath: A}]}}\n  \
+                   - {name: other, containerEdits: {deviceNodes: [{path: /dev/b, hostPath: B}]}}\n";
+    let machine = Machine::new(&[("a", ""), ("b", "")]);
+    let (a, b) = (machine.path("dev-a"), machine.path("dev-b"));
+    let text =
+        devices.replace(": A}", &format!(": {}}}", a.display())).replace(": B}", &format!(": {}}}", b.display()));
+    let file = machine.path("etc/cdi/x.yaml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, format!("cdiVersion: \"0.6.0\"\nkind: acme.example/gpu\n{text}")).unwrap();
+    for link in [&a, &b] {
+        std::os::unix::fs::symlink("/dev/null", link).unwrap();
+    }
+    let found = machine.look();
+    let edits = found.named(&["acme.example/gpu=card".to_owned()]).unwrap();
+    let edits = found.choose("a GPU is", 2, |_| true).unwrap().and(&edits);
+    assert_eq!(edits.mounts().unwrap().len(), 2);
+    std::fs::remove_file(&b).unwrap();
+    let error = edits.mounts().unwrap_err().to_string();
+    let expected = format!(
+        "the device `acme.example/gpu=other` cannot be used: `{}` cannot be looked at: No such file or directory (os error 2)",
+        b.display()
+    );
+    assert_eq!(error, expected);
+}
