@@ -9,7 +9,7 @@ use wythe_tests::{ACCOUNT, Bench, can_become_ordinary, is_installed};
 use crate::sandbox::BASE;
 
 /// Serves `hello` to whoever asks, as long as the test's process lives. Returns the port.
-fn serve() -> u16 {
+pub(crate) fn serve() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The network `host` of an ordinary user's steps: one of their own, which a user-mode network stack connects.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use wythe_tests::{Bench, Ended, can_become_ordinary, is_installed};
 
+use crate::hosts::serve;
 use crate::sandbox::BASE;
 
 /// A bench, where ordinary users can have such a network.
@@ -29,21 +29,6 @@ fn definition(bench: &Bench, command: &str) {
 fn elsewhere(bench: &Bench, args: &[&str]) -> Ended {
     let (mut command, _home) = bench.elsewhere(&[], args, true);
     command.output().unwrap().into()
-}
-
-/// Serves `hello` at the machine's loopback, as long as the test's process lives. Returns the port.
-fn serve() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let head = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            head.take_while(|line| !line.is_empty()).for_each(drop);
-            let _broken = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n");
-        }
-    });
-    port
 }
 
 /// A build that ends with the test, however that ends.

@@ -124,11 +124,14 @@ pub fn is_root() -> bool {
 /// Panics where `id` cannot be started.
 #[must_use]
 pub fn can_become_ordinary() -> bool {
-    let can = is_root() && run("id", &[ACCOUNT]).code == Some(0);
-    if !can {
-        eprintln!("skipped: needs root and an account `{ACCOUNT}` with sub-ids (useradd {ACCOUNT})");
+    if !is_root() {
+        return false;
     }
-    can
+    let is_there = run("id", &[ACCOUNT]).code == Some(0);
+    if !is_there {
+        eprintln!("skipped: needs an account `{ACCOUNT}` with sub-ids (useradd {ACCOUNT})");
+    }
+    is_there
 }
 
 /// A directory to work in and a store to build into.
