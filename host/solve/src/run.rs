@@ -375,3 +375,12 @@ fn refuse_what_is_not_there_yet(run: &Run) -> Result<(), Cause> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn limits_have_one_list_of_names() {
+        let of_sandbox: Vec<&str> = wythe_sandbox::Rlimit::names().collect();
+        assert_eq!(wythe_plan::ULIMITS.as_slice(), of_sandbox);
+    }
+}
