@@ -63,7 +63,8 @@ fn tool(program: &Program) -> Option<(&str, &[String])> {
 fn step(command: &Commanded) -> Result<Verdict, String> {
     let installs =
         |program: &Program| tool(program).is_some_and(|(_, rest)| rest.first().is_some_and(|verb| verb == "install"));
-    let program = WORDS.alone(command, installs)?;
+    let empties = |program: &Program| tool(program).is_some_and(|(_, rest)| rest == ["cache", "purge"]);
+    let program = WORDS.alone(command, installs, empties)?;
     let (python, rest) = tool(program).ok_or("it installs nothing")?;
     let mut options = WORDS.step(command, &rest[1..])?;
     if python != "python3" {
@@ -109,6 +110,8 @@ mod tests {
                 "pip install -i https://x.org/simple --extra-index-url=https://y.org --progress-bar off a && rm -rf /root/.cache/pip",
                 json!({ "packages": ["a"], "index-url": "https://x.org/simple", "extra-index-url": ["https://y.org"] }),
             ),
+            ("pip install a && pip3 cache purge && rm -rf /root/.cache", json!({ "packages": ["a"] })),
+            ("pip install a && python3 -m pip cache purge", json!({ "packages": ["a"] })),
         ] {
             let expected = Verdict::Step { kind: "pip".to_owned(), options };
             assert_eq!(verdict(&commanded(text)), expected, "{text}");
@@ -126,6 +129,8 @@ mod tests {
             ("pip install -r other.txt", "`other.txt` is not known"),
             ("pip install -r /srv/all.txt", "names another file in line 1"),
             ("pip install a && make", "`make`"),
+            ("pip install a && npm cache purge", "`npm` does something else"),
+            ("pip install a && conda -m pip cache purge", "`conda` does something else"),
             ("pip install a && pip install b", "it installs twice"),
             ("pip install", "names nothing"),
             ("pip install -r", "has no value"),

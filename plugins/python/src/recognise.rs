@@ -91,7 +91,7 @@ impl Words {
         }
     }
 
-    /// Returns the only program that installs; the others empty caches of the tool.
+    /// Returns the only program that installs; the others remove caches of the tool, or are the tool as it empties them.
     ///
     /// # Errors
     ///
@@ -100,20 +100,20 @@ impl Words {
         &self,
         command: &'c Commanded,
         installs: impl Fn(&Program) -> bool,
+        empties: impl Fn(&Program) -> bool,
     ) -> Result<&'c Program, String> {
         let mut found = None;
         for program in &command.programs {
             let words: Vec<&str> = program.argv.iter().map(String::as_str).collect();
-            let empties = match words[..] {
+            let cleans = match words[..] {
                 ["rm", "-rf" | "-fr" | "-r", ref paths @ ..] => paths.iter().all(|path| self.caches.contains(path)),
-                [_, "cache", "purge"] => true,
-                _ => false,
+                _ => empties(program),
             };
             if installs(program) {
                 if found.replace(program).is_some() {
                     return Err("it installs twice".to_owned());
                 }
-            } else if !empties || found.is_none() {
+            } else if !cleans || found.is_none() {
                 return Err(format!("`{}` does something else beside it", program.argv[0]));
             }
         }

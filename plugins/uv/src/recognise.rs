@@ -66,7 +66,7 @@ fn step(command: &Commanded) -> Result<Verdict, String> {
     }
     let installs =
         |program: &Program| is_uv(program) && program.argv.get(1..3).is_some_and(|words| words == ["pip", "install"]);
-    let program = WORDS.alone(command, installs)?;
+    let program = WORDS.alone(command, installs, |_| false)?;
     let is_set = |name: &str| {
         let all = command.env.iter().chain(&program.env);
         all.into_iter().any(|(known, value)| known == name && ["1", "true"].contains(&value.as_str()))
@@ -118,6 +118,8 @@ mod tests {
             ("uv pip install a", "virtual environment"),
             ("uv pip install --system --no-deps a", "`--no-deps`"),
             ("uv pip sync --system r.txt", "does something else"),
+            ("uv pip install --system a && npm cache purge", "`npm` does something else"),
+            ("uv pip install --system a && uv cache clean", "`uv cache`"),
         ] {
             match verdict(text, &[]) {
                 Verdict::Near(said) => assert!(said.contains(why), "{text}: {said}"),
