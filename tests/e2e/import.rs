@@ -244,6 +244,16 @@ fn a_definition_is_written_where_one_is_wanted() {
     assert_eq!(json["definition"], text);
     assert_eq!(json["steps"][0]["outcome"], "translated");
     assert_eq!(std::fs::read_to_string(bench.dir().join("wythe.toml")).unwrap(), text);
+    // What cannot be looked at is not taken for something that is not there.
+    let long = "x".repeat(300);
+    for (output, place, why) in [
+        ("Dockerfile/a/wythe.toml", "Dockerfile/a", "Not a directory"),
+        (&long, &long, "File name too long"),
+    ] {
+        let refused = wythe(&["import", "-o", output]);
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+        assert!(refused.stderr.starts_with(&format!("error: cannot look at `{place}`\n  {why}")), "{}", refused.stderr);
+    }
     let nothing = wythe(&["import", "other"]);
     assert_eq!(nothing.code, Some(1));
     assert!(nothing.stderr.starts_with("error: there is nothing to import in `other`\n"), "{}", nothing.stderr);

@@ -89,6 +89,14 @@ fn rootless_without_sub_ids_a_command_that_changes_owners_is_explained() {
 }
 
 #[test]
+fn rootless_a_place_that_cannot_be_looked_at_is_not_taken_for_a_free_one() {
+    // Nobody but root sees what is in there.
+    let Some(ended) = as_nobody_special("echo 'FROM scratch' | $1 import -f - /root") else { return };
+    let said = "error: cannot look at `/root/wythe.toml`\n  Permission denied (os error 13)\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), said));
+}
+
+#[test]
 fn rootless_and_root_do_not_share_a_store() {
     if !can_become_ordinary() {
         return;
