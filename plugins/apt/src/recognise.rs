@@ -66,7 +66,7 @@ impl Read {
             let words: Vec<&str> = program.argv.iter().map(String::as_str).collect();
             match words[..] {
                 [tool, ref rest @ ..] if is_tool(tool) => read.tool(tool, rest)?,
-                ["rm", ref rest @ ..] => read.rm(rest)?,
+                ["rm", ..] => read.rm(program)?,
                 [other, ..] => return Err(format!("`{other}` does something else beside it")),
                 [] => {}
             }
@@ -101,15 +101,20 @@ impl Read {
         Ok(())
     }
 
-    fn rm(&mut self, words: &[&str]) -> Result<(), String> {
-        let (flags, paths): (Vec<&str>, Vec<&str>) = words.iter().copied().partition(|word| word.starts_with('-'));
-        if !flags.iter().all(|flag| ["-r", "-f", "-rf", "-fr"].contains(flag)) {
-            return Err(format!("`rm {}` does something else beside it", flags.join(" ")));
+    fn rm(&mut self, program: &Program) -> Result<(), String> {
+        for (place, word) in program.argv.iter().enumerate().skip(1) {
+            match word.as_str() {
+                "-r" | "-f" | "-rf" | "-fr" => {}
+                flag if flag.starts_with('-') => return Err(format!("`rm {flag}` does something else beside it")),
+                path if !REMOVED.contains(&path) => {
+                    return Err(format!("`rm` removes `{path}` too, which no step does"));
+                }
+                path if path.contains('*') && !program.is_pattern(place) => {
+                    return Err(format!("`{path}` is quoted, so that no shell replaces it and `rm` removes nothing"));
+                }
+                path => self.removes_lists |= !self.packages.is_empty() && path == REMOVED[0],
+            }
         }
-        if let Some(other) = paths.iter().find(|path| !REMOVED.contains(path)) {
-            return Err(format!("`rm` removes `{other}` too, which no step does"));
-        }
-        self.removes_lists |= !self.packages.is_empty() && paths.contains(&REMOVED[0]);
         Ok(())
     }
 
@@ -133,8 +138,8 @@ impl Read {
         if command.env.iter().any(|(name, _)| name == "APT_CONFIG") {
             return near("`APT_CONFIG` may set anything");
         }
-        let leaves_lists =
-            |text: &&String| text.contains("apt") && text.contains("update") && !text.contains(REMOVED[0]);
+        let removes_lists = |text: &str| text.split([' ', '\t', '\n', ';', '&', '|']).any(|word| word == REMOVED[0]);
+        let leaves_lists = |text: &&String| text.contains("apt") && text.contains("update") && !removes_lists(text);
         if command.earlier.iter().any(|text| leaves_lists(&text)) {
             return near("it removes package lists that an earlier command leaves in the image, and a step does not");
         }
@@ -175,9 +180,12 @@ mod tests {
 
     fn commanded(text: &str) -> Commanded {
         let program = |text: &str| {
-            let (env, argv) = text.split_whitespace().map(str::to_owned).partition(|word| word.starts_with("X="));
-            let pair = |word: String| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-            Program { env: Vec::<String>::into_iter(env).filter_map(pair).collect(), argv }
+            let (env, words): (Vec<&str>, Vec<&str>) = text.split_whitespace().partition(|word| word.starts_with("X="));
+            let pair = |word: &&str| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let is_pattern = |word: &str| word.contains('*') && !word.starts_with('\'');
+            let patterns = (0..).zip(&words).filter(|(_, word)| is_pattern(word)).map(|(place, _)| place).collect();
+            let argv = words.iter().map(|word| word.trim_matches('\'').to_owned()).collect();
+            Program { env: env.iter().filter_map(pair).collect(), argv, patterns }
         };
         let programs = text.split(" && ").map(program).collect();
         Commanded { text: text.to_owned(), programs, workdir: "/".to_owned(), ..Commanded::default() }
@@ -214,6 +222,7 @@ mod tests {
             (long("-y", "-y -t sid"), "`apt-get -t`"),
             (long("update", "upgrade"), "`apt-get upgrade`"),
             (long("lists/*", "lists/* /tmp/*"), "`/tmp/*`"),
+            (long("/var/lib/apt/lists/*", "'/var/lib/apt/lists/*'"), "`/var/lib/apt/lists/*` is quoted"),
             (long("rm", "ls && rm"), "`ls`"),
             (long("apt-get install", "X=1 apt-get install"), "`X=1`"),
         ] {
@@ -222,8 +231,22 @@ mod tests {
                 other => panic!("{text}: {other:?}"),
             }
         }
-        let earlier = Commanded { earlier: vec!["apt-get update".to_owned()], ..commanded(GOOD) };
-        assert!(matches!(Apt::recognise(&earlier), Verdict::Near(why) if why.contains("an earlier command")));
+        for earlier in [
+            "apt-get update",
+            "apt-get update && rm -rf '/var/lib/apt/lists/*'",
+            "apt-get update && rm -rf /var/lib/apt/lists/*_Packages",
+        ] {
+            let later = Commanded { earlier: vec![earlier.to_owned()], ..commanded(GOOD) };
+            assert!(
+                matches!(Apt::recognise(&later), Verdict::Near(why) if why.contains("an earlier command")),
+                "{earlier}"
+            );
+        }
+        let cleaned = "apt-get update; rm -rf /var/tmp/x /var/lib/apt/lists/*; true".to_owned();
+        assert!(matches!(
+            Apt::recognise(&Commanded { earlier: vec![cleaned], ..commanded(GOOD) }),
+            Verdict::Step { .. }
+        ));
         let cached = Commanded { caches: vec!["/var/lib/apt".to_owned()], ..commanded(GOOD) };
         assert!(matches!(Apt::recognise(&cached), Verdict::Near(why) if why.contains("the cache at `/var/lib/apt`")));
     }

@@ -82,7 +82,8 @@ mod tests {
     use crate::Pip;
 
     fn commanded(text: &str) -> Commanded {
-        let program = |text: &str| Program { env: Vec::new(), argv: text.split(' ').map(str::to_owned).collect() };
+        let argv = |text: &str| text.split(' ').map(str::to_owned).collect();
+        let program = |text: &str| Program { argv: argv(text), ..Program::default() };
         Commanded {
             text: text.to_owned(),
             programs: text.split(" && ").map(program).collect(),

@@ -91,7 +91,8 @@ mod tests {
     use crate::Uv;
 
     fn verdict(text: &str, env: &[(&str, &str)]) -> Verdict {
-        let program = |text: &str| Program { env: Vec::new(), argv: text.split(' ').map(str::to_owned).collect() };
+        let argv = |text: &str| text.split(' ').map(str::to_owned).collect();
+        let program = |text: &str| Program { argv: argv(text), ..Program::default() };
         let command = Commanded {
             text: text.to_owned(),
             programs: text.split(" && ").map(program).collect(),

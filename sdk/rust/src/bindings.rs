@@ -220,7 +220,7 @@ impl From<crate::Translated> for importer::Step {
 impl From<commands::Command> for crate::Commanded {
     fn from(command: commands::Command) -> Self {
         let commands::Command { text, programs, workdir, env, caches, copied, earlier } = command;
-        let program = |commands::Program { env, argv }| crate::Program { env, argv };
+        let program = |commands::Program { env, argv, patterns }| crate::Program { env, argv, patterns };
         let copied = copied.into_iter().map(|one| (one.path, one.source)).collect();
         Self { text, programs: programs.into_iter().map(program).collect(), workdir, env, caches, copied, earlier }
     }
@@ -229,7 +229,7 @@ impl From<commands::Command> for crate::Commanded {
 impl From<&crate::Commanded> for asked::Command {
     fn from(command: &crate::Commanded) -> Self {
         let crate::Commanded { text, programs, workdir, env, caches, copied, earlier } = command.clone();
-        let program = |crate::Program { env, argv }| asked::Program { env, argv };
+        let program = |crate::Program { env, argv, patterns }| asked::Program { env, argv, patterns };
         let copied = copied.into_iter().map(|(path, source)| asked::Copied { path, source }).collect();
         Self { text, programs: programs.into_iter().map(program).collect(), workdir, env, caches, copied, earlier }
     }

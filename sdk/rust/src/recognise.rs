@@ -36,8 +36,19 @@ pub struct Commanded {
 pub struct Program {
     /// Variables that are set for it alone.
     pub env: Vec<(String, String)>,
-    /// Its words, as it gets them.
+    /// Its words, its name first. They are as it gets them, but for patterns.
     pub argv: Vec<String>,
+    /// The places in `argv` of patterns of file names, which the shell replaces: they are as they are written. In every other
+    /// word `*`, `?` and `[` are meant as they are.
+    pub patterns: Vec<u32>,
+}
+
+impl Program {
+    /// Whether the word at a place is a pattern of file names.
+    #[must_use]
+    pub fn is_pattern(&self, place: usize) -> bool {
+        self.patterns.iter().any(|pattern| *pattern as usize == place)
+    }
 }
 
 /// What a kind makes of a command.

@@ -3,8 +3,11 @@
 
 use wythe_sdk::Program;
 
-/// Characters by which a shell does more than cutting words, outside of quotes. Patterns of names stay as they are.
+/// Characters by which a shell does more than cutting words, outside of quotes. Patterns of names stay as they are, marked.
 const MORE: [char; 15] = ['|', '<', '>', '(', ')', '{', '}', '$', '`', '\\', '\n', '\r', '!', '~', '#'];
+
+/// Characters that make a pattern of a word, outside of quotes.
+const PATTERN: [char; 3] = ['*', '?', '['];
 
 /// Words that are no programs but the shell's own.
 const WORDS: [&str; 24] = [
@@ -47,15 +50,22 @@ fn program(words: &[Word]) -> Option<Program> {
     let count = words.iter().take_while(|word| is_assignment(word)).count();
     let env = words[..count].iter().filter_map(|word| word.text.split_once('='));
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let argv: Vec<String> = words[count..].iter().map(|word| word.text.clone()).collect();
-    let name = argv.first()?;
-    (!WORDS.contains(&name.as_str())).then_some(Program { env, argv })
+    let words = &words[count..];
+    let name = words.first()?;
+    // Of a word that is half a pattern, its text does not say which half.
+    if WORDS.contains(&name.text.as_str()) || words.iter().any(|word| word.is_pattern && word.has_quoted_pattern) {
+        return None;
+    }
+    let patterns = (0..).zip(words).filter(|(_, word)| word.is_pattern).map(|(place, _)| place).collect();
+    Some(Program { env, argv: words.iter().map(|word| word.text.clone()).collect(), patterns })
 }
 
 #[derive(Debug, Default)]
 struct Word {
     text: String,
     is_quoted: bool,
+    is_pattern: bool,
+    has_quoted_pattern: bool,
 }
 
 /// Words up to a separator.
@@ -79,7 +89,10 @@ fn pieces(text: &str) -> Option<Vec<Piece>> {
                     match letters.next()? {
                         end if end == letter => break,
                         '$' | '`' | '\\' if letter == '"' => return None,
-                        other => word.text.push(other),
+                        other => {
+                            word.has_quoted_pattern |= PATTERN.contains(&other);
+                            word.text.push(other);
+                        }
                     }
                 }
             }
@@ -100,7 +113,11 @@ fn pieces(text: &str) -> Option<Vec<Piece>> {
             // Within a word these two stand for themselves.
             '~' | '#' if word.is_some() => word.get_or_insert_default().text.push(letter),
             other if MORE.contains(&other) => return None,
-            other => word.get_or_insert_default().text.push(other),
+            other => {
+                let word = word.get_or_insert_default();
+                word.is_pattern |= PATTERN.contains(&other);
+                word.text.push(other);
+            }
         }
     }
     let last = pieces.last_mut()?;
@@ -150,6 +167,21 @@ mod tests {
             let expected = expected.iter().map(|one| (*one).to_owned()).collect();
             assert_eq!(shown(text), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_one_where_no_quote_protects_it() {
+        for (text, expected) in [
+            ("rm -rf /lists/*", &[2][..]),
+            ("rm -rf '/lists/*'", &[]),
+            ("rm -rf \"/lists/*\" '/l i'/* a[b]", &[3, 4]),
+            ("rm '?' ?", &[2]),
+            ("A=* pip install 'a[b]'", &[]),
+        ] {
+            let programs = programs(text).expect(text);
+            assert_eq!(programs[0].patterns, expected, "{text}");
+        }
+        assert_eq!(shown("rm 'a*'/*"), None, "half of it is a pattern");
     }
 
     #[test]
