@@ -287,8 +287,9 @@ fn on_an_image_that_is_not_there_all_that_depends_on_it_stays() {
     if !busybox(&bench) {
         return;
     }
-    let text =
-        "FROM later:1\nENV A=1\nENV PATH=/x:$PATH\nWORKDIR rel\nCOPY a.txt there/\nRUN echo $A > out\nCMD true\n";
+    let text = "FROM later:1\nENV A=1\nENV PATH=/x:$PATH\nWORKDIR rel\nCOPY a.txt there/\nRUN echo $A > out\nCMD true\n\
+        USER root\nWORKDIR /made\nCOPY --chown=${WHO:?} a.txt /made/\nRUN true\nWORKDIR /left\nWORKDIR ${WHERE:?}/there\n\
+        RUN true\n";
     bench.file("app/Dockerfile", text).file("app/a.txt", "a");
     let dir = bench.dir().join("app").display().to_string();
     let imported = bench.wythe(&["import", &dir]);
@@ -297,7 +298,7 @@ fn on_an_image_that_is_not_there_all_that_depends_on_it_stays() {
     // It is another one than anybody would guess.
     bench.file(
         "later/Dockerfile",
-        "FROM busybox:test\nUSER app\nWORKDIR /tmp/w\nONBUILD ENV T=1\nSHELL [\"/bin/sh\", \"-ec\"]\n",
+        "FROM busybox:test\nENV WHO=app WHERE=/tmp\nUSER app\nWORKDIR /tmp/w\nONBUILD ENV T=1\nSHELL [\"/bin/sh\", \"-ec\"]\n",
     );
     bench.wythe(&["build", "-t", "later:1", &bench.dir().join("later").display().to_string()]).stdout();
     bench.wythe(&["build", "-t", "definition:1", &dir]).stdout();

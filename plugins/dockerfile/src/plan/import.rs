@@ -87,7 +87,9 @@ pub(crate) fn translate(
         Some((_, last)) => walk.base_of_text(first, last)?,
         None => walk.base_of_image(first)?,
     };
-    for index in chain.into_iter().filter(|index| *index >= first) {
+    let (below, chain): (Vec<usize>, Vec<usize>) = chain.into_iter().partition(|index| *index < first);
+    below.iter().flat_map(|index| &file.stages[*index].instructions).for_each(|one| walk.remember(one));
+    for index in chain {
         walk.stage(index, border.filter(|(stage, _)| *stage == index).map(|(_, last)| last))?;
     }
     Ok(walk.finish(base, target))

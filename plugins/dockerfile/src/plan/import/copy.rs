@@ -22,32 +22,27 @@ impl<'p> Walk<'_, 'p> {
         dest: &Text,
         heredocs: &[Heredoc],
     ) -> Result<Item<'p>, Fault> {
-        let kept = |walk: &mut Self, why: &str| {
-            let mut item = walk.keep(one, why);
-            item.makes = Makes::Otherwise;
-            item
-        };
         if !heredocs.is_empty() {
-            return Ok(kept(self, "no core kind writes a file that stands in the definition"));
+            return Ok(self.keep(one, "no core kind writes a file that stands in the definition"));
         }
         if one.flag("from").is_some() {
-            return Ok(kept(self, "the kind `files` copies from the build context only"));
+            return Ok(self.keep(one, "the kind `files` copies from the build context only"));
         }
         if let Some(flag) = one.flags.iter().find(|flag| !["chown", "chmod", "link"].contains(&flag.name)) {
             let why = format!("the kind `files` has nothing for `--{}`", flag.name);
-            return Ok(kept(self, &why));
+            return Ok(self.keep(one, &why));
         }
         let Some(brush) = self.brush(one)? else {
-            return Ok(kept(self, "its owner or mode is none that the kind `files` takes"));
+            return Ok(self.keep(one, "its owner or mode is none that the kind `files` takes"));
         };
         let to = self.surely_text(dest)?.filter(|to| self.known.workdir || to.starts_with('/'));
-        let Some(to) = to else { return Ok(kept(self, "its destination depends on the image below")) };
+        let Some(to) = to else { return Ok(self.keep(one, "its destination depends on the image below")) };
         let to = paths::absolute(self.work.config.workdir(), &to);
         let mut steps = Vec::new();
         for source in sources {
             match self.source(source, &to, &brush)? {
                 Ok(step) => steps.push(step),
-                Err(why) => return Ok(kept(self, why)),
+                Err(why) => return Ok(self.keep(one, why)),
             }
         }
         let mut last = None;

@@ -13,9 +13,9 @@ use crate::text::instruction::{Command, Instruction};
 use crate::text::{mount, shell};
 
 /// Returns a command as text, for those who look through it.
-pub(super) fn text_of(command: &Command) -> String {
+pub(super) fn text_of(command: &Command, heredocs: &[Heredoc]) -> String {
     match command {
-        Command::Shell(text) => text.clone(),
+        Command::Shell(text) => heredoc::appended(text, heredocs),
         Command::Exec(argv) => argv.join(" "),
     }
 }
@@ -36,7 +36,10 @@ impl<'p> Walk<'_, 'p> {
                 Verdict::Step { kind, options } => {
                     let mut options = options.as_object().cloned().unwrap_or_default();
                     self.add_env(&mut options);
-                    return Ok(self.item(What::Known(kind, options), Some(one), one.place.line));
+                    let mut item = self.item(What::Known(kind, options), Some(one), one.place.line);
+                    // The directory may be one of those that a package has, with attributes of its own.
+                    item.makes = Makes::Otherwise;
+                    return Ok(item);
                 }
                 Verdict::Near(why) => near = Some(why),
                 Verdict::Other => {}

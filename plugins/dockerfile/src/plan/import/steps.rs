@@ -48,11 +48,7 @@ impl<'p> Walk<'_, 'p> {
             },
             Action::Workdir(text) => self.workdir_step(one, text)?,
             Action::Expose(texts) => self.expose_step(one, texts)?,
-            Action::Add { .. } => {
-                let mut item = self.keep(one, "`ADD` fetches and unpacks, and no core kind does");
-                item.makes = Makes::Otherwise;
-                item
-            }
+            Action::Add { .. } => self.keep(one, "`ADD` fetches and unpacks, and no core kind does"),
             Action::Volume(_) => self.keep(one, "no other kind declares volumes of containers"),
             Action::StopSignal(_) => self.keep(one, "no other kind sets a stop signal"),
             Action::Healthcheck(_) => self.keep(one, "no other kind sets a health check"),
@@ -70,9 +66,13 @@ impl<'p> Walk<'_, 'p> {
         self.item(What::Step(kind, options), Some(one), one.place.line)
     }
 
-    /// Leaves an instruction as it is, and says why.
+    /// Leaves an instruction as it is, and says why. What may make files is not taken for something that makes none.
     pub(super) fn keep(&mut self, one: &'p Instruction, why: &str) -> Item<'p> {
         let mut item = self.item(What::Kept, Some(one), one.place.line);
+        item.makes = match &one.action {
+            Action::Run { .. } | Action::Copy { .. } | Action::Add { .. } | Action::Workdir(_) => Makes::Otherwise,
+            _ => Makes::Nothing,
+        };
         item.note = Some(format!("stays an instruction: {why}"));
         item
     }
@@ -130,18 +130,14 @@ impl<'p> Walk<'_, 'p> {
     fn workdir_step(&mut self, one: &'p Instruction, text: &Text) -> Result<Item<'p>, Fault> {
         let path = self.surely_text(text)?.filter(|path| self.known.workdir || path.starts_with('/'));
         let is_roots = self.known.user && is_root(&self.work.config.user);
-        let mut item = match path {
+        Ok(match path {
             None => self.keep(one, "it depends on the image below"),
             Some(_) if !is_roots => self.keep(one, "it makes its directory for the image's user"),
             Some(path) => {
                 let path = paths::clean(&paths::absolute(self.work.config.workdir(), &path));
                 self.item(What::Workdir(path), Some(one), one.place.line)
             }
-        };
-        if matches!(item.what, What::Kept) {
-            item.makes = Makes::Otherwise;
-        }
-        Ok(item)
+        })
     }
 
     fn expose_step(&mut self, one: &'p Instruction, texts: &[Text]) -> Result<Item<'p>, Fault> {

@@ -27,6 +27,7 @@ impl<'p> Walk<'_, 'p> {
             if border.is_some_and(|last| number <= last) {
                 plan(&mut self.work)?;
                 self.learn(one, None);
+                self.remember(one);
                 continue;
             }
             self.pending.extend(self.raw.comments_above(one.place.line));
@@ -76,11 +77,18 @@ impl<'p> Walk<'_, 'p> {
         Item { what, one, comment, line, said, note: None, args, makes: Makes::Nothing }
     }
 
+    /// Notes a command that stays one.
+    pub(super) fn remember(&mut self, one: &Instruction) {
+        if let Action::Run { command, heredocs } = &one.action {
+            self.earlier.push(run::text_of(command, heredocs));
+        }
+    }
+
     fn push(&mut self, item: Item<'p>) {
         match (&item.what, item.one.map(|one| &one.action)) {
-            (What::Kept | What::Step(..), Some(Action::Run { command, .. })) => {
+            (What::Kept | What::Step(..), Some(Action::Run { .. })) => {
                 self.copied.clear();
-                self.earlier.push(run::text_of(command));
+                item.one.into_iter().for_each(|one| self.remember(one));
             }
             (What::Kept, Some(Action::Copy { .. } | Action::Add { .. } | Action::Workdir(_))) => self.copied.clear(),
             _ => {}
