@@ -40,6 +40,8 @@ const KIND: &str = "dockerfile";
 /// Why a file stays whole.
 const OWN_IGNORE_FILE: &str = "all of the file stays as it is: it has an ignore file of its own name, which steps do not \
     read, and which should leave out this definition and its lock";
+const ARGUMENT_OF_THE_IMAGE: &str =
+    "all of the file stays as it is: the value of an argument depends on a variable of the image below";
 const TRIGGERS_OF_A_STAGE: &str =
     "all of the file stays as it is: an instruction on a stage that sets triggers would follow them";
 
@@ -91,6 +93,9 @@ pub(crate) fn translate(
     below.iter().flat_map(|index| &file.stages[*index].instructions).for_each(|one| walk.remember(one));
     for index in chain {
         walk.stage(index, border.filter(|(stage, _)| *stage == index).map(|(_, last)| last))?;
+    }
+    if walk.has_floating_argument {
+        return Ok(walk.whole(ARGUMENT_OF_THE_IMAGE));
     }
     Ok(walk.finish(base, target))
 }
@@ -183,6 +188,8 @@ struct Walk<'a, 'p> {
     known: Known,
     /// Variables of the image that this file has set, and whose values follow from it alone.
     own: BTreeSet<String>,
+    /// Whether an argument was declared whose value depends on a variable of the image.
+    has_floating_argument: bool,
     items: Vec<Item<'p>>,
     /// Comments that belong to what comes next.
     pending: Vec<String>,

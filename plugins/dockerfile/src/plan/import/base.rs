@@ -30,11 +30,14 @@ impl<'a, 'p> Walk<'a, 'p> {
         let place = planner.source.place(planner.file.stages[first].place);
         let work = Work { index: first, state, config, scope, escape, part, place, warnings };
         let (items, pending, copied, earlier) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { planner, raw, wish, work, known, own, items, pending, copied, earlier })
+        let has_floating_argument = false;
+        Ok(Self { planner, raw, wish, work, known, own, has_floating_argument, items, pending, copied, earlier })
     }
 
     /// Keeps the whole file.
     pub(super) fn whole(mut self, why: &str) -> Translation {
+        // Comments are part of the text.
+        self.pending.clear();
         let given = self.planner.options;
         let mut options = match given.path.as_ref().filter(|_| why == OWN_IGNORE_FILE) {
             Some(path) => only("path", path.clone()),

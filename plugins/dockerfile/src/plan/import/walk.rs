@@ -4,7 +4,7 @@
 use super::{Item, Makes, Walk, What, run};
 use crate::fault::Fault;
 use crate::plan::stage::Work;
-use crate::text::instruction::{Action, Instruction};
+use crate::text::instruction::{Action, Assignment, Instruction};
 
 impl<'p> Walk<'_, 'p> {
     /// Goes through a stage; what stands up to `border` is part of the base.
@@ -53,6 +53,7 @@ impl<'p> Walk<'_, 'p> {
             Action::Workdir(text) if !self.known.env && text.text.contains('$') => self.known.workdir = false,
             Action::Workdir(text) => self.known.workdir |= text.text.starts_with('/'),
             Action::Shell(_) => self.known.shell = true,
+            Action::Arg(pairs) => self.has_floating_argument |= pairs.iter().any(|pair| self.floats(pair)),
             Action::Env { pairs, .. } if pairs.iter().any(|pair| pair.name.text.contains('$')) => self.own.clear(),
             Action::Env { pairs, .. } => {
                 let is_sure = matches!(item.map(|item| &item.what), Some(What::Pairs(..)));
@@ -65,6 +66,13 @@ impl<'p> Walk<'_, 'p> {
             }
             _ => {}
         }
+    }
+
+    /// Whether the value of an argument would have to be written out, and depends on a variable of the image.
+    fn floats(&self, pair: &Assignment) -> bool {
+        let value = pair.value.as_deref().unwrap_or_default();
+        let is_given = self.planner.given().get(&pair.name.text).is_some();
+        !is_given && value.contains('$') && !matches!(self.surely(value, pair.name.place), Ok(Some(_)))
     }
 
     pub(super) fn item(&mut self, what: What, one: Option<&'p Instruction>, line: u32) -> Item<'p> {
