@@ -10,6 +10,7 @@ mod bindings {
                 include wythe:step/resolving-step@0.1.0;
                 include wythe:step/composite-step@0.1.0;
                 include wythe:step/inventory-step@0.1.0;
+                include wythe:step/importing-step@0.1.0;
             }
         ",
         path: "../../wit",
@@ -20,9 +21,10 @@ mod bindings {
     });
 }
 
-pub use bindings::exports::wythe::step::{inventory, plugin, resolver};
-pub use bindings::wythe::step::{build, fetch, graph, probe, report, steps, types};
+pub use bindings::exports::wythe::step::{importer, inventory, plugin, resolver};
+pub use bindings::wythe::step::{build, commands, fetch, graph, probe, recognition, report, steps, types};
 pub use bindings::*;
+pub use importer::Definition;
 pub use inventory::Installed;
 pub use graph::{Artifact, Command, Files, State};
 pub use types::{Failure, Problem, Severity};
@@ -38,6 +40,10 @@ pub trait Misbehave {
     /// Lists what is installed.
     fn packages(_image: &State) -> Result<Vec<Installed>, Failure> {
         Ok(Vec::new())
+    }
+    /// Translates.
+    fn translate(_options: String) -> Result<Definition, Failure> {
+        Err(Failure::Failed("nothing to translate".to_owned()))
     }
 }
 
@@ -87,6 +93,15 @@ macro_rules! guest {
         impl $crate::inventory::Guest for $type {
             fn packages(image: &$crate::State) -> Result<Vec<$crate::Installed>, $crate::Failure> {
                 <$type as $crate::Misbehave>::packages(image)
+            }
+        }
+        impl $crate::importer::Guest for $type {
+            fn translate(
+                options: String,
+                _exact: bool,
+                _added: Vec<String>,
+            ) -> Result<$crate::Definition, $crate::Failure> {
+                <$type as $crate::Misbehave>::translate(options)
             }
         }
         $crate::export_bindings!($type);

@@ -118,6 +118,11 @@ pub(crate) fn argv(argv: &[String], may_be_empty: bool) -> Checked {
     argv.iter().try_for_each(|argument| c_string("argument", argument))
 }
 
+/// The words of a program that stands in a command: who looks at it may rely on its name.
+pub(crate) fn program(argv: &[String]) -> Checked {
+    if argv.is_empty() { Err("a program that has no name".to_owned()) } else { Ok(()) }
+}
+
 /// `name`, `uid`, `name:group`, `uid:gid`, or nothing.
 pub(crate) fn user(what: &str, value: &str) -> Checked {
     text(what, value)?;
@@ -244,8 +249,8 @@ pub(crate) fn signal(value: &str) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::{
-        absolute, argv, commit, device, file, git_reference, git_subdir, git_url, host, line, mode, port, sha256,
-        signal, text, url, user, variable,
+        absolute, argv, commit, device, file, git_reference, git_subdir, git_url, host, line, mode, port, program,
+        sha256, signal, text, url, user, variable,
     };
 
     #[test]
@@ -266,6 +271,7 @@ mod tests {
             device("nvidia.com/gpu"),
             host("[::1]:8080"),
             argv(&[], true),
+            program(&[String::new()]),
             argv(&["echo".to_owned(), String::new()], false),
         ] {
             assert_eq!(checked, Ok(()));
@@ -299,6 +305,7 @@ mod tests {
             (device("gpu"), "the device `gpu`, which is not of the form vendor/class=name"),
             (host("a/b"), "the host `a/b`, which is not a host name or address"),
             (argv(&[], false), "an empty command"),
+            (program(&[]), "a program that has no name"),
             (argv(&["a".to_owned(), "b\0".to_owned()], false), "the argument `b\u{fffd}`, which has a NUL in it"),
             (sha256("ABC").map(drop), "the digest `ABC`, which is not 64 lower-case hexadecimal digits"),
             (url("ftp://a/").map(drop), "the address `ftp://a/`, which is neither https:// nor http://"),

@@ -94,6 +94,16 @@ guests! {
     forges_a_handle => |name| ends_in_rules(name);
     returns_a_dropped_handle => |name| ends_in_rules(name);
     breaks_the_contract => super::breaks_the_contract;
+    shows_an_empty_program => |name| {
+        let plugins = load(&[name], low());
+        let translate = |options: &str| {
+            let step = StepCall { kind: &kind(name), options: &options.into(), lock: None };
+            plugins.translate(step, false, &[], &Still::default()).expect_err("nothing is translated").to_string()
+        };
+        let broken = "plugin `shows-an-empty-program` called `recognition.recognise` with a program that has no name";
+        assert_eq!(translate(""), broken);
+        assert_eq!(translate("harmless"), "Verdict::Other", "a command that has an empty name is only silly");
+    };
 
     looks_at_the_clock => |name| is_refused(name, "wasi:clocks/");
     looks_at_files => |name| is_refused(name, "wasi:");

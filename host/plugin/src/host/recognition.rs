@@ -2,6 +2,7 @@
 //! `recognition`: asking the plugins that know commands.
 
 use crate::guest::Guest;
+use crate::untrusted;
 use crate::v0_1::commands::{Command, Verdict};
 use crate::v0_1::recognition::Host;
 
@@ -9,6 +10,9 @@ impl Host for Guest {
     fn recognise(&mut self, command: Command) -> wasmtime::Result<Verdict> {
         self.charge([command.text.as_str()])?;
         self.demand_translating("recognition.recognise")?;
+        // What is wrong with a command is the fault of who shows it, and would end who looks at it.
+        let programs = command.programs.iter().try_for_each(|program| untrusted::program(&program.argv));
+        self.demand("recognition.recognise", programs)?;
         let verdict = self.wait(|surroundings| surroundings.plugins.recognise(&command, surroundings));
         verdict.map_err(|error| self.end(error))
     }
