@@ -3,13 +3,20 @@
 //!
 //! `tests/dockerfiles/*.txt` hold them: `## NAME [--OPTION…]`, then the file. One without `FROM` stands on the busybox image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use wythe_tests::{Bench, run, top};
 
 /// The image that the files stand on.
 pub(crate) const BASE: &str = "docker.io/library/busybox:test";
+
+/// Cases that are looked at at the same time: a builder waits for the disk most of the time.
+const AT_ONCE: usize = 6;
+
+/// The ignore file of contexts that have one.
+const RULES: &str = "# a comment\n*.log\n!logs/keep.log\n*.md\n!README.md\n**/*.sh\nDockerfile\n";
 
 /// A file and how it is built.
 #[derive(Debug, Clone)]
@@ -18,6 +25,35 @@ pub(crate) struct Case {
     /// Options that builders share, such as `--target one`.
     pub(crate) options: Vec<String>,
     pub(crate) text: String,
+}
+
+/// Has cases looked at, several at a time: each by its number, in a context that has its file, and that has an ignore file if
+/// the case comes with `true`. Returns what is said of them.
+pub(crate) fn look_at(
+    bench: &Bench,
+    cases: impl Iterator<Item = (bool, Case)> + Send,
+    look: impl Fn(usize, &Path, &Case) -> Option<String> + Sync,
+) -> Vec<String> {
+    let (left, said) = (Mutex::new(cases.enumerate()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for worker in 0..AT_ONCE {
+            let (left, said, look) = (&left, &said, &look);
+            let whole = context(bench, &format!("whole-{worker}"));
+            let ignoring = context(bench, &format!("ignoring-{worker}"));
+            std::fs::write(ignoring.join(".dockerignore"), RULES).unwrap();
+            scope.spawn(move || {
+                loop {
+                    let next = left.lock().unwrap().next();
+                    let Some((number, (ignores, case))) = next else { break };
+                    let dir = if ignores { &ignoring } else { &whole };
+                    std::fs::write(dir.join("Dockerfile"), &case.text).unwrap();
+                    let found = look(number, dir, &case);
+                    said.lock().unwrap().extend(found);
+                }
+            });
+        }
+    });
+    said.into_inner().unwrap()
 }
 
 /// Reads the cases of a file.
@@ -61,7 +97,7 @@ pub(crate) fn unpacked(bench: &Bench, image: &str, dir: &str) -> PathBuf {
 
 /// Lists a tree: names, kinds, modes, owners, targets of links, and what `content` prints of files. What a container runtime
 /// lays over an image is left out.
-pub(crate) fn tree(root: &std::path::Path, content: &str) -> Vec<String> {
+pub(crate) fn tree(root: &Path, content: &str) -> Vec<String> {
     let script = "cd \"$1\" && set -f && set -- -mindepth 1 \\( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run -o -path ./etc/hosts \
          -o -path ./etc/resolv.conf -o -path ./etc/hostname -o -path ./etc/mtab \\) -prune -o \
          && find . \"$@\" -printf '%P %y %m %U:%G %l\\n' && find . \"$@\" -type f -print0 | sort -z | xargs -0 -r CONTENT";

@@ -3,16 +3,12 @@
 //! installed and may work, which takes root. What the two do not agree on is in `tests/dockerfiles/own.txt`.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 use wythe_tests::{Bench, is_installed, is_root};
 
 use crate::dockerfile::{busybox, inspect};
-use crate::dockerfile_cases::{BASE, Case, cases, context, tree, unpacked};
-
-/// Cases that are built at the same time: a builder waits for the disk most of the time.
-const AT_ONCE: usize = 6;
+use crate::dockerfile_cases::{BASE, Case, cases, look_at, tree, unpacked};
 
 #[test]
 fn buildah_makes_the_same_of_the_same_file() {
@@ -29,27 +25,9 @@ fn buildah_makes_the_same_of_the_same_file() {
     bench.buildah(&["pull", &format!("oci-archive:{archive}")]).stdout();
     let files = ["copy.txt", "add.txt", "config.txt", "expand.txt", "run.txt", "stages.txt", "ignored.txt"];
     let all = files.iter().flat_map(|file| cases(file).into_iter().map(|case| (*file == "ignored.txt", case)));
-    let (left, differing) = (Mutex::new(all.enumerate()), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for worker in 0..AT_ONCE {
-            let (judge, left, differing) = (&judge, &left, &differing);
-            let whole = context(&bench, &format!("whole-{worker}"));
-            let ignoring = context(&bench, &format!("ignoring-{worker}"));
-            let rules = "# a comment\n*.log\n!logs/keep.log\n*.md\n!README.md\n**/*.sh\nDockerfile\n";
-            std::fs::write(ignoring.join(".dockerignore"), rules).unwrap();
-            scope.spawn(move || {
-                loop {
-                    let next = left.lock().unwrap().next();
-                    let Some((number, (ignores, case))) = next else { break };
-                    let dir = if ignores { &ignoring } else { &whole };
-                    std::fs::write(dir.join("Dockerfile"), &case.text).unwrap();
-                    let difference = judge.difference(&format!("case-{number}"), &dir.display().to_string(), &case);
-                    differing.lock().unwrap().extend(difference);
-                }
-            });
-        }
+    let differing = look_at(&bench, all, |number, dir, case| {
+        judge.difference(&format!("case-{number}"), &dir.display().to_string(), case)
     });
-    let differing = differing.into_inner().unwrap();
     assert!(differing.is_empty(), "{}", differing.join("\n\n"));
 }
 

@@ -2,17 +2,13 @@
 //! `wythe import`: the definition builds the image that the file builds. Judges are `umoci`, which unpacks both, and `wythe diff`.
 
 use std::path::Path;
-use std::sync::Mutex;
 
 use serde_json::Value;
 use wythe_tests::{Bench, is_installed, is_root};
 
 use crate::dockerfile::{busybox, inspect};
-use crate::dockerfile_cases::{Case, cases, context, tree, unpacked};
+use crate::dockerfile_cases::{Case, cases, look_at, tree, unpacked};
 use crate::dockerfile_judged::config_of;
-
-/// Cases that are built at the same time.
-const AT_ONCE: usize = 6;
 
 /// Options that importing has, too.
 const SHARED: [&str; 3] = ["--target", "--build-arg", "--arg"];
@@ -44,30 +40,13 @@ fn every_file_and_its_definition_build_the_same_image() {
     let is_here = |case: &Case| is_shared(case) && !OF_ANOTHER_CONTEXT.contains(&case.name.as_str());
     let all: Vec<(bool, Case)> = all.filter(|(_, case)| is_here(case)).collect();
     assert!(all.len() > 100, "{}", all.len());
-    let (left, differing) = (Mutex::new(all.into_iter().enumerate()), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for worker in 0..AT_ONCE {
-            let (bench, left, differing) = (&bench, &left, &differing);
-            let whole = context(bench, &format!("whole-{worker}"));
-            let ignoring = context(bench, &format!("ignoring-{worker}"));
-            let rules = "# a comment\n*.log\n!logs/keep.log\n*.md\n!README.md\n**/*.sh\nDockerfile\n";
-            std::fs::write(ignoring.join(".dockerignore"), rules).unwrap();
-            scope.spawn(move || {
-                loop {
-                    let next = left.lock().unwrap().next();
-                    let Some((number, (ignores, case))) = next else { break };
-                    let dir = if ignores { &ignoring } else { &whole };
-                    std::fs::write(dir.join("Dockerfile"), &case.text).unwrap();
-                    let difference = difference(bench, number, dir, &case);
-                    differing.lock().unwrap().extend(difference);
-                    for name in ["wythe.toml", "wythe.lock"] {
-                        let _absent = std::fs::remove_file(dir.join(name));
-                    }
-                }
-            });
+    let differing = look_at(&bench, all.into_iter(), |number, dir, case| {
+        let difference = difference(&bench, number, dir, case);
+        for name in ["wythe.toml", "wythe.lock"] {
+            let _absent = std::fs::remove_file(dir.join(name));
         }
+        difference
     });
-    let differing = differing.into_inner().unwrap();
     assert!(differing.is_empty(), "{}", differing.join("\n\n"));
 }
 
@@ -246,10 +225,9 @@ fn a_definition_is_written_where_one_is_wanted() {
     assert_eq!(std::fs::read_to_string(bench.dir().join("wythe.toml")).unwrap(), text);
     // What cannot be looked at is not taken for something that is not there.
     let long = "x".repeat(300);
-    for (output, place, why) in [
-        ("Dockerfile/a/wythe.toml", "Dockerfile/a", "Not a directory"),
-        (&long, &long, "File name too long"),
-    ] {
+    for (output, place, why) in
+        [("Dockerfile/a/wythe.toml", "Dockerfile/a", "Not a directory"), (&long, &long, "File name too long")]
+    {
         let refused = wythe(&["import", "-o", output]);
         assert_eq!(refused.code, Some(1), "{}", refused.stderr);
         assert!(refused.stderr.starts_with(&format!("error: cannot look at `{place}`\n  {why}")), "{}", refused.stderr);
