@@ -93,6 +93,12 @@ fn layouts_that_cannot_be_used_say_why() {
     expect(&format!("oci-layout://{layout}@sha256:12"), 2, "is not a digest of the form");
     expect("target:other", 2, "targets of other files");
     expect("https://example.org/x", 2, "`https://` is not available in this version");
+    expect(
+        "https://somebody:word@127.0.0.1:1/r.git",
+        2,
+        "the named context `base`: the address of a git repository has a user",
+    );
+    expect("https://127.0.0.1:1/r.git#a..b", 1, "the context `base`: `a..b` is no reference of a repository");
     let blobs = fs::read_dir(bench.dir().join("layout/blobs/sha256")).unwrap();
     let layer =
         blobs.map(|entry| entry.unwrap().path()).find(|path| !fs::read(path).unwrap().starts_with(b"{")).unwrap();

@@ -171,6 +171,46 @@ fn a_lock_holds_the_commit_still() {
 }
 
 #[test]
+fn a_named_context_is_a_commit_that_a_lock_holds_still() {
+    let bench = Bench::new();
+    let repository = Repository::new(&bench, "sha1");
+    let url = Server::new(&repository.served, None).url("r.git");
+    bench.file("context/Dockerfile", "FROM scratch\nCOPY --from=src . /all/\nCOPY --from=src /top.txt /one\n");
+    let (all, sub) = (format!("src={url}#v1"), format!("src={url}#main:sub"));
+    build(&bench, &["--build-context", &all]).stdout();
+    assert_same(&bench.dir().join("out/all"), &repository.archived("v1", "first"));
+    assert!(!bench.dir().join("out/all/.git").exists());
+    assert_eq!(fs::read_to_string(bench.dir().join("out/one")).unwrap(), "top\n");
+    let lacking = build(&bench, &["--build-context", &sub]);
+    assert_eq!(lacking.code, Some(1), "{}", lacking.stderr);
+
+    // It is a base as well, and what it holds is not fetched again.
+    bench.file("context/Dockerfile", "FROM src\nLABEL a=b\n");
+    bench.wythe(&["lock", "context", "--build-context", &sub]).stdout();
+    let lock: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(bench.dir().join("context/Dockerfile.lock")).unwrap()).unwrap();
+    let pinned = serde_json::json!({"commit": repository.id("main"), "reference": "refs/heads/main"});
+    assert_eq!(lock["images"][""]["base"]["entry"]["git"][format!("{url}#main")], pinned);
+    let first = build(&bench, &["--locked", "--build-context", &sub]).stdout();
+    assert_same(&bench.dir().join("out"), &repository.archived("main", "second").join("sub"));
+    bench.file("work/sub/deep/f", "changed\n");
+    repository.commit("three");
+    repository.publish();
+    assert_eq!(build(&bench, &["--locked", "--offline", "--build-context", &sub]).stdout(), first);
+    bench.wythe(&["lock", "context", "--upgrade", "--build-context", &sub]).stdout();
+    assert_ne!(build(&bench, &["--locked", "--build-context", &sub]).stdout(), first);
+    assert_eq!(fs::read_to_string(bench.dir().join("out/deep/f")).unwrap(), "changed\n");
+
+    // A definition says the same.
+    bench.file(
+        "context/wythe.toml",
+        &format!("builder = \"2026.11\"\n[base]\nkind = \"dockerfile\"\ncontexts = {{ src = \"{url}#v1:sub\" }}\n"),
+    );
+    build(&bench, &[]).stdout();
+    assert_eq!(fs::read_to_string(bench.dir().join("out/deep/f")).unwrap(), "deep\n");
+}
+
+#[test]
 fn the_directory_of_git_is_kept_and_is_the_same_everywhere() {
     let bench = Bench::new();
     let repository = Repository::new(&bench, "sha1");

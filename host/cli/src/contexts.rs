@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Directories and layouts that take the place of names in a claimed file. Each becomes an image of the store, so that plugins
-//! see images and nothing else: a directory that of its files, built like any other.
+//! What takes the place of names in a claimed file. Directories and layouts become images of the store, so that no plugin sees
+//! them: a directory that of its files, built like any other. Git repositories are for the plugin, which pins them.
 
 mod layout;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use wythe_plan::Lock;
 use wythe_plan::spec::{BuilderVersion, Spec};
+use wythe_plan::{GitUrl, GitUrlError, Lock};
 use wythe_plugin::Plugins;
 use wythe_solve::{Engine, Force, Grants, LockUse, Order, Pretence, Silent};
 use wythe_store::Store;
@@ -40,6 +40,11 @@ pub(crate) fn prepared(
         if value.starts_with(IMAGE) {
             continue;
         }
+        if let Some(address) = repository(&value) {
+            // Before it becomes part of anything: there may be a password in it.
+            address.parse::<GitUrl>().map_err(|error| no_repository(&name, &error))?;
+            continue;
+        }
         let digest = if let Some(place) = value.strip_prefix(layout::SCHEME) {
             layout::image_of(store, &name, place, &workshop.machine().platform)?
         } else {
@@ -56,6 +61,20 @@ pub(crate) fn prepared(
     Ok(prepared)
 }
 
+/// Returns the address of a git repository, without what is asked of it, where a context is one: other builders tell it alike.
+fn repository(value: &str) -> Option<&str> {
+    let address = value.split(['?', '#']).next()?;
+    let begins = |starts: &[&str]| starts.iter().any(|start| address.starts_with(start));
+    let is_one =
+        begins(&["git://", "ssh://", "git@"]) || (begins(&["https://", "http://"]) && address.ends_with(".git"));
+    is_one.then_some(address)
+}
+
+fn no_repository(name: &str, error: &GitUrlError) -> Report {
+    let report = Report::new(Exit::Usage, format!("the named context `{name}`: {error}"));
+    report.hint("a token opens a repository: `--secret id=GIT_AUTH_TOKEN,env=NAME`; for ssh there is `--ssh default`")
+}
+
 /// Refuses what other builders find elsewhere.
 fn refuse_other_places(text: &str, value: &str) -> Result<(), Report> {
     let refused = |what: String| Report::new(Exit::Usage, format!("`--build-context {text}`: {what}"));
@@ -68,7 +87,8 @@ fn refuse_other_places(text: &str, value: &str) -> Result<(), Report> {
     match value.split_once("://") {
         None => Ok(()),
         Some((scheme, _)) => Err(refused(format!("`{scheme}://` is not available in this version")).hint(
-            "name a directory, `docker-image://REFERENCE` for an image of the store, or `oci-layout://PATH:TAG` for one of a layout",
+            "name a directory, `docker-image://REFERENCE` for an image of the store, `oci-layout://PATH:TAG` for one of a layout, \
+             or a git repository, whose address with `https://` ends in `.git`",
         )),
     }
 }
@@ -111,4 +131,25 @@ fn image_of(
     let built = built.map_err(|error| explain(&error, &texts))?;
     store.save_image(&built.packed, &[]).map_err(|error| store_failed(&error))?;
     Ok(built.packed.digest.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repository;
+
+    #[test]
+    fn a_repository_is_known_by_its_address() {
+        for (value, address) in [
+            ("https://a/r.git#main:dir", Some("https://a/r.git")),
+            ("http://a/r.git?ref=x", Some("http://a/r.git")),
+            ("git@a:r", Some("git@a:r")),
+            ("ssh://a/r", Some("ssh://a/r")),
+            ("git://a/r", Some("git://a/r")),
+            ("https://a/r.tar.gz", None),
+            ("https://a/r#x.git", None),
+            ("dir/r.git", None),
+        ] {
+            assert_eq!(repository(value), address, "{value}");
+        }
+    }
 }

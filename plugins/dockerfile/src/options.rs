@@ -21,7 +21,7 @@ pub struct Options {
     pub target: Option<String>,
     /// Values of `ARG`s.
     pub args: BTreeMap<String, String>,
-    /// Images that take the place of names in `FROM` and `--from`.
+    /// Images and git repositories that take the place of names in `FROM` and `--from`.
     pub contexts: BTreeMap<String, String>,
     /// Labels that are added to the image.
     pub labels: BTreeMap<String, String>,

@@ -99,7 +99,7 @@ struct Planner<'a> {
     /// What the build context leaves out.
     ignore: Vec<String>,
     built: RefCell<Vec<Option<Rc<Built>>>>,
-    /// Images that were asked for, by reference.
+    /// Images and repositories that were asked for, by reference or address.
     images: RefCell<BTreeMap<String, Rc<Built>>>,
     depth: RefCell<usize>,
     /// Whether nothing stands in for an image that is not to be had, and those for which it does.

@@ -25,8 +25,8 @@ pub(crate) struct Definition {
     /// Build arguments that plugins may ask for; without a value, that of the variable of this name where it is set
     #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME[=VALUE]")]
     pub(crate) args: Vec<String>,
-    /// What takes the place of a name in a claimed file: a directory, `docker-image://REFERENCE`, or an image of a layout,
-    /// `oci-layout://PATH[:TAG|@DIGEST]`
+    /// What takes the place of a name in a claimed file: a directory, `docker-image://REFERENCE`, an image of a layout,
+    /// `oci-layout://PATH[:TAG|@DIGEST]`, or a git repository, `https://HOST/PATH.git#REF:DIR`
     #[arg(long = "build-context", value_name = "NAME=DIR|ADDRESS")]
     pub(crate) build_contexts: Vec<String>,
     /// The platform of the image; that of this machine is the only one so far

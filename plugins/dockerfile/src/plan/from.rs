@@ -5,9 +5,11 @@ use std::rc::Rc;
 
 use wythe_sdk::State;
 
+use super::git::Asked;
 use super::stage::{Built, Config};
 use super::{Planner, references};
 use crate::fault::{Fault, Place};
+use crate::text::git::is_git;
 
 impl Planner<'_> {
     /// Returns the state that a stage begins on.
@@ -39,18 +41,38 @@ impl Planner<'_> {
     /// Returns an image, `scratch`, or what a named context says.
     pub(super) fn image(&self, name: &str, place: Place) -> Result<Rc<Built>, Fault> {
         if let Some(context) = self.options.contexts.get(name) {
-            let Some(reference) = context.strip_prefix("docker-image://") else {
-                let fault = Fault::new(place, format!("the context `{name}` is `{context}`, which is no image"));
-                return Err(fault.hint(
-                    "write `docker-image://REFERENCE`; directories and layouts can be named on the command line",
-                ));
+            return match context.strip_prefix("docker-image://") {
+                Some(reference) => self.reference(reference, place),
+                None => self.other_context(name, context, place),
             };
-            return self.reference(reference, place);
         }
         if name == "scratch" {
             return Ok(Rc::new(Built { state: Rc::new(State::scratch()), config: Config::default() }));
         }
         self.reference(name, place)
+    }
+
+    /// Returns the files of a named context that is no image: of a git repository.
+    fn other_context(&self, name: &str, context: &str, place: Place) -> Result<Rc<Built>, Fault> {
+        if !is_git(context) {
+            // It is not repeated: there may be a password in it.
+            let fault = Fault::new(place, format!("the context `{name}` is neither an image nor a git repository"));
+            return Err(fault.hint(
+                "write `docker-image://REFERENCE`, or an address as `https://host/path.git`; directories and layouts can be \
+                 named on the command line",
+            ));
+        }
+        if let Some(known) = self.images.borrow().get(context) {
+            return Ok(Rc::clone(known));
+        }
+        let asked = Asked { place, part: name, checksum: None, keep_git_dir: None };
+        let state = self.repository(context, &asked).map_err(|fault| {
+            let message = format!("the context `{name}`: {}", fault.message);
+            Fault { message, ..fault }
+        })?;
+        let built = Rc::new(Built { state: Rc::new(state), config: Config::default() });
+        self.images.borrow_mut().insert(context.to_owned(), Rc::clone(&built));
+        Ok(built)
     }
 
     fn reference(&self, reference: &str, place: Place) -> Result<Rc<Built>, Fault> {
