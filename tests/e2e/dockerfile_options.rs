@@ -145,6 +145,38 @@ fn mounts_look_as_they_are_asked_to() {
 }
 
 #[test]
+fn a_mount_may_lie_in_another() {
+    let bench = Bench::new();
+    if !busybox(&bench) {
+        return;
+    }
+    bench.file("a", "a\n").file("secret", "word").file(
+        "Dockerfile",
+        "FROM busybox:test\nWORKDIR /w\n\
+         RUN --mount=type=cache,target=/c --mount=type=cache,target=/c/sub touch /c/sub/x && ls /c > /out\n\
+         RUN --mount=type=bind,target=.,rw --mount=type=cache,target=target touch target/y && ls >> /out\n\
+         RUN --mount=type=tmpfs,target=/run --mount=type=secret,id=s ls /run/secrets >> /out\n\
+         RUN --mount=type=cache,target=/npm --mount=type=bind,source=a,target=/npm/.npmrc cat /npm/.npmrc >> /out\n\
+         RUN --mount=type=bind,target=/src,rw --mount=type=secret,id=s,target=/src/.env wc -c < /src/.env >> /out\n",
+    );
+    let secret = ["--secret", "id=s,src=secret"];
+    bench.wythe(&[["build", "-o", "files"].as_slice(), &secret].concat()).stdout();
+    let said = fs::read_to_string(bench.dir().join("files/out")).unwrap();
+    assert_eq!(said, "sub\nDockerfile\na\nbase.toml\nimage\nsecret\nstore\ntarget\ns\na\n4\n");
+    assert!(!bench.dir().join("target").exists() && !bench.dir().join(".env").exists(), "the context is as it was");
+    let inside = "RUN --mount=type=bind,target=/src --mount=type=secret,id=s,target=/src/.env true";
+    bench.file("Dockerfile", &format!("FROM busybox:test\n{inside}\n"));
+    let ended = bench.wythe(&[["build", "--progress", "quiet"].as_slice(), &secret].concat());
+    assert_eq!(ended.code, Some(3));
+    let expected = format!(
+        "error: step `base`: cannot run `RUN true` in a sandbox\n --> Dockerfile:2:1\n  |\n2 | {inside}\n  | ^^^\n  \
+         cannot mount anything on `/src/.env`\n  Read-only file system (os error 30)\n  nothing of it is kept\n\
+         hint: inside another mount its place has to be there, or that one has to be writable\n"
+    );
+    assert_eq!(ended.stderr, expected);
+}
+
+#[test]
 fn modes_by_letters_change_what_files_have() {
     let bench = Bench::new();
     bench

@@ -158,6 +158,10 @@ pub(crate) fn no_device(report: Report, error: &DeviceError) -> Report {
 
 /// Whether what was asked for cannot be had in the image, whatever the machine.
 pub(crate) fn is_the_commands_fault(setup: &SetupError) -> bool {
+    if let SetupError::MountTarget { source, .. } = setup {
+        let kind = std::io::Error::from_raw_os_error(source.errno).kind();
+        return matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ReadOnlyFilesystem);
+    }
     matches!(
         setup,
         SetupError::NoCommand
@@ -166,6 +170,7 @@ pub(crate) fn is_the_commands_fault(setup: &SetupError) -> bool {
             | SetupError::NotAProgram { .. }
             | SetupError::NoInterpreter { .. }
             | SetupError::Workdir { .. }
+            | SetupError::MountForbidden { .. }
             | SetupError::User(UserError::NoUser(_) | UserError::NoGroup(_) | UserError::OutOfRange(_))
     )
 }
@@ -274,6 +279,9 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Sandbox { source: RunError::Setup(SetupError::Rlimit { .. }), .. } => report.hint(RLIMIT_HINT),
         Cause::Sandbox { source: RunError::Setup(SetupError::NetworkStack { .. }), .. } => {
             report.hint("mend that, or share this machine's network with the steps: `--share-network`")
+        }
+        Cause::Sandbox { source: RunError::Setup(SetupError::MountTarget { .. }), .. } if exit == Exit::Step => {
+            report.hint("inside another mount its place has to be there, or that one has to be writable")
         }
         Cause::Sandbox { .. } if exit == Exit::World => report.hint("see what this machine allows: `wythe doctor`"),
         cause if is_full(cause) => report.hint("free room: `wythe store gc --older-than 0` leaves what named images need; or name another place with `--store DIR`"),

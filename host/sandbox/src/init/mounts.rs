@@ -5,12 +5,13 @@
 //! machine after that. The root is attached over the machine's `/` in a namespace of our own, so that no directory is
 //! needed for it, and becomes `/` with the old one detached.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, StatxFlags};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::mount::{UnmountFlags, unmount};
 use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::overlay::{MountError, Overlay};
@@ -63,10 +64,11 @@ pub(super) fn assemble(
     system::mount_proc(&root, &mut nothing)?;
     system::mount_sys(&root, &mut nothing)?;
     let devices = devices::mount(&root, inputs.shared_memory)?;
+    let mut requested = BTreeSet::new();
     for (request, tree) in sources {
         match &request.source {
             MountSource::Device { .. } => devices.add(&request.target, &tree)?,
-            _ => attach(&root, request, &tree, &devices)?,
+            _ => drop(requested.insert(attach(&root, request, &tree, &devices, &requested)?)),
         }
     }
     Ok(root)
@@ -141,15 +143,54 @@ pub(super) fn part_of(tree: OwnedFd, subpath: &str, machine: &OwnedFd) -> std::i
     part
 }
 
-/// Attaches what a request wants to where it wants it.
-fn attach(root: &Root, request: &Mount, tree: &OwnedFd, devices: &devices::Devices) -> Result<(), SetupError> {
+/// Attaches what a request wants to where it wants it, and returns the number of the mount. `requested` are those before it.
+fn attach(
+    root: &Root,
+    request: &Mount,
+    tree: &OwnedFd,
+    devices: &devices::Devices,
+    requested: &BTreeSet<u64>,
+) -> Result<u64, SetupError> {
     let refused =
         |error: std::io::Error| SetupError::MountTarget { target: request.target.clone(), source: error.into() };
-    let place = root.locate(Path::new(&request.target)).map_err(refused)?;
+    let place = place_of(root, Path::new(&request.target), tree, requested).map_err(refused)?;
     if let Some(reason) = forbidden(root, &place, devices).map_err(refused)? {
         return Err(SetupError::MountForbidden { target: request.target.clone(), reason: reason.into() });
     }
-    mount::attach(tree, &place).map_err(refused)
+    mount::attach(tree, &place).map_err(refused)?;
+    mount_id(tree).map_err(refused)
+}
+
+/// Finds the place of a mount. Inside another one of the command nobody has made it before, so it is made there, where that one
+/// may be written to.
+fn place_of(root: &Root, target: &Path, tree: &OwnedFd, requested: &BTreeSet<u64>) -> io::Result<OwnedFd> {
+    match root.locate(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_inside(root, target, requested)? => {}
+        found => return found,
+    }
+    if FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode) == FileType::Directory {
+        root.mkdir_all(target, 0o755)?;
+    } else if let (Some(parent), Some(name)) = (target.parent(), target.file_name()) {
+        let parent = root.mkdir_all(parent, 0o755)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match retry_on_intr(|| rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))) {
+            // Another command with the same cache was faster.
+            Ok(_) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    root.locate(target)
+}
+
+/// Whether what there is of the way to `target` ends in one of the mounts.
+fn is_inside(root: &Root, target: &Path, mounts: &BTreeSet<u64>) -> io::Result<bool> {
+    for above in target.ancestors().skip(1) {
+        match root.locate(above) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return Ok(mounts.contains(&mount_id(found?)?)),
+        }
+    }
+    Ok(false)
 }
 
 /// Why nothing may be mounted at `place`. It is asked of what was found there, not of its name: links may have led

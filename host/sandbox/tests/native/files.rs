@@ -19,6 +19,8 @@ crate::tests![
     states_are_shown_in_part,
     memory_is_limited_and_empty,
     outer_mounts_come_first,
+    a_mount_inside_another_has_its_place_made,
+    a_place_is_made_in_mounts_that_may_be_written_to_only,
     a_missing_target_is_said_to_be_missing,
     targets_that_would_change_the_sandbox_are_refused,
     hostile_roots_do_not_move_the_kernel_s_file_systems,
@@ -165,6 +167,44 @@ fn outer_mounts_come_first() {
     fs::write(inner.join("file"), "inner\n").unwrap();
     let sand = sand.mount("/a/b", bind(&inner, true)).mount("/a", bind(&outer, true));
     assert_eq!(sand.prints(), "inner\n");
+}
+
+fn a_mount_inside_another_has_its_place_made() {
+    let sand = Sand::sh("cat /outer/a/b/file /memory/secret /memory/deep/file; stat -c '%a %F' /outer/a /memory/deep");
+    let (outer, inner) = (sand.host_directory("outer"), sand.host_directory("inner"));
+    fs::write(inner.join("file"), "inner\n").unwrap();
+    let memory = MountSource::Tmpfs { size: None, mode: 0o755 };
+    let sand = sand.mount("/outer", bind(&outer, false)).mount("/memory", memory).with(|inputs| {
+        let mut inside = |target: &str, source| {
+            inputs.mounts.push(wythe_sandbox::Mount { target: target.into(), source });
+        };
+        inside("/outer/a/b", bind(&inner, true));
+        inside("/memory/secret", bind(inner.join("file"), true));
+        inside("/memory/deep", bind(&inner, true));
+    });
+    assert_eq!(sand.prints(), "inner\ninner\ninner\n755 directory\n755 directory\n");
+    // What is inside is not in the directory of the machine.
+    assert_eq!(tree(&outer), ["a", "a/b"]);
+}
+
+/// Neither one that is read-only, nor one that a link leads out of.
+fn a_place_is_made_in_mounts_that_may_be_written_to_only() {
+    for (read_only, target, error) in [
+        (true, "/outer/a", "Read-only file system (os error 30)"),
+        (false, "/outer/link/a", "No such file or directory (os error 2)"),
+        (false, "/outer/gone/a", "No such file or directory (os error 2)"),
+    ] {
+        let sand = Sand::sh("true");
+        let (outer, inner) = (sand.host_directory("outer"), sand.host_directory("inner"));
+        symlink("/srv", outer.join("link")).unwrap();
+        symlink("/srv/gone", outer.join("gone")).unwrap();
+        let sand = sand.mount("/outer", bind(&outer, read_only)).with(|inputs| {
+            inputs.mounts.push(wythe_sandbox::Mount { target: target.into(), source: bind(&inner, true) });
+        });
+        assert_eq!(sand.refusal(), format!("cannot set up the sandbox: cannot mount anything on `{target}`: {error}"));
+        assert_eq!(tree(&sand.path("upper")), [""; 0], "{target}");
+        assert_eq!(tree(&outer), ["gone", "link"], "{target}");
+    }
 }
 
 fn a_missing_target_is_said_to_be_missing() {
