@@ -106,7 +106,12 @@ fn mistakes_are_shown_at_their_place() {
         ),
         ("FROM scratch\nCOPY ../a /a\n", "`../a` is outside the build context"),
         ("FROM scratch\nCOPY a /a\n", "`a` matches no file"),
-        ("FROM nowhere:1\n", "image `nowhere:1` is not in the store"),
+        (
+            "FROM nowhere:1\n",
+            "image `nowhere:1` is not in the store\n --> Dockerfile:1:6\n  |\n1 | FROM nowhere:1\n  |      ^^^^^^^^^\n\
+             hint: images are not pulled: build it, `wythe build -t nowhere:1 DIR`, or name a layout that has it, \
+             `--build-context nowhere:1=oci-layout://DIR:TAG` (`skopeo copy docker://nowhere:1 oci:DIR:TAG` makes one)",
+        ),
         ("FROM scratch\nCOPY --from=one a /a\n", "image `one` is not in the store"),
     ] {
         let ended = bench.file("Dockerfile", text).wythe(&["build"]);

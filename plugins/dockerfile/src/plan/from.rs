@@ -95,7 +95,10 @@ impl Planner<'_> {
             let names = self.file.names();
             match wythe_sdk::nearest(reference, names) {
                 Some(stage) => fault.hint(format!("did you mean the stage `{stage}`?")),
-                None => fault,
+                None => fault.hint(format!(
+                    "images are not pulled: build it, `wythe build -t {reference} DIR`, or name a layout that has it, \
+                     `--build-context {reference}=oci-layout://DIR:TAG` (`skopeo copy docker://{reference} oci:DIR:TAG` makes one)"
+                )),
             }
         })?;
         let text = state.config().map_err(|why| Fault::new(place, why))?;
