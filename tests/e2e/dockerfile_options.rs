@@ -36,6 +36,19 @@ fn a_platform_is_this_one_or_an_error() {
 }
 
 #[test]
+fn what_scripts_say_to_other_builders_is_understood() {
+    let bench = Bench::new();
+    bench.file("Dockerfile", "FROM scratch\nLABEL a=b\n");
+    let habits = ["--load", "--rm", "--force-rm", "--provenance=false", "--sbom=false"];
+    let ended = bench.wythe(&[["build", "-q", "."].as_slice(), &habits].concat());
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_eq!(ended.stdout, bench.wythe(&["build", "--progress", "quiet"]).stdout());
+    // What would be made is not, so it cannot be asked for.
+    assert_eq!(bench.wythe(&["build", "--provenance=true"]).code, Some(2));
+    assert_eq!(bench.wythe(&["build", "-q", "--progress", "plain"]).code, Some(2));
+}
+
+#[test]
 fn outputs_are_files_or_archives_of_the_image() {
     let bench = Bench::new();
     bench.file("Dockerfile", "FROM scratch\nCOPY a /dir/a\nCOPY --chmod=600 b /b\n").file("a", "a\n").file("b", "b\n");

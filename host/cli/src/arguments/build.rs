@@ -73,7 +73,10 @@ pub(crate) struct Build {
     pub(crate) check: bool,
     /// How progress is shown
     #[arg(long, value_name = "HOW", default_value = "auto")]
-    pub(crate) progress: Progress,
+    progress: Progress,
+    /// The same as --progress quiet
+    #[arg(short, long, conflicts_with = "progress")]
+    quiet: bool,
     /// Print a JSON object with names, digests and sizes instead of the digest
     #[arg(long)]
     pub(crate) json: bool,
@@ -83,6 +86,36 @@ pub(crate) struct Build {
     /// Write what `--json` prints to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata_file: Option<PathBuf>,
+    #[command(flatten)]
+    _habits: Habits,
+}
+
+impl Build {
+    /// How progress is shown.
+    pub(crate) fn progress(&self) -> Progress {
+        if self.quiet { Progress::Quiet } else { self.progress }
+    }
+}
+
+/// What scripts say to other builders, and what is so here in any case.
+#[derive(Debug, Args)]
+#[allow(dead_code, reason = "that they are accepted is all there is to them")]
+struct Habits {
+    /// The image goes to the store
+    #[arg(long, hide = true)]
+    load: bool,
+    /// No container stays
+    #[arg(long, hide = true)]
+    rm: bool,
+    /// Nor after a failure
+    #[arg(long, hide = true)]
+    force_rm: bool,
+    /// No attestation is made
+    #[arg(long, hide = true, value_parser = ["false"])]
+    provenance: Option<String>,
+    /// Nor a list of what is in it
+    #[arg(long, hide = true, value_parser = ["false"])]
+    sbom: Option<String>,
 }
 
 /// What is done with a definition.

@@ -61,7 +61,7 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
     };
     let order = definition.order(workshop, lock_use, force)?;
     let grants = crate::grants::read(&build.grants, &workshop.surroundings)?;
-    let tally = Tally::over(sink(build.progress, workshop.is_terminal));
+    let tally = Tally::over(sink(build.progress(), workshop.is_terminal));
     let mut outcome: Outcome = block_on(async {
         let stops = Stops::listen()?;
         let events = Arc::<Tally>::clone(&tally);
@@ -75,7 +75,7 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
         ));
     }
     let scene = outcome.images.iter_mut().find_map(|image| image.as_mut().err()?.take_scene());
-    if build.progress != Progress::Quiet && build.progress != Progress::Json {
+    if shows_more(build) {
         let texts = definition.texts();
         for (step, finding) in tally.take_findings() {
             print::to_stderr(&texts.report(&finding, &step).render(workshop.color));
@@ -104,10 +104,15 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
     if !outputs.iter().any(Output::is_stdout) {
         print_result(build, &built);
     }
-    if build.progress != Progress::Quiet && build.progress != Progress::Json {
+    if shows_more(build) {
         print::to_stderr(&summary(&tally, &built, &build.tags, begun));
     }
     Ok(Exit::Done.into())
+}
+
+/// Whether anything but progress and errors is said to a person.
+fn shows_more(build: &Build) -> bool {
+    !matches!(build.progress(), Progress::Quiet | Progress::Json)
 }
 
 fn check_names(build: &Build, definition: &Definition) -> Result<(), Report> {
