@@ -54,6 +54,14 @@ Acquire::Languages \"none\";
 Apt::AutoRemove::SuggestsImportant \"false\";
 ";
 
+/// Dockerfiles know this name: those that keep packages in a cache mount remove the file.
+const APT_CLEAN: &str = "\
+// What apt-get leaves behind stays in a layer: no package that is installed, and no index of its own.
+APT::Keep-Downloaded-Packages \"false\";
+Dir::Cache::pkgcache \"\";
+Dir::Cache::srcpkgcache \"\";
+";
+
 /// There is no init in an image, and no service of the image runs while it is made.
 const NO_SERVICES: &str = "#!/bin/sh\n# Services are not started by package scripts in this image.\nexit 101\n";
 
@@ -105,6 +113,7 @@ fn unpack(options: &Options, lock: &Lock, packages: &[(&LockedPackage, Artifact)
     let signed_by = keyring.as_ref().map_or(sources::ARCHIVE_KEYRING, |(path, _)| path);
     files = files
         .put("/etc/apt/apt.conf.d/90image-slim", APT_SLIM)
+        .put("/etc/apt/apt.conf.d/docker-clean", APT_CLEAN)
         .put("/etc/apt/sources.list.d/debian.sources", sources::deb822(options, &lock.release, signed_by)?);
     if let Some((path, bytes)) = &keyring {
         files = files.put(path, bytes);
