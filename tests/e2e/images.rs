@@ -178,3 +178,16 @@ fn an_answer_that_cannot_be_written_is_a_failure() {
     let ended = bench.command(&["images"]).stdout(writer).output().unwrap();
     assert_eq!((ended.status.code(), ended.stderr), (Some(0), Vec::new()), "nobody reads");
 }
+
+#[test]
+fn the_command_of_a_program_is_what_follows_the_image() {
+    let Some(bench) = Bench::with_busybox() else { return };
+    let root = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"root\"\nto = \"/\"\n";
+    bench.definition(root).wythe(&["build", "-t", "app"]).stdout();
+    let run = |args: &[&str]| bench.wythe(&[&["run"], args].concat()).stdout();
+    assert_eq!(run(&["app", "echo", "-n", "--network", "host"]), "--network host");
+    assert_eq!(run(&["app", "--network", "none", "--", "echo", "-n", "a"]), "a");
+    assert_eq!(run(&["app", "echo", "--", "a"]), "-- a\n");
+    let ended = bench.wythe(&["run", "app", "--", "-n"]);
+    assert!(ended.stderr.contains("cannot run `-n`"), "{}", ended.stderr);
+}

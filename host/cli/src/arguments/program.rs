@@ -13,10 +13,10 @@ What the program writes into the image's files is thrown away when it ends. The 
 
 Examples:
   wythe run app
-  wythe run app -- python -V
-  wythe run --env DEBUG=1 --network none app -- env
-  wythe run --network example.org,deb.debian.org:80 app -- curl https://example.org/
-  wythe run --gpu any app -- nvidia-smi
+  wythe run app python -V
+  wythe run --env DEBUG=1 --network none app env
+  wythe run --network example.org,deb.debian.org:80 app curl https://example.org/
+  wythe run --gpu any app nvidia-smi
   wythe run --memory 2GB --pids 500 --timeout 10m app
   wythe run --secret id=hf,env=HF_TOKEN --secret-env HF_TOKEN=hf app
   wythe run --volume hf-cache:/root/.cache/huggingface --volume ./data:/data:ro app")]
@@ -25,8 +25,8 @@ pub(crate) struct Run {
     pub(crate) inside: Inside,
     /// The image: a name, a digest, or the beginning of a digest
     pub(crate) image: String,
-    /// The command, in place of the image's own
-    #[arg(last = true)]
+    /// The command, in place of the image's own: all that follows its first word is part of it
+    #[arg(trailing_var_arg = true)]
     pub(crate) command: Vec<String>,
 }
 
