@@ -23,9 +23,9 @@ impl Planner<'_> {
             return self.ensure(earlier);
         }
         if name == "scratch" && !self.options.contexts.contains_key("scratch") {
-            let state = Rc::new(State::scratch().env("PATH", USUAL_PATH));
+            let state = State::scratch().env("PATH", USUAL_PATH);
             let config = Config { env: vec![format!("PATH={USUAL_PATH}")], ..Config::default() };
-            return Ok(Rc::new(Built { state, config }));
+            return Ok(Rc::new(Built::of_image(state, config)));
         }
         self.image(&name, from.place)
     }
@@ -34,8 +34,7 @@ impl Planner<'_> {
         let text = self.base.config().map_err(|why| Fault::new(place, why))?;
         let config = read_config(&text, place)?;
         // An edit that changes nothing is a state of its own to go on from.
-        let state = Rc::new(self.base.name("so-far"));
-        Ok(Rc::new(Built { state, config }))
+        Ok(Rc::new(Built::of_image(self.base.name("so-far"), config)))
     }
 
     /// Returns an image, `scratch`, or what a named context says.
@@ -47,7 +46,7 @@ impl Planner<'_> {
             };
         }
         if name == "scratch" {
-            return Ok(Rc::new(Built { state: Rc::new(State::scratch()), config: Config::default() }));
+            return Ok(Rc::new(Built::of_image(State::scratch(), Config::default())));
         }
         self.reference(name, place)
     }
@@ -70,7 +69,7 @@ impl Planner<'_> {
             let message = format!("the context `{name}`: {}", fault.message);
             Fault { message, ..fault }
         })?;
-        let built = Rc::new(Built { state: Rc::new(state), config: Config::default() });
+        let built = Rc::new(Built::of_image(state, Config::default()));
         self.images.borrow_mut().insert(context.to_owned(), Rc::clone(&built));
         Ok(built)
     }
@@ -86,7 +85,7 @@ impl Planner<'_> {
         let found = State::image(reference);
         if found.is_err() && self.stands_in {
             self.missing.borrow_mut().insert(reference.to_owned());
-            let built = Rc::new(Built { state: Rc::new(State::scratch()), config: Config::default() });
+            let built = Rc::new(Built::of_image(State::scratch(), Config::default()));
             self.images.borrow_mut().insert(reference.to_owned(), Rc::clone(&built));
             return Ok(built);
         }
@@ -102,7 +101,7 @@ impl Planner<'_> {
             }
         })?;
         let text = state.config().map_err(|why| Fault::new(place, why))?;
-        let built = Rc::new(Built { state: Rc::new(state), config: read_config(&text, place)? });
+        let built = Rc::new(Built::of_image(state, read_config(&text, place)?));
         self.images.borrow_mut().insert(reference.to_owned(), Rc::clone(&built));
         Ok(built)
     }

@@ -90,7 +90,7 @@ pub(crate) fn translate(
         None => walk.base_of_image(first)?,
     };
     let (below, chain): (Vec<usize>, Vec<usize>) = chain.into_iter().partition(|index| *index < first);
-    below.iter().flat_map(|index| &file.stages[*index].instructions).for_each(|one| walk.remember(one));
+    below.iter().flat_map(|index| &file.stages[*index].instructions).for_each(|one| walk.recall(one));
     for index in chain {
         walk.stage(index, border.filter(|(stage, _)| *stage == index).map(|(_, last)| last))?;
     }

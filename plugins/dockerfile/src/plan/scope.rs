@@ -124,7 +124,7 @@ impl Variables for Globals {
 pub(super) struct Scope {
     /// The environment of the image, in its order.
     pub(super) env: Vec<(String, String)>,
-    /// The arguments that the stage has declared, with their values.
+    /// The arguments that the stage, or one below it, has declared, with their values.
     pub(super) args: BTreeMap<String, Option<String>>,
     /// Names that were used and are nowhere set.
     unset: RefCell<Vec<String>>,
@@ -144,8 +144,8 @@ impl Variables for Scope {
 
 impl Scope {
     /// Returns the scope at the beginning of a stage.
-    pub(super) fn of_image(env: Vec<(String, String)>) -> Self {
-        Self { env, ..Self::default() }
+    pub(super) fn new(env: Vec<(String, String)>, args: BTreeMap<String, Option<String>>) -> Self {
+        Self { env, args, unset: RefCell::default() }
     }
 
     /// Replaces the variables of a text.
@@ -189,7 +189,12 @@ impl Scope {
             let value = match (given.get(&name), &one.value) {
                 (Some(given), _) => Some(given),
                 (None, Some(default)) => Some(self.long_value(default, one.name.place, escape, Quotes::Taken)?),
-                (None, None) => globals.get(&name).map(str::to_owned).or_else(|| predefined(&name)),
+                // Nothing new is said of a value that the argument may have already.
+                (None, None) => globals
+                    .get(&name)
+                    .map(str::to_owned)
+                    .or_else(|| predefined(&name))
+                    .or_else(|| self.args.get(&name).cloned().flatten()),
             };
             self.args.insert(name, value);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One stage: from what it stands on to its last instruction.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::Deserialize;
@@ -17,6 +18,24 @@ use crate::text::{lines, parse};
 pub(super) struct Built {
     pub(super) state: Rc<State>,
     pub(super) config: Config,
+    /// The arguments that a stage has at its end, with their values: stages on top of it have them, too.
+    pub(super) args: BTreeMap<String, Option<String>>,
+}
+
+impl Built {
+    /// Returns an image, which has no arguments.
+    pub(super) fn of_image(state: State, config: Config) -> Self {
+        Self { state: Rc::new(state), config, args: BTreeMap::new() }
+    }
+
+    /// Returns the variables of a stage on top of this.
+    pub(super) fn scope(&self) -> Scope {
+        let pairs = self.config.env.iter().map(|pair| match pair.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => (pair.clone(), String::new()),
+        });
+        Scope::new(pairs.collect(), self.args.clone())
+    }
 }
 
 /// What instructions look at.
@@ -35,14 +54,6 @@ pub(super) struct Config {
 }
 
 impl Config {
-    pub(super) fn scope(&self) -> Scope {
-        let pairs = self.env.iter().map(|pair| match pair.split_once('=') {
-            Some((name, value)) => (name.to_owned(), value.to_owned()),
-            None => (pair.clone(), String::new()),
-        });
-        Scope::of_image(pairs.collect())
-    }
-
     pub(super) fn workdir(&self) -> &str {
         if self.working_dir.is_empty() { "/" } else { &self.working_dir }
     }
@@ -80,7 +91,7 @@ impl Planner<'_> {
     /// Plans a stage.
     pub(super) fn stage(&self, index: usize) -> Result<Built, Fault> {
         let below = self.from(index)?;
-        let scope = below.config.scope();
+        let scope = below.scope();
         let escape = self.file.directives.escape;
         let config = Config { has_own_cmd: false, ..below.config.clone() };
         let name = self.file.stages[index].name.as_ref();
@@ -95,7 +106,7 @@ impl Planner<'_> {
             done?;
         }
         work.config.env = work.scope.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        Ok(Built { state: work.state, config: work.config })
+        Ok(Built { state: work.state, config: work.config, args: work.scope.args })
     }
 
     /// Follows the triggers of the image below, as if they stood at the beginning of the stage.

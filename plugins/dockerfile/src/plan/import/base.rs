@@ -22,7 +22,7 @@ impl<'a, 'p> Walk<'a, 'p> {
         let is_there = !planner.missing.borrow().contains(&name)
             && planner.stage_named(&name, first, false).is_none_or(|_| planner.missing.borrow().is_empty());
         let known = Known { env: is_there, user: is_there, workdir: is_there, shell: is_there };
-        let scope = below.config.scope();
+        let scope = below.scope();
         let own = if name == "scratch" { BTreeSet::from(["PATH".to_owned()]) } else { BTreeSet::new() };
         let config = Config { has_own_cmd: false, ..below.config.clone() };
         let escape = planner.file.directives.escape;

@@ -14,7 +14,6 @@ impl<'p> Walk<'_, 'p> {
         if index != self.work.index {
             self.pending.extend(self.raw.comments_above(stage.place.line));
             self.work.index = index;
-            self.work.scope.args.clear();
             self.work.config.has_own_cmd = false;
         }
         for (number, one) in stage.instructions.iter().enumerate() {
@@ -66,6 +65,14 @@ impl<'p> Walk<'_, 'p> {
             }
             _ => {}
         }
+    }
+
+    /// Notes an instruction of a stage that the base is made of.
+    pub(super) fn recall(&mut self, one: &Instruction) {
+        if let Action::Arg(pairs) = &one.action {
+            self.has_floating_argument |= pairs.iter().any(|pair| self.floats(pair));
+        }
+        self.remember(one);
     }
 
     /// Whether the value of an argument would have to be written out, and depends on a variable of the image.
