@@ -106,6 +106,7 @@ fn mistakes_are_shown_at_their_place() {
         ),
         ("FROM scratch\nCOPY ../a /a\n", "`../a` is outside the build context"),
         ("FROM scratch\nCOPY a /a\n", "`a` matches no file"),
+        ("FROM scratch\nCOPY Docker* no* a /a/\n", "`a` matches no file"),
         (
             "FROM nowhere:1\n",
             "image `nowhere:1` is not in the store\n --> Dockerfile:1:6\n  |\n1 | FROM nowhere:1\n  |      ^^^^^^^^^\n\

@@ -279,8 +279,13 @@ impl Job {
             }
             Source::Matching { vertex, patterns } => {
                 let files = self.chain.engine.views.files(&self.states[vertex])?;
-                let missing = || Cause::Context { what: "the state that is copied from has no file".to_owned() };
-                let root = files.root().ok_or_else(missing)?;
+                let root = match files.root() {
+                    Some(root) => root,
+                    None if brush.optional => return Ok(()),
+                    None => {
+                        return Err(Cause::Context { what: "the state that is copied from has no file".to_owned() });
+                    }
+                };
                 let chosen = wythe_snapshot::select(root, &choice(patterns, brush)?);
                 let chosen = chosen.map_err(|error| Cause::Context { what: crate::trace::full_text(&error) })?;
                 editor.copy_state(root, &chosen, Path::new(dest), &attributes).map_err(Cause::files)

@@ -75,6 +75,7 @@ impl Planner<'_> {
             files = files.mode_edit(&brush.mode_edit);
         }
         for source in read_sources(work, sources, heredocs)? {
+            files = files.optional(false);
             files = match (&source.heredoc, &from) {
                 (Some(heredoc), _) => put(work, files, heredoc, &target, source.place)?,
                 (None, Some(from)) => from_state(files, from, &source, &brush, &target)?,
@@ -114,7 +115,7 @@ impl Planner<'_> {
             root => format!("{root}/./{path}"),
         };
         let files = files.ignore(&self.ignore).unpack_archives(unpacks);
-        Ok(files.context([pattern], target))
+        Ok(files.optional(has_wildcard(&path)).context([pattern], target))
     }
 }
 
@@ -227,9 +228,22 @@ fn from_state(
     let outside = || Fault::new(source.place, format!("`{}` leads out of the stage", source.path));
     let path = paths::in_context(&source.path).ok_or_else(outside)?;
     if brush.keeps_parents || path.contains(['*', '?', '[', '\\']) {
-        return Ok(files.matching(&from.state, [path], target));
+        return Ok(files.optional(has_wildcard(&path)).matching(&from.state, [path], target));
     }
     Ok(files.from_state(&from.state, &paths::clean(&format!("/{path}")), target))
+}
+
+/// Whether a path is a pattern, which may find nothing; a character behind a `\` is itself.
+fn has_wildcard(path: &str) -> bool {
+    let mut letters = path.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => drop(letters.next()),
+            '*' | '?' | '[' => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn is_url(path: &str) -> bool {
