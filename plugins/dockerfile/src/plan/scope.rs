@@ -126,8 +126,8 @@ pub(super) struct Scope {
     pub(super) env: Vec<(String, String)>,
     /// The arguments that the stage, or one below it, has declared, with their values.
     pub(super) args: BTreeMap<String, Option<String>>,
-    /// Names that were used and are nowhere set.
-    unset: RefCell<Vec<String>>,
+    /// Names that were used and that nobody had set or declared, each with the one that may have been meant.
+    unset: RefCell<BTreeMap<String, Option<String>>>,
 }
 
 impl Variables for Scope {
@@ -138,7 +138,13 @@ impl Variables for Scope {
     }
 
     fn missing(&self, name: &str) {
-        self.unset.borrow_mut().push(name.to_owned());
+        // Who declares an argument without a value means it to be empty where none is given.
+        if self.args.contains_key(name) || self.unset.borrow().contains_key(name) {
+            return;
+        }
+        let known = self.env.iter().map(|(name, _)| name.as_str()).chain(self.args.keys().map(String::as_str));
+        let near = wythe_sdk::nearest(name, known).map(str::to_owned);
+        self.unset.borrow_mut().insert(name.to_owned(), near);
     }
 }
 
@@ -211,12 +217,9 @@ impl Scope {
         all.into_iter().filter(|(name, _)| !is_in_image(name)).collect()
     }
 
-    /// Returns the names that were used and not set since the last call.
-    pub(super) fn take_unset(&self) -> Vec<String> {
-        let mut names = std::mem::take(&mut *self.unset.borrow_mut());
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// Returns the names that were used and not known since the last call, each with the one that may have been meant.
+    pub(super) fn take_unset(&self) -> BTreeMap<String, Option<String>> {
+        std::mem::take(&mut *self.unset.borrow_mut())
     }
 }
 
@@ -241,15 +244,9 @@ pub(super) fn short(value: &str, place: Place) -> Result<(), Fault> {
 
 /// Says which instruction of a stage uses a variable that nobody sets.
 pub(super) fn undefined(one: &Instruction, scope: &Scope) -> Vec<Fault> {
-    let known: Vec<&str> =
-        scope.env.iter().map(|(name, _)| name.as_str()).chain(scope.args.keys().map(String::as_str)).collect();
-    let names = scope.take_unset().into_iter();
-    let fault = |name: String| {
+    let fault = |(name, near): (String, Option<String>)| {
         let fault = Fault::of_rule("UndefinedVar", one.place, format!("`${name}` is not set here"));
-        match wythe_sdk::nearest(&name, known.iter().copied()) {
-            Some(near) => fault.hint(format!("did you mean `${near}`?")),
-            None => fault,
-        }
+        near.iter().fold(fault, |fault, near| fault.hint(format!("did you mean `${near}`?")))
     };
-    names.map(fault).collect()
+    scope.take_unset().into_iter().map(fault).collect()
 }
