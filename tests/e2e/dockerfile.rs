@@ -106,6 +106,7 @@ fn mistakes_are_shown_at_their_place() {
         ),
         ("FROM scratch\nCOPY ../a /a\n", "`../a` is outside the build context"),
         ("FROM scratch\nCOPY a /a\n", "`a` matches no file"),
+        ("# x\nCMD [\"a\"]\n", "there is no `FROM`, and this begins no stage\n --> Dockerfile:2:1\n"),
         ("FROM scratch\nCOPY Docker* no* a /a/\n", "`a` matches no file"),
         (
             "FROM nowhere:1\n",

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A stage is a chain of states; `FROM stage`, `COPY --from` and `RUN --mount=from` join the chains, and only stages that
-//! the target needs are planned. A text without `FROM` continues the image so far. What is pinned is what is behind the
+//! the target needs are planned. Commands without `FROM` continue the image so far. What is pinned is what is behind the
 //! addresses that `ADD` names without a checksum: resolving is planning with the right to fetch them.
 
 pub mod fault;
@@ -36,7 +36,7 @@ impl ResolvingStep for Docker {
     fn resolve(base: &State, options: Options, previous: Option<Pins>) -> Result<Pins, Failure> {
         let source = Source::of(&options)?;
         let downloads = Downloads::to_be_found(previous.unwrap_or_default());
-        let file = Dockerfile::parse(&source.text).map_err(|fault| source.failure(&fault))?;
+        let file = source.parse()?;
         let mut warnings = Vec::new();
         match plan::plan(&file, &source, base, &options, &downloads, &mut warnings) {
             Ok(_) => Ok(downloads.into_pins()),
@@ -50,7 +50,7 @@ impl ResolvingStep for Docker {
 
     fn plan(base: &State, options: Options, lock: Pins) -> Result<State, Failure> {
         let source = Source::of(&options)?;
-        let file = Dockerfile::parse(&source.text).map_err(|fault| source.failure(&fault))?;
+        let file = source.parse()?;
         let mut warnings = Vec::new();
         outline::tell(&file, &source, &options);
         let state = plan::plan(&file, &source, base, &options, &Downloads::pinned(lock), &mut warnings);
@@ -68,7 +68,7 @@ impl Importer for Docker {
 
     fn translate(options: Options, wish: &Wish) -> Result<Translation, Failure> {
         let source = Source::of(&options)?;
-        let file = Dockerfile::parse(&source.text).map_err(|fault| source.failure(&fault))?;
+        let file = source.parse()?;
         plan::translate(&file, &source, &options, wish).map_err(|fault| source.failure(&fault))
     }
 }

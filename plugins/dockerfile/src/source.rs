@@ -7,6 +7,7 @@ use wythe_sdk::report::{self, Finding};
 use wythe_sdk::{Failure, Severity, build};
 
 use crate::fault::{Fault, Place};
+use crate::text::stages::Dockerfile;
 use crate::{Options, plan};
 
 /// Largest file that is read.
@@ -77,6 +78,21 @@ impl Source {
                 Err(source.failure(&Fault::new(place, "the file is not UTF-8 here")))
             }
         }
+    }
+
+    /// Reads the text. A whole file has a stage; only commands go on without one, from the image so far.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub(crate) fn parse(&self) -> Result<Dockerfile, Failure> {
+        let file = Dockerfile::parse(&self.text).map_err(|fault| self.failure(&fault))?;
+        let first = &file.stages[0];
+        if first.from.is_none() && !matches!(self.origin, Origin::Commands(_)) {
+            let fault = Fault::new(first.place, "there is no `FROM`, and this begins no stage");
+            return Err(self.failure(&fault.hint("write `FROM image` above it")));
+        }
+        Ok(file)
     }
 
     /// Returns a place as those know it who have the text.
