@@ -189,14 +189,17 @@ impl Mount<'_> {
 
 /// Reads a mount: its type and its options, variables replaced but in `from`.
 fn read(work: &Work, flag: &Flag) -> Result<(&'static str, Fields), Fault> {
-    let parts = mount::cut(flag.value.as_deref().unwrap_or_default());
-    let wanted = parts.iter().find_map(|part| part.strip_prefix("type=")).unwrap_or("bind");
+    let text = flag.value.as_deref().unwrap_or_default();
+    let wanted = match mount::field(text, "type") {
+        Some(written) => work.scope.raw_value(&written, flag.place, work.escape)?.to_ascii_lowercase(),
+        None => "bind".to_owned(),
+    };
     let known = TYPES.iter().find(|(kind, _)| *kind == wanted).ok_or_else(|| {
         let fault = Fault::new(flag.place, format!("`{wanted}` is no type of mount"));
-        fault.nearest(wanted, TYPES.iter().map(|(kind, _)| *kind))
+        fault.nearest(&wanted, TYPES.iter().map(|(kind, _)| *kind))
     })?;
     let mut fields = Fields::new();
-    for part in parts.iter().filter(|part| !part.is_empty()) {
+    for part in mount::cut(text).iter().filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').map_or((part.as_str(), None), |(name, value)| (name, Some(value)));
         let lower = name.to_ascii_lowercase();
         if lower == "type" {
