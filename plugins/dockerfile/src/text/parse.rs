@@ -32,6 +32,8 @@ pub fn instruction(line: &Line, escape: char) -> Result<Instruction, Fault> {
         false => flags(line, known, allowed, end, escape)?,
     };
     let body = Body { line, name: known, at: rest, text: &text[rest..], escape };
+    let action = body.action()?;
+    refuse_nul(line, &action)?;
     Ok(Instruction {
         name: name.to_owned(),
         place: line.place(0),
@@ -39,8 +41,32 @@ pub fn instruction(line: &Line, escape: char) -> Result<Instruction, Fault> {
         comment: line.comment.clone(),
         empty_continuation: line.empty_continuation,
         flags,
-        action: body.action()?,
+        action,
     })
+}
+
+/// No program can be given an argument with a NUL in it, and no name or value has one.
+fn refuse_nul(line: &Line, action: &Action) -> Result<(), Fault> {
+    let argv = match action {
+        Action::Run { command: Command::Exec(argv), .. }
+        | Action::Cmd(Command::Exec(argv))
+        | Action::Entrypoint(Command::Exec(argv))
+        | Action::Healthcheck(Some(Command::Exec(argv)))
+        | Action::Shell(argv) => &argv[..],
+        _ => &[],
+    };
+    let at = line.text.find('\0').or_else(|| {
+        let is_written = argv.iter().any(|argument| argument.contains('\0'));
+        is_written.then(|| line.text.find("\\u0000").unwrap_or(0))
+    });
+    if let Some(at) = at {
+        return Err(Fault::new(line.place(at), "there is a NUL here, which no argument can have in it"));
+    }
+    let is_in = |heredoc: &Heredoc| heredoc.body.contains('\0');
+    if matches!(action, Action::Run { heredocs, .. } if heredocs.iter().any(is_in)) {
+        return Err(Fault::new(line.place(0), "there is a NUL in a heredoc of the command"));
+    }
+    Ok(())
 }
 
 fn flags(
