@@ -83,6 +83,59 @@ fn what_is_saved_is_accepted_by_other_tools() {
     }
 }
 
+/// Names in the index of an archive, whole, and those that `docker load` gives.
+fn names_in(archive: &str) -> (Vec<String>, Vec<String>) {
+    let read = |member: &str| json(&run("tar", &["-xOf", archive, member]).stdout());
+    let texts = |values: Vec<&Value>| values.into_iter().map(|name| name.as_str().unwrap_or("-").to_owned()).collect();
+    let index = read("index.json");
+    let entries = index["manifests"].as_array().unwrap().iter();
+    let whole = texts(entries.map(|entry| &entry["annotations"]["io.containerd.image.name"]).collect());
+    let has_tags = run("tar", &["-tf", archive]).stdout().lines().any(|line| line == "manifest.json");
+    let tags = has_tags.then(|| read("manifest.json")[0]["RepoTags"].clone());
+    (whole, tags.map_or_else(Vec::new, |tags| texts(tags.as_array().unwrap().iter().collect())))
+}
+
+#[test]
+fn an_image_is_saved_under_the_name_that_was_asked_for() {
+    let (bench, digest) = built();
+    bench.wythe(&["tag", "hello:1", "hello", "ada/other:x"]).stdout();
+    let short = &digest["sha256:".len()..][..12];
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["hello:1"], &["docker.io/library/hello:1"]),
+        (&["hello"], &["docker.io/library/hello:latest"]),
+        (&["docker.io/ada/other:x"], &["docker.io/ada/other:x"]),
+        (&[&digest], &[]),
+        (&[short], &[]),
+        (
+            &[short, "--tag", "two", "--tag", "one:1", "--tag", "two:latest"],
+            &["docker.io/library/two:latest", "docker.io/library/one:1"],
+        ),
+    ];
+    for (number, (arguments, expected)) in cases.into_iter().enumerate() {
+        for (format, scheme) in [("oci", "oci-archive"), ("docker", "docker-archive")] {
+            let path = bench.dir().join(format!("{format}-{number}")).display().to_string();
+            let saved = bench.wythe(&[&["save", "--format", format, "-o", &path], arguments].concat()).stdout();
+            assert_eq!(saved.trim(), digest);
+            let (whole, tags) = names_in(&path);
+            let no_name = ["-"];
+            assert_eq!(whole, if expected.is_empty() { &no_name[..] } else { expected }, "{arguments:?} {format}");
+            assert_eq!(tags, if format == "docker" { expected } else { &[] }, "{arguments:?}");
+            if is_installed("skopeo") && expected.len() < 2 {
+                let found = json(&run("skopeo", &["inspect", &format!("{scheme}:{path}")]).stdout());
+                assert_eq!(found["Labels"]["org.example"], "yes", "{arguments:?} {format}");
+            }
+        }
+        let layout = bench.dir().join(format!("layout-{number}")).display().to_string();
+        bench.wythe(&[&["save", "--format", "oci-dir", "-o", &layout], arguments].concat()).stdout();
+        let index = json(&std::fs::read_to_string(format!("{layout}/index.json")).unwrap());
+        assert_eq!(index["manifests"].as_array().unwrap().len(), expected.len().max(1), "{arguments:?}");
+        if is_installed("skopeo") && expected.len() < 2 {
+            let found = json(&run("skopeo", &["inspect", &format!("oci:{layout}")]).stdout());
+            assert_eq!(found["Digest"], digest.as_str(), "{arguments:?}");
+        }
+    }
+}
+
 #[test]
 fn collection_keeps_what_is_named_and_frees_the_rest() {
     let (bench, digest) = built();

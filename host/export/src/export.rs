@@ -31,7 +31,7 @@ pub struct Export<'a> {
     pub image: &'a Image,
     /// When it was made, as RFC 3339.
     pub created: &'a str,
-    /// Under which names. A name without a tag is left out; without names the image is found by its digest.
+    /// Under which names. A name without a tag is left out, one that comes again is written once; without names the image is found by its digest.
     pub names: &'a [Reference],
     /// How layers are compressed.
     pub compression: Compression,

@@ -53,17 +53,16 @@ pub(crate) fn blob_path(digest: &Digest) -> String {
 /// Returns the content of `manifest.json`.
 pub(crate) fn docker_manifest(written: &Written, names: &[Reference]) -> Vec<u8> {
     let layers: Vec<_> = written.layers.iter().map(blob_path).collect();
-    let tags: Vec<_> = names.iter().filter_map(|name| Some(whole(name, name.tag()?))).collect();
+    let tags: Vec<_> = tagged(names).into_iter().map(|(whole, _)| whole).collect();
     to_canonical_json(&json!([{ "Config": blob_path(&written.config), "Layers": layers, "RepoTags": tags }]))
 }
 
 fn entries(manifest: &Descriptor, names: &[Reference]) -> Vec<Value> {
     let plain = serde_json::to_value(manifest).expect("a descriptor is representable as JSON");
     let mut entries = Vec::new();
-    for name in names {
-        let Some(tag) = name.tag() else { continue };
+    for (whole, tag) in tagged(names) {
         let mut entry = plain.clone();
-        entry["annotations"] = json!({ ANNOTATION_IMAGE_NAME: whole(name, tag), ANNOTATION_REF_NAME: tag });
+        entry["annotations"] = json!({ ANNOTATION_IMAGE_NAME: whole, ANNOTATION_REF_NAME: tag });
         entries.push(entry);
     }
     if entries.is_empty() {
@@ -80,6 +79,19 @@ fn is_same_place(old: &Value, new: &Value) -> bool {
         (None, None) => old["digest"] == new["digest"],
         _ => false,
     }
+}
+
+/// Returns the names that have a tag, whole, and their tags; each name once, in the order in which they came.
+fn tagged(names: &[Reference]) -> Vec<(String, &str)> {
+    let mut tagged: Vec<(String, &str)> = Vec::new();
+    for name in names {
+        let Some(tag) = name.tag() else { continue };
+        let whole = whole(name, tag);
+        if !tagged.iter().any(|(known, _)| *known == whole) {
+            tagged.push((whole, tag));
+        }
+    }
+    tagged
 }
 
 /// Returns a whole name, without its digest.
@@ -118,7 +130,7 @@ mod tests {
         let index = add(empty(), b"one", &["app:1", "app"]);
         let pair = |digest: &str, tag: &str| (digest.to_owned(), tag.to_owned());
         assert_eq!(shown(&index), [pair("7692", "1"), pair("7692", "latest")]);
-        let index = add(index, b"two", &["app", "app:2"]);
+        let index = add(index, b"two", &["app", "app:2", "app:latest"]);
         assert_eq!(shown(&index), [pair("7692", "1"), pair("3fc4", "latest"), pair("3fc4", "2")]);
         let index = add(index, b"two", &[]);
         let index = add(index, b"three", &[]);

@@ -135,7 +135,7 @@ pub(crate) struct Save {
     /// How layers are compressed: none, gzip[:LEVEL] or zstd[:LEVEL]; `none` keeps the image's own digest
     #[arg(long, value_name = "HOW", default_value = "none")]
     pub(crate) compression: Compression,
-    /// Names under which the image is written [default: its names in the store]
+    /// Names under which the image is written [default: the name that was asked for, none for a digest]
     #[arg(short, long = "tag", value_name = "NAME")]
     pub(crate) tags: Vec<String>,
 }

@@ -13,14 +13,14 @@ use crate::commands::build::check_name;
 use crate::diagnostic::Report;
 use crate::exit::Exit;
 use crate::print;
-use crate::workshop::{Workshop, absolute, find_image};
+use crate::workshop::{Workshop, absolute, find_image, full_name};
 
 /// Writes an image to an OCI layout or an archive, and prints the digest that it has there.
 pub(crate) fn run(workshop: &Workshop, save: &Save) -> Result<(), Report> {
     save.tags.iter().try_for_each(|tag| check_name(tag))?;
     let store = workshop.store()?;
     let (stored, image) = find_image(&store, &save.image)?;
-    let names = if save.tags.is_empty() { &stored.names } else { &save.tags };
+    let names = if save.tags.is_empty() { asked_for(&stored, &save.image) } else { save.tags.clone() };
     let names: Vec<Reference> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let created = created(&stored)?;
     let layers = layers_of(&store);
@@ -37,6 +37,13 @@ pub(crate) fn run(workshop: &Workshop, save: &Save) -> Result<(), Report> {
     })?;
     print::to_stdout(descriptor.digest().as_ref());
     Ok(())
+}
+
+/// Returns the one name that was asked for, none where it was a digest. Who reads an archive for one image does not know
+/// which to take where it lists several.
+fn asked_for(stored: &StoredImage, asked: &str) -> Vec<String> {
+    let asked = full_name(asked);
+    stored.names.iter().filter(|name| full_name(name) == asked).take(1).cloned().collect()
 }
 
 /// Writes layers as a store has them.
