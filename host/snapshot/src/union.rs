@@ -32,6 +32,8 @@ pub(crate) const PARENT_MODE: u32 = 0o755;
 #[derive(Debug)]
 pub(crate) struct Union {
     root: Place,
+    /// The directory that nothing leads out of, where it is not the root.
+    inside: Option<Place>,
     /// Directories that were made only because something was put into them.
     made: Vec<Vec<u8>>,
     /// Whose they are.
@@ -86,11 +88,28 @@ pub(crate) enum Missing {
 impl Union {
     pub(crate) fn new(upper: OwnedFd, below: Option<OwnedFd>) -> Self {
         let root = Level { name: Vec::new(), upper: OnceLock::from(upper), below };
-        Self { root: Place(vec![Arc::new(root)]), made: Vec::new(), owner: (0, 0), last: None }
+        Self { root: Place(vec![Arc::new(root)]), inside: None, made: Vec::new(), owner: (0, 0), last: None }
     }
 
     pub(crate) fn root(&self) -> &Place {
         &self.root
+    }
+
+    /// Has paths begin at a directory from now on, and no link or `..` lead out of it, as if it were the root.
+    pub(crate) fn enter(&mut self, inside: Place) {
+        self.inside = Some(inside);
+        self.last = None;
+    }
+
+    /// Has paths begin at the root again.
+    pub(crate) fn leave(&mut self) {
+        self.inside = None;
+        self.last = None;
+    }
+
+    /// Returns where paths begin.
+    fn top(&self) -> Place {
+        self.inside.as_ref().unwrap_or(&self.root).clone()
     }
 
     /// Returns the directories that were made since the last call only because something was put into them.
@@ -113,10 +132,11 @@ impl Union {
         if let Some(last) = self.last.as_ref().filter(|last| last.path == path) {
             return Ok(last.place.clone());
         }
-        let (start, rest) = self.known_beginning(path);
+        let top = self.top();
+        let (start, rest) = self.known_beginning(&top, path);
         let mut walk = Walk { place: start, todo: components(rest), links: 0, made: &mut self.made, owner: self.owner };
         while let Some(name) = walk.todo.pop_front() {
-            walk.step(&self.root, &name, missing)?;
+            walk.step(&top, &name, missing)?;
         }
         let is_plain = walk.links == 0 && !path.split(|byte| *byte == b'/').any(|name| name == b"..");
         self.last = Some(Last { path: path.to_vec(), place: walk.place.clone(), is_plain });
@@ -124,11 +144,11 @@ impl Union {
     }
 
     /// Returns what is known of the way to a path, and what is left of it.
-    fn known_beginning<'p>(&self, path: &'p [u8]) -> (Place, &'p [u8]) {
-        let mut start = self.root.clone();
+    fn known_beginning<'p>(&self, top: &Place, path: &'p [u8]) -> (Place, &'p [u8]) {
+        let mut start = top.clone();
         let mut rest = path;
         let Some(last) = self.last.as_ref().filter(|last| last.is_plain) else { return (start, rest) };
-        for level in &last.place.0[1..] {
+        for level in &last.place.0[top.0.len()..] {
             let trimmed = rest.iter().position(|byte| *byte != b'/').map_or(&b""[..], |at| &rest[at..]);
             match trimmed.strip_prefix(level.name.as_slice()) {
                 Some(after) if after.is_empty() || after[0] == b'/' => {
@@ -154,6 +174,7 @@ impl Union {
 
     /// Returns what a path means, the last link followed too.
     pub(crate) fn find(&mut self, path: &[u8]) -> io::Result<(Place, Vec<u8>, Found)> {
+        let top = self.top();
         let (mut place, name) = self.parent(path, Missing::Fail)?;
         let mut name = name.to_vec();
         for _ in 0..MAX_LINKS {
@@ -165,13 +186,13 @@ impl Union {
             let target = disk::read_link(place.side(*is_upper)?, &name)?;
             let mut walk = Walk { place, todo: components(&target), links: 0, made: &mut self.made, owner: self.owner };
             if target.starts_with(b"/") {
-                walk.place = self.root.clone();
+                walk.place = top.clone();
             }
             let Some(last) = walk.todo.pop_back().filter(|last| last != b"..") else {
                 return Err(Errno::ISDIR.into());
             };
             while let Some(name) = walk.todo.pop_front() {
-                walk.step(&self.root, &name, Missing::Fail)?;
+                walk.step(&top, &name, Missing::Fail)?;
             }
             (place, name) = (walk.place, last);
         }
@@ -189,9 +210,9 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn step(&mut self, root: &Place, name: &[u8], missing: Missing) -> io::Result<()> {
+    fn step(&mut self, top: &Place, name: &[u8], missing: Missing) -> io::Result<()> {
         if name == b".." {
-            if self.place.0.len() > 1 {
+            if self.place.0.len() > top.0.len() {
                 self.place.0.pop();
             }
             return Ok(());
@@ -213,7 +234,7 @@ impl Walk<'_> {
                 }
                 let target = disk::read_link(self.place.side(is_upper)?, name)?;
                 if target.starts_with(b"/") {
-                    self.place = root.clone();
+                    self.place = top.clone();
                 }
                 for component in components(&target).into_iter().rev() {
                     self.todo.push_front(component);

@@ -95,9 +95,7 @@ struct Job<'a> {
 /// Where members go, and how.
 struct Target<'a> {
     attributes: &'a Attributes,
-    /// Where the archive's root is.
-    base: Vec<u8>,
-    /// Whether it was made for the archive.
+    /// Whether the directory of the archive's root was made for it.
     is_base_new: bool,
     is_package: bool,
 }
@@ -114,7 +112,7 @@ impl Editor {
     /// Members have the owner, mode, time and attributes that the archive says, but for what `attributes` says. A directory
     /// that meets a link to a directory follows it. A directory that is there gets the member's attributes, except from
     /// packages and at the archive's root, where it keeps its own; a package's link leaves a directory in its place.
-    /// Devices are left out.
+    /// Devices are left out. No link leads out of the destination: below it, it is the root. Links on the way to it are followed.
     ///
     /// # Errors
     ///
@@ -129,12 +127,17 @@ impl Editor {
         std::thread::scope(|scope| {
             let mut ahead = Ahead::start(scope, tars, threads, &PLACES).map_err(UnpackError::Thread)?;
             for unpack in archives {
-                let mut job = self.begin(unpack, attributes)?;
-                if unpack.format == Archive::Zip {
-                    self.unzip(&mut job, &mut report, &mut allowance)?;
+                let (mut job, base) = self.begin(unpack, attributes)?;
+                self.tree.enter(base);
+                let done = if unpack.format == Archive::Zip {
+                    self.unzip(&mut job, &mut report, &mut allowance)
                 } else if let Some(chunks) = ahead.next() {
-                    self.untar(&mut job, chunks, &mut report, &mut allowance)?;
-                }
+                    self.untar(&mut job, chunks, &mut report, &mut allowance)
+                } else {
+                    Ok(())
+                };
+                self.tree.leave();
+                done?;
                 self.write_names(&job)?;
             }
             Ok(())
@@ -143,7 +146,8 @@ impl Editor {
         Ok(report)
     }
 
-    fn begin<'a>(&mut self, unpack: &'a Unpack, attributes: &'a Attributes) -> Result<Job<'a>, UnpackError> {
+    /// Makes the destination, and returns it beside the job.
+    fn begin<'a>(&mut self, unpack: &'a Unpack, attributes: &'a Attributes) -> Result<(Job<'a>, Place), UnpackError> {
         let failed = |source| UnpackError::Edit(EditError::Write { path: unpack.dest.clone(), source });
         let dest = unpack.dest.as_os_str().as_bytes();
         let is_base_new = match self.tree.directory(dest, Missing::Fail) {
@@ -151,9 +155,9 @@ impl Editor {
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(failed(error)),
         };
-        let base = self.tree.directory(dest, Missing::Make).map_err(failed)?.path();
-        let target = Target { attributes, base, is_base_new, is_package: unpack.format.is_package() };
-        Ok(Job { unpack, target, names: Vec::new() })
+        let base = self.tree.directory(dest, Missing::Make).map_err(failed)?;
+        let target = Target { attributes, is_base_new, is_package: unpack.format.is_package() };
+        Ok((Job { unpack, target, names: Vec::new() }, base))
     }
 
     fn untar(
@@ -232,26 +236,25 @@ impl Editor {
     /// Applies a member of a layer's own archive.
     pub(crate) fn apply_member(&mut self, member: &Member, name: &[u8], content: &mut dyn Read) -> io::Result<()> {
         let attributes = &Attributes::default();
-        let target = Target { attributes, base: Vec::new(), is_base_new: true, is_package: false };
+        let target = Target { attributes, is_base_new: true, is_package: false };
         self.apply(&target, member, name, content)
     }
 
     fn apply(&mut self, target: &Target<'_>, member: &Member, name: &[u8], content: &mut dyn Read) -> io::Result<()> {
         let looks = self.member_looks(target, member);
-        let path = below(&target.base, name);
         if name.is_empty() {
             return match member.kind {
                 MemberKind::Directory if target.is_base_new => {
-                    let place = self.tree.directory(&path, Missing::Fail)?;
+                    let place = self.tree.directory(name, Missing::Fail)?;
                     self.dress(&place, &looks)
                 }
                 MemberKind::Directory => Ok(()),
                 _ => Err(io::ErrorKind::IsADirectory.into()),
             };
         }
-        let (place, last) = self.tree.parent(&path, Missing::Make)?;
+        let (place, last) = self.tree.parent(name, Missing::Make)?;
         match &member.kind {
-            MemberKind::Directory => self.apply_directory(target, &place, last, &looks),
+            MemberKind::Directory => self.apply_directory(target, &place, name, last, &looks),
             MemberKind::File => self.write_file(&place, last, content, member.size, &looks),
             MemberKind::Symlink(text) => {
                 let is_kept = target.is_package && matches!(place.look(last)?, Found::Directory(_));
@@ -259,7 +262,6 @@ impl Editor {
             }
             MemberKind::HardLink(untrusted) => {
                 let first = inside::parse(untrusted).map_err(io::Error::other)?;
-                let first = below(&target.base, &first);
                 let (from, first) = self.tree.parent(&first, Missing::Fail)?;
                 place.make_hard_link(last, &from, first)
             }
@@ -268,13 +270,20 @@ impl Editor {
         }
     }
 
-    fn apply_directory(&mut self, target: &Target<'_>, place: &Place, name: &[u8], looks: &Looks) -> io::Result<()> {
+    /// Makes or dresses the directory `path`, which is `name` in `place`.
+    fn apply_directory(
+        &mut self,
+        target: &Target<'_>,
+        place: &Place,
+        path: &[u8],
+        name: &[u8],
+        looks: &Looks,
+    ) -> io::Result<()> {
         match place.look(name)? {
             Found::Directory(_) if target.is_package => Ok(()),
             Found::Directory(inner) => self.dress(&inner, looks),
             Found::Other(other) => {
-                let path = below(&place.path(), name);
-                if disk::kind(&other.stat).is_symlink() && self.tree.directory(&path, Missing::Fail).is_ok() {
+                if disk::kind(&other.stat).is_symlink() && self.tree.directory(path, Missing::Fail).is_ok() {
                     return Ok(());
                 }
                 self.tree.forget();
@@ -307,15 +316,6 @@ impl Editor {
         }
         self.put(path, text.as_bytes(), &Attributes::default()).map_err(UnpackError::Edit)
     }
-}
-
-/// Returns the path of a name below another one.
-fn below(base: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = base.to_vec();
-    if !name.is_empty() {
-        crate::layer::node::enter(&mut path, name);
-    }
-    path
 }
 
 /// Says what is wrong with an archive: with its compression where that is the reason.

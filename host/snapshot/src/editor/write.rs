@@ -127,8 +127,9 @@ impl Editor {
         }
         for (path, time) in std::mem::take(&mut self.times) {
             match self.tree.directory(&path, Missing::Fail) {
-                Ok(place) => disk::set_time(place.upper()?, time)?,
-                // A later entry has replaced it.
+                Ok(place) if place.path() == path => disk::set_time(place.upper()?, time)?,
+                // A later entry has replaced it, maybe by a link to another directory.
+                Ok(_) => {}
                 Err(error) if super::is_absent(&error) => {}
                 Err(error) => return Err(error),
             }

@@ -230,6 +230,68 @@ fn members_replace_each_other_as_they_come() {
 }
 
 #[test]
+fn what_an_archive_brings_stays_in_its_destination() {
+    if !is_root("what_an_archive_brings_stays_in_its_destination") {
+        return;
+    }
+    for (what, parts, expected) in [
+        ("a climb", vec![symlink("l", ".."), file("l/etc/shadow", "hit")], "sub/etc/shadow: 644 0:0 3 bytes \"hit\""),
+        (
+            "an absolute link",
+            vec![symlink("l", "/etc"), file("l/shadow", "hit")],
+            "sub/etc/shadow: 644 0:0 3 bytes \"hit\"",
+        ),
+        (
+            "two hops",
+            vec![dir("a"), symlink("a/l", "../.."), symlink("m", "a/l/.."), file("m/etc/shadow", "hit")],
+            "sub/etc/shadow: 644 0:0 3 bytes \"hit\"",
+        ),
+        ("a link of the image", vec![file("out/shadow", "hit")], "sub/etc/shadow: 644 0:0 3 bytes \"hit\""),
+        ("a directory", vec![symlink("l", ".."), Part { mode: 0o777, ..dir("l/etc") }], "sub/etc: 777 0:0 directory"),
+        ("a link in a link", vec![symlink("l", ".."), symlink("l/etc", "x")], "sub/etc: 777 0:0 -> x"),
+        ("a time", vec![dir("d"), symlink("d", "/etc"), file("x", "")], "sub/d: 777 0:0 -> /etc"),
+        ("a time of another directory", vec![dir("d"), symlink("d", "../etc")], "sub/d: 777 0:0 -> ../etc"),
+    ] {
+        let site = Site::new(&[&|root: &Path| {
+            write(root, "etc/shadow", "shadow");
+            mkdir(root, "sub");
+            link(root, "../etc", "sub/out");
+            set_times(root, 7);
+        }]);
+        let path = site.dir.path().join("archive");
+        fs::write(&path, tar_of(&parts)).unwrap();
+        let before = describe(&site.overlay.lowers[0].join("etc"), Detail::Times);
+        site.editor().unpack(&[Unpack::new(path, Archive::Tar, PathBuf::from("/sub/"))], &NONE).unwrap();
+        let merged = site.merged();
+        let lines = describe(&merged.path(), Detail::NoTimes);
+        assert!(lines.iter().any(|(path, line)| format!("{path}: {line}") == expected), "{what}: {lines:#?}");
+        assert_eq!(describe(&merged.path().join("etc"), Detail::Times), before, "{what}");
+        let etc = fs::metadata(merged.path().join("etc")).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::mtime(&etc), 7, "{what}: its time");
+        assert!(!site.upper().join("etc").exists(), "{what}: nothing of it is in the layer");
+    }
+    // A hard link names nothing outside either, and links on the way to the destination are those of the image.
+    let yard = Yard::new();
+    for target in ["etc/shadow", "l/etc/shadow"] {
+        let result = yard.unpack(&tar_of(&[symlink("l", ".."), hard_link("x", target)]), Archive::Tar, "/sub");
+        assert!(matches!(result, Err(UnpackError::Member { .. })), "{target}: {result:?}");
+    }
+    yard.unpack(&tar_of(&[symlink("l", "/"), file("l/x", "x")]), Archive::Tar, "/lib/y").unwrap();
+    assert!(yard.has("usr/lib/y/x: 644 0:0 1 bytes \"x\""), "{:#?}", yard.lines());
+    // What comes after goes where its own destination is.
+    let archive = yard.site.dir.path().join("archive");
+    fs::write(&archive, tar_of(&[file("z", "z")])).unwrap();
+    let unpacks = ["/sub", "/etc"].map(|dest| Unpack {
+        names_to: Some(PathBuf::from("/names")),
+        ..Unpack::new(archive.clone(), Archive::Tar, PathBuf::from(dest))
+    });
+    yard.site.editor().unpack(&unpacks, &NONE).unwrap();
+    for line in ["sub/z: 644 0:0 1 bytes \"z\"", "etc/z: 644 0:0 1 bytes \"z\"", "names: 644 0:0 3 bytes \"/z\\n\""] {
+        assert!(yard.has(line), "{line}: {:#?}", yard.lines());
+    }
+}
+
+#[test]
 fn devices_are_left_out_and_said() {
     if !is_root("devices_are_left_out_and_said") {
         return;
