@@ -110,7 +110,8 @@ impl Editor {
     /// Unpacks archives in their order. Later members replace earlier ones and what is there.
     ///
     /// Members have the owner, mode, time and attributes that the archive says, but for what `attributes` says. A directory
-    /// that meets a link to a directory follows it. A directory that is there gets the member's attributes, except from
+    /// that meets a link to a directory follows it. What is no directory takes the place of one, with all that is in it, but
+    /// not from packages. A directory that is there gets the member's attributes, except from
     /// packages and at the archive's root, where it keeps its own; a package's link leaves a directory in its place.
     /// Devices are left out. No link leads out of the destination: below it, it is the root. Links on the way to it are followed.
     ///
@@ -253,20 +254,50 @@ impl Editor {
             };
         }
         let (place, last) = self.tree.parent(name, Missing::Make)?;
+        if member.kind == MemberKind::Directory {
+            return self.apply_directory(target, &place, name, last, &looks);
+        }
+        match self.apply_other(target, member, (&place, last), content, &looks) {
+            // Nothing of the content has been read: what is in the way is met first.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory && !target.is_package => {
+                self.clear_directory(&place, last)?;
+                self.apply_other(target, member, (&place, last), content, &looks)
+            }
+            result => result,
+        }
+    }
+
+    /// Removes a directory, with all that is in it, that is in the way of a member.
+    fn clear_directory(&mut self, place: &Place, name: &[u8]) -> io::Result<()> {
+        if let Found::Directory(_) = place.look(name)? {
+            self.tree.forget();
+            place.remove(name)?;
+        }
+        Ok(())
+    }
+
+    /// Makes what is no directory.
+    fn apply_other(
+        &mut self,
+        target: &Target<'_>,
+        member: &Member,
+        (place, last): (&Place, &[u8]),
+        content: &mut dyn Read,
+        looks: &Looks,
+    ) -> io::Result<()> {
         match &member.kind {
-            MemberKind::Directory => self.apply_directory(target, &place, name, last, &looks),
-            MemberKind::File => self.write_file(&place, last, content, member.size, &looks),
+            MemberKind::File => self.write_file(place, last, content, member.size, looks),
             MemberKind::Symlink(text) => {
                 let is_kept = target.is_package && matches!(place.look(last)?, Found::Directory(_));
-                if is_kept { Ok(()) } else { self.write_link(&place, last, text, &looks) }
+                if is_kept { Ok(()) } else { self.write_link(place, last, text, looks) }
             }
             MemberKind::HardLink(untrusted) => {
                 let first = inside::parse(untrusted).map_err(io::Error::other)?;
                 let (from, first) = self.tree.parent(&first, Missing::Fail)?;
                 place.make_hard_link(last, &from, first)
             }
-            MemberKind::Fifo => self.write_fifo(&place, last, &looks),
-            MemberKind::Device => Ok(()),
+            MemberKind::Fifo => self.write_fifo(place, last, looks),
+            MemberKind::Directory | MemberKind::Device => Ok(()),
         }
     }
 

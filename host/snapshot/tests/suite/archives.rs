@@ -223,10 +223,38 @@ fn members_replace_each_other_as_they_come() {
             "o/s: 644 0:0 16 bytes \"no link any more\"",
         ]
     );
-    for parts in [[dir("d"), file("d", "")], [file("e/x", ""), symlink("d", "x")]] {
+}
+
+#[test]
+fn a_directory_gives_way_to_what_is_none() {
+    if !is_root("a_directory_gives_way_to_what_is_none") {
+        return;
+    }
+    for (what, parts, expected) in [
+        ("a file", vec![file("etc", "x")], "etc: 644 0:0 1 bytes \"x\""),
+        ("a link", vec![symlink("etc", "usr")], "etc: 777 0:0 -> usr"),
+        ("a pipe", vec![part(b'6', "etc", "", "")], "etc: 644 0:0 pipe"),
+        ("a hard link", vec![file("x", "x"), hard_link("etc", "x")], "etc: 644 0:0 1 bytes \"x\""),
+        (
+            "what the archive brought itself",
+            vec![file("d/x", ""), file("etc", "x"), file("d", "y")],
+            "d: 644 0:0 1 bytes \"y\"",
+        ),
+    ] {
+        let yard = Yard::new();
+        yard.unpack(&tar_of(&parts), Archive::Tar, "/").unwrap();
+        assert!(yard.has(expected), "{what}: {:#?}", yard.lines());
+        assert!(!yard.lines().iter().any(|line| line.starts_with("etc/") || line.starts_with("d/")), "{what}");
+    }
+    let yard = Yard::new();
+    for parts in [[file("d/x", "x"), hard_link("d", "d/x")], [file("e/x", "x"), hard_link("e", "e")]] {
         let result = yard.unpack(&tar_of(&parts), Archive::Tar, "/o");
         assert!(matches!(result, Err(UnpackError::Member { .. })), "{result:?}");
     }
+    let Some(package) = package(yard.site.dir.path(), "none", &|tree| write(tree, "etc", "x")) else { return };
+    let bytes = fs::read(package).unwrap();
+    let result = yard.unpack(&bytes, Archive::DebData, "/");
+    assert!(matches!(result, Err(UnpackError::Member { .. })), "a package takes no directory away: {result:?}");
 }
 
 #[test]
