@@ -121,11 +121,12 @@ fn names(path: &Path, format: Archive) -> Result<Vec<String>, ArchiveError> {
     Ok(names)
 }
 
-/// Returns whether a file is a tar archive with something in it, plain or compressed. Its first member tells.
+/// Returns whether a file is a tar archive with something in it, plain or compressed. Its first header tells, if only by its
+/// checksum: an archive that cannot be unpacked is an error then, and not a file like others.
 #[must_use]
 pub fn is_tar(path: &Path) -> bool {
     let Ok(Some(plain)) = Archive::Tar.open_tar(path) else { return false };
-    matches!(TarReader::new(plain).next(), Ok(Some(_)))
+    matches!(TarReader::new(plain).next(), Ok(Some(_)) | Err(TarError::Field { .. } | TarError::Unsupported { .. }))
 }
 
 /// Returns a name in the form in which it is listed.

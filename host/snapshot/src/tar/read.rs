@@ -132,6 +132,8 @@ impl<R: Read> TarReader<R> {
         let at = header.at;
         let untrusted_path = match extended.path.or(extended.long_name) {
             Some(path) => path,
+            // GNU tar and Go take it for the root.
+            None if header.path().is_empty() => b".".to_vec(),
             None => header.path(),
         };
         let target =

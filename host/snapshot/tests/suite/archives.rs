@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proptest::prelude::*;
-use wythe_snapshot::{Archive, Attributes, Patterns, Unpack, UnpackError, Unpacked, archive_names};
+use wythe_snapshot::{Archive, Attributes, Patterns, Unpack, UnpackError, Unpacked, archive_names, is_tar};
 
 use crate::support::{Detail, EPOCH, Site, describe, is_root, link, mkdir, set_times, write};
 
@@ -317,6 +317,40 @@ fn what_an_archive_brings_stays_in_its_destination() {
     for line in ["sub/z: 644 0:0 1 bytes \"z\"", "etc/z: 644 0:0 1 bytes \"z\"", "names: 644 0:0 3 bytes \"/z\\n\""] {
         assert!(yard.has(line), "{line}: {:#?}", yard.lines());
     }
+}
+
+#[test]
+fn what_is_an_archive_is_told_by_its_first_header() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("archive");
+    let tells = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        is_tar(&path)
+    };
+    for name in ["", ".", "./", "/", "a", "../a"] {
+        assert!(tells(&tar_of(&[dir(name), file("x", "x")])), "{name:?}");
+    }
+    assert!(tells(&tar_of(&[file("", "x")])), "a file without a name");
+    assert!(tells(&tar_of(&[part(b'Z', "x", "", ""), file("x", "x")])), "a kind that nobody knows");
+    let mut cut = tar_of(&[file("x", "x")]);
+    cut[3] = b'y';
+    for (what, bytes) in [("nothing", &[][..]), ("a text", b"text"), ("zeros", &[0; 2048]), ("a wrong sum", &cut)] {
+        assert!(!tells(bytes), "{what}");
+    }
+}
+
+#[test]
+fn a_member_without_a_name_is_the_root() {
+    if !is_root("a_member_without_a_name_is_the_root") {
+        return;
+    }
+    let yard = Yard::new();
+    let parts = [Part { mode: 0o700, ..dir("") }, file("x", "x")];
+    yard.unpack(&tar_of(&parts), Archive::Tar, "/o").unwrap();
+    assert!(yard.has("o: 700 0:0 directory") && yard.has("o/x: 644 0:0 1 bytes \"x\""), "{:#?}", yard.lines());
+    assert_eq!(archive_names(&yard.site.dir.path().join("archive"), Archive::Tar).unwrap(), ["/.", "/x"]);
+    let result = yard.unpack(&tar_of(&[file("", "x")]), Archive::Tar, "/o");
+    assert!(matches!(result, Err(UnpackError::Member { .. })), "{result:?}");
 }
 
 #[test]
