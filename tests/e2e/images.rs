@@ -191,6 +191,26 @@ fn completions_and_help_need_nothing() {
 }
 
 #[test]
+fn a_collection_that_frees_nothing_says_what_would() {
+    let (bench, _) = built();
+    let hint = "results are kept for 14 days; `wythe store gc --older-than 0` frees all that no named image needs";
+    assert!(bench.wythe(&["store", "gc", "--json"]).stderr.is_empty());
+    for arguments in [&["store", "gc"][..], &["store", "gc", "--dry-run"]] {
+        let ended = bench.wythe(arguments);
+        assert!(ended.stderr.contains(" 0 B; "), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().last(), Some(hint), "{arguments:?}");
+    }
+    for days in ["0", "14"] {
+        let ended = bench.wythe(&["store", "gc", "--older-than", days]);
+        assert!(!ended.stderr.contains(hint), "{days}: {}", ended.stderr);
+    }
+    bench.wythe(&["rm", "hello:1"]).stdout();
+    bench.wythe(&["store", "gc", "--older-than", "0"]).stdout();
+    let empty = bench.wythe(&["store", "gc"]);
+    assert!(!empty.stderr.contains(hint), "{}", empty.stderr);
+}
+
+#[test]
 fn a_damaged_index_is_made_again_by_the_next_command() {
     let (bench, digest) = built();
     let index = bench.store().join("index.db");

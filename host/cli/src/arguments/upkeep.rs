@@ -94,9 +94,9 @@ pub(crate) enum Volume {
 /// Arguments of `wythe store gc`.
 #[derive(Debug, Args)]
 pub(crate) struct Collect {
-    /// Also results of steps that are this many days old or older; 0 means all
-    #[arg(long, value_name = "DAYS", default_value_t = 14)]
-    pub(crate) older_than: u32,
+    /// Also results of steps that are this many days old or older; 0 means all [default: 14]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) older_than: Option<u32>,
     /// Also everything that steps share between builds (downloads, cache mounts)
     #[arg(long)]
     pub(crate) caches: bool,

@@ -17,6 +17,9 @@ use crate::workshop::{Workshop, store_failed};
 
 const SECONDS_A_DAY: i64 = 86_400;
 
+/// How long results are kept that no named image needs, where nothing else is said.
+const DAYS_KEPT: u32 = 14;
+
 /// Looks after the store.
 pub(crate) fn run(workshop: &Workshop, command: &Store) -> Result<ExitCode, Report> {
     match command {
@@ -87,7 +90,7 @@ fn print_usage(usage: &Usage) {
 fn gc(workshop: &Workshop, collect: &Collect) -> Result<(), Report> {
     let store = workshop.store()?;
     let policy = GcPolicy {
-        max_age: Some(i64::from(collect.older_than) * SECONDS_A_DAY),
+        max_age: Some(i64::from(collect.older_than.unwrap_or(DAYS_KEPT)) * SECONDS_A_DAY),
         max_bytes: None,
         caches: collect.caches,
         dry_run: collect.dry_run,
@@ -110,6 +113,11 @@ fn gc(workshop: &Workshop, collect: &Collect) -> Result<(), Report> {
         print::to_stderr(&format!(
             "{} in use by another process stay",
             plural(usize::try_from(report.in_use).unwrap_or(usize::MAX), "thing")
+        ));
+    }
+    if collect.older_than.is_none() && report.bytes() == 0 && report.kept_bytes > 0 {
+        print::to_stderr(&format!(
+            "results are kept for {DAYS_KEPT} days; `wythe store gc --older-than 0` frees all that no named image needs"
         ));
     }
     Ok(())
