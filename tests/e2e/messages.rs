@@ -170,6 +170,7 @@ fn lines_of_a_dockerfile_that_fail() {
     let Some(bench) = Bench::with_busybox() else { return };
     let mut wrong = String::new();
     let base = "# syntax=docker/dockerfile:1\nFROM scratch AS base\nCOPY root /\n\nFROM base\n";
+    bench.file("over/sub/a", "a file\n");
     for (name, lines) in [
         ("dockerfile-run", "ENV A=b\nRUN echo first \\\n  && echo the reason >&2 \\\n  && exit 7\n"),
         ("dockerfile-heredoc", "RUN <<END\nset -e\nfalse\nEND\n"),
@@ -179,6 +180,7 @@ fn lines_of_a_dockerfile_that_fail() {
         ("dockerfile-no-such-mount", "RUN --mount=type=bind,source=nothing,target=/x true\n"),
         ("dockerfile-no-such-file", "COPY nothing /x\n"),
         ("dockerfile-no-such-file-of-a-stage", "COPY --from=base /nothing /x\n"),
+        ("dockerfile-file-over-a-directory", "COPY root /x/sub/a\nCOPY over /x\n"),
         ("dockerfile-unknown-owner", "COPY --chown=nobody-here root /x\n"),
         ("dockerfile-unknown-user", "USER nobody-here\nRUN true\n"),
     ] {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use wythe_image::{Digest, Image};
 use wythe_plan::{Action, Artifact, Brush, Checkout, Files, KeyParts, Source, VertexId};
-use wythe_snapshot::{Attributes, Choice, Editor, LeafKind, ModeEdit, OwnerError, Patterns, Selection, Unpack};
+use wythe_snapshot::{
+    Attributes, Choice, CopyError, Editor, LeafKind, ModeEdit, OwnerError, Patterns, Selection, Unpack,
+};
 use wythe_sys::cancel::Cancel;
 use wythe_sys::root::Root;
 
@@ -241,7 +243,7 @@ impl Job {
             }
         }
         if !plain.leaves.is_empty() {
-            editor.copy(context.root(), &plain, Path::new(dest), attributes).map_err(Cause::files)?;
+            editor.copy(context.root(), &plain, Path::new(dest), attributes).map_err(not_copied)?;
         }
         let unpacks: Vec<Unpack> = archives
             .into_iter()
@@ -262,7 +264,7 @@ impl Job {
             Source::Context { patterns } => {
                 let chosen = self.chain.context.choose(patterns, brush)?;
                 let context = self.chain.context.root();
-                editor.copy(context, &chosen.files, Path::new(dest), &attributes).map_err(Cause::files)
+                editor.copy(context, &chosen.files, Path::new(dest), &attributes).map_err(not_copied)
             }
             Source::State { vertex, path } => {
                 let files = self.chain.engine.views.files(&self.states[vertex])?;
@@ -275,7 +277,7 @@ impl Job {
                 }
                 let exclude = Patterns::new(&brush.exclude).map_err(Cause::files)?;
                 let exclude = |path: &Path| exclude.excludes(path);
-                editor.copy_tree(root, Path::new(path), Path::new(dest), &exclude, &attributes).map_err(Cause::files)
+                editor.copy_tree(root, Path::new(path), Path::new(dest), &exclude, &attributes).map_err(not_copied)
             }
             Source::Matching { vertex, patterns } => {
                 let files = self.chain.engine.views.files(&self.states[vertex])?;
@@ -288,7 +290,7 @@ impl Job {
                 };
                 let chosen = wythe_snapshot::select(root, &choice(patterns, brush)?);
                 let chosen = chosen.map_err(|error| Cause::Context { what: crate::trace::full_text(&error) })?;
-                editor.copy_state(root, &chosen, Path::new(dest), &attributes).map_err(Cause::files)
+                editor.copy_state(root, &chosen, Path::new(dest), &attributes).map_err(not_copied)
             }
             Source::Artifact(artifact) => {
                 let dest = file_name_for(dest, &artifact.url);
@@ -308,7 +310,7 @@ impl Job {
                 let exclude = Patterns::new(&brush.exclude).map_err(Cause::files)?;
                 let all = Selection::whole(&root, Path::new("/"), &|path| exclude.excludes(path));
                 let all = all.map_err(Cause::files)?;
-                editor.copy(&root, &all, Path::new(dest), &attributes).map_err(Cause::files)
+                editor.copy(&root, &all, Path::new(dest), &attributes).map_err(not_copied)
             }
             Source::Unpacked { .. } => Err(Cause::Bug("an archive was not unpacked with its like".to_owned())),
         }
@@ -331,6 +333,14 @@ fn choice(patterns: &[String], brush: &Brush) -> Result<Choice, Cause> {
 fn file_name_for(dest: &str, url: &str) -> PathBuf {
     let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or("file");
     if dest.ends_with('/') { Path::new(dest).join(name) } else { PathBuf::from(dest) }
+}
+
+/// Tells what the definition asks for and cannot be from what the machine does not do.
+fn not_copied(error: CopyError) -> Cause {
+    match error {
+        CopyError::IsDirectory { .. } => Cause::Context { what: error.to_string() },
+        error => Cause::files(error),
+    }
 }
 
 fn attributes(editor: &mut Editor, brush: &Brush) -> Result<Attributes, Cause> {

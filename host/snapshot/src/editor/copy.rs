@@ -36,6 +36,14 @@ pub enum CopyError {
         /// What the system says.
         source: io::Error,
     },
+    /// A directory that is not empty is where something else is to go.
+    #[error("`{}` is a directory in the image, and {kind} in the source", to.display().to_string().escape_debug())]
+    IsDirectory {
+        /// In the tree.
+        to: PathBuf,
+        /// `a file`, `a link`.
+        kind: &'static str,
+    },
     /// The destination could not be looked at.
     #[error("cannot copy")]
     Edit(#[source] EditError),
@@ -129,7 +137,16 @@ impl Editor {
     }
 
     fn copy_leaf(&mut self, one: &mut One<'_>, to: &Path) -> Result<(), CopyError> {
-        let failed = |source| CopyError::Write { from: one.leaf.path.clone(), to: to.into(), source };
+        let leaf = one.leaf;
+        let failed = |source: io::Error| match (&leaf.kind, source.kind()) {
+            (LeafKind::Symlink(_), io::ErrorKind::IsADirectory) => {
+                CopyError::IsDirectory { to: to.into(), kind: "a link" }
+            }
+            (LeafKind::File(_), io::ErrorKind::IsADirectory) => {
+                CopyError::IsDirectory { to: to.into(), kind: "a file" }
+            }
+            _ => CopyError::Write { from: leaf.path.clone(), to: to.into(), source },
+        };
         let path = to.as_os_str().as_bytes();
         if one.leaf.kind == LeafKind::Directory {
             let xattrs = one.directory_xattrs().map_err(failed)?;
