@@ -242,6 +242,7 @@ fn songs(dir: &Path, secret: &str) -> Vec<String> {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "tests take the number of kills from the environment")]
 fn g04_a_kill_at_any_moment_leaves_no_secret_behind() {
     const SECRET: &str = "canary-of-many-deaths-5Qz";
     let Some(bench) = Bench::with_busybox() else { return };

@@ -111,10 +111,10 @@ fn without_record<'d>(index: &Access<'_>, sql: &str, doomed: Vec<&'d Doomed>) ->
     those(doomed, |doomed| Ok(index.row(sql, [doomed.digest.hex()], |_| Ok(()))?.is_none()))
 }
 
-fn those<'d>(
-    doomed: Vec<&'d Doomed>,
+fn those(
+    doomed: Vec<&Doomed>,
     mut goes: impl FnMut(&Doomed) -> Result<bool, IndexError>,
-) -> Result<Vec<&'d Doomed>, IndexError> {
+) -> Result<Vec<&Doomed>, IndexError> {
     let mut gone = Vec::new();
     for doomed in doomed {
         if goes(doomed)? {
