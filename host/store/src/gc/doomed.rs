@@ -48,15 +48,11 @@ pub(super) fn loose(names: &BTreeSet<String>) -> Vec<Doomed> {
     names.iter().filter_map(one).collect()
 }
 
-/// Deletes the records of content that nothing needs, in one transaction, and returns which went.
-pub(super) type Delete = for<'d> fn(&Access<'_>, &str, Vec<&'d Doomed>) -> Result<Vec<&'d Doomed>, IndexError>;
+/// Deletes the records of those of a batch that nothing needs, in one transaction, and leaves no others in it.
+pub(super) type Delete = fn(&Access<'_>, &str, &mut Vec<&Doomed>) -> Result<(), IndexError>;
 
-pub(super) fn delete_layers<'d>(
-    index: &Access<'_>,
-    boot: &str,
-    doomed: Vec<&'d Doomed>,
-) -> Result<Vec<&'d Doomed>, IndexError> {
-    those(doomed, |doomed| {
+pub(super) fn delete_layers(index: &Access<'_>, boot: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+    keep(batch, |doomed| {
         let hex = doomed.digest.hex();
         let gone = if doomed.is_trusted {
             let sql = "DELETE FROM layers WHERE digest = ?1 \
@@ -74,13 +70,9 @@ pub(super) fn delete_layers<'d>(
 }
 
 /// What a result names stays with it: one may have been recorded since the choice, or be in use.
-pub(super) fn delete_blobs<'d>(
-    index: &Access<'_>,
-    boot: &str,
-    doomed: Vec<&'d Doomed>,
-) -> Result<Vec<&'d Doomed>, IndexError> {
+pub(super) fn delete_blobs(index: &Access<'_>, boot: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
     let named = stock::named_blobs(index, boot)?;
-    those(doomed, |doomed| {
+    keep(batch, |doomed| {
         let hex = doomed.digest.hex();
         if !doomed.is_trusted {
             return Ok(index.run("DELETE FROM blobs WHERE digest = ?1 AND boot NOT IN ('', ?2)", (&hex, boot))? > 0);
@@ -91,35 +83,24 @@ pub(super) fn delete_blobs<'d>(
     })
 }
 
-pub(super) fn loose_layers<'d>(
-    index: &Access<'_>,
-    _: &str,
-    doomed: Vec<&'d Doomed>,
-) -> Result<Vec<&'d Doomed>, IndexError> {
-    without_record(index, "SELECT 1 FROM layers WHERE digest = ?1", doomed)
+pub(super) fn loose_layers(index: &Access<'_>, _: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+    without_record(index, "SELECT 1 FROM layers WHERE digest = ?1", batch)
 }
 
-pub(super) fn loose_blobs<'d>(
-    index: &Access<'_>,
-    _: &str,
-    doomed: Vec<&'d Doomed>,
-) -> Result<Vec<&'d Doomed>, IndexError> {
-    without_record(index, "SELECT 1 FROM blobs WHERE digest = ?1", doomed)
+pub(super) fn loose_blobs(index: &Access<'_>, _: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+    without_record(index, "SELECT 1 FROM blobs WHERE digest = ?1", batch)
 }
 
-fn without_record<'d>(index: &Access<'_>, sql: &str, doomed: Vec<&'d Doomed>) -> Result<Vec<&'d Doomed>, IndexError> {
-    those(doomed, |doomed| Ok(index.row(sql, [doomed.digest.hex()], |_| Ok(()))?.is_none()))
+fn without_record(index: &Access<'_>, sql: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+    keep(batch, |doomed| Ok(index.row(sql, [doomed.digest.hex()], |_| Ok(()))?.is_none()))
 }
 
-fn those(
-    doomed: Vec<&Doomed>,
-    mut goes: impl FnMut(&Doomed) -> Result<bool, IndexError>,
-) -> Result<Vec<&Doomed>, IndexError> {
-    let mut gone = Vec::new();
-    for doomed in doomed {
+/// Leaves in a batch what `goes` says of.
+fn keep(batch: &mut Vec<&Doomed>, mut goes: impl FnMut(&Doomed) -> Result<bool, IndexError>) -> Result<(), IndexError> {
+    for doomed in std::mem::take(batch) {
         if goes(doomed)? {
-            gone.push(doomed);
+            batch.push(doomed);
         }
     }
-    Ok(gone)
+    Ok(())
 }

@@ -127,7 +127,7 @@ impl<'a> Removal<'a> {
             let mut batch: Vec<&Doomed> = batch.iter().filter(|doomed| taken.contains(&doomed.digest)).collect();
             if !self.policy.dry_run && !batch.is_empty() {
                 let boot = &self.inner.boot;
-                batch = self.inner.index.write(Commit::Durable, |index| delete(index, boot, batch))?;
+                self.inner.index.write(Commit::Durable, |index| delete(index, boot, &mut batch))?;
             }
             let mut trash = Vec::new();
             for doomed in &batch {
