@@ -24,6 +24,10 @@ const TOKEN: &str = "GIT_AUTH_TOKEN";
 /// The agent that speaks for a person by ssh.
 const AGENT: &str = "default";
 
+/// What to do where a server redirects and a token was given.
+pub const REDIRECTED: &str =
+    "the server sends whoever asks to another address, where a token does not follow: name that address in its place";
+
 /// Commits in directories, for as long as the value lives: each with the place that it is in.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched(BTreeMap<Checkout, (Active, PathBuf)>);
@@ -98,11 +102,7 @@ pub(crate) fn told(cause: &Cause) -> String {
         Cause::Git(error) if error.is_closed() => {
             format!("{}; `--secret id={TOKEN},env=NAME` gives a token", crate::trace::full_text(error))
         }
-        Cause::Git(error) if error.is_redirect() => format!(
-            "{}; the server sends whoever asks to another address, where a token does not follow: name that address in \
-             its place",
-            crate::trace::full_text(error)
-        ),
+        Cause::Git(error) if error.is_redirect() => format!("{}; {REDIRECTED}", crate::trace::full_text(error)),
         // Its own text names the repository.
         Cause::Git(error) => crate::trace::full_text(error),
         Cause::NotGranted { id, .. } if id == AGENT => format!("{cause}; `--ssh {AGENT}` gives it"),

@@ -9,7 +9,7 @@ use wythe_plan::{PlanError, Problem};
 use wythe_remote::GitError;
 use wythe_sandbox::cdi::{DeviceError, Unusable};
 use wythe_sandbox::{Ending, Exceeded, RunError, SetupError, Unlimited, UserError};
-use wythe_solve::{BuildError, Cause, StepId, describe_ending};
+use wythe_solve::{BuildError, Cause, REDIRECTED, StepId, describe_ending};
 use wythe_store::{QuotaError, total};
 use wythe_sys::userns::{Standing, standing};
 
@@ -310,9 +310,7 @@ fn of_git(report: Report, error: &GitError, step: &StepId) -> Report {
         closed if closed.is_closed() => report.hint(
             "give a token with `--secret id=GIT_AUTH_TOKEN,env=NAME`, or name it by ssh and build with `--ssh default`",
         ),
-        redirect if redirect.is_redirect() => report.hint(
-            "the server sends whoever asks to another address, where a token does not follow: name that address in its place",
-        ),
+        redirect if redirect.is_redirect() => report.hint(REDIRECTED),
         unknown if unknown.is_unknown_host() => report
             .hint("make its key known where you have seen it to be right: `ssh-keyscan HOST >> ~/.ssh/known_hosts`"),
         passing if passing.is_transient() => report.hint(NETWORK_HINT),
