@@ -147,6 +147,11 @@ impl Context {
         self.store.put_file_stats(&self.dir, read_ns, pairs, []).map_err(Cause::store)
     }
 
+    /// Whether nobody has asked, or is asking, what the store knows of the files.
+    pub(crate) fn has_to_recall(&self) -> bool {
+        self.known.try_lock().is_ok_and(|known| known.is_none())
+    }
+
     /// Has the store say what it knows of the files, for who chooses some meanwhile. Where it cannot, that one finds out, too.
     pub(crate) fn recall(&self) -> Result<(), Cause> {
         self.with_known(|_| ())

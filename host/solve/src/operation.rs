@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::OptionFuture;
 use tokio::sync::{OnceCell, SemaphorePermit};
 use wythe_image::{Digest, Image, LayerRef};
 use wythe_plan::{Brush, Command, Files, KeyParts, Label, Run, Severity, Vertex, VertexId};
@@ -171,7 +172,8 @@ impl Operation<'_> {
     pub(crate) async fn choose(&self, patterns: Vec<String>, brush: Brush) -> Result<Arc<Chosen>, Cause> {
         let (context, same) = (Arc::clone(&self.chain.context), Arc::clone(&self.chain.context));
         let choose = self.chain.engine.blocking(move || context.choose(&patterns, &brush));
-        let (chosen, _asked_again) = tokio::join!(choose, self.chain.engine.blocking(move || same.recall()));
+        let recall = same.has_to_recall().then(|| self.chain.engine.blocking(move || same.recall()));
+        let (chosen, _asked_again) = tokio::join!(choose, OptionFuture::from(recall));
         chosen
     }
 
