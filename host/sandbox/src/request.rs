@@ -106,8 +106,8 @@ pub enum Network {
 /// A file or directory that appears in the root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// Where, as an absolute path inside the root. It must exist, and lie neither in `/proc` nor in `/sys`, nor in
-    /// `/dev` but for `/dev/shm` (a device makes its own place).
+    /// Where, as an absolute path inside the root. It must exist, but in another mount that may be written to, where it is made;
+    /// and lie neither in `/proc` nor in `/sys`, nor in `/dev` but for `/dev/shm` (a device makes its own place).
     pub target: String,
     /// What.
     pub source: MountSource,
