@@ -31,6 +31,15 @@ pub(crate) fn look(path: &Path) -> Result<Option<Metadata>, Report> {
     }
 }
 
+/// Returns what a look at a place finds that is to be written to: only what is certainly not there is not there.
+pub(crate) fn seen<T>(path: &Path, look: impl FnOnce(&Path) -> io::Result<T>) -> Result<Option<T>, Report> {
+    match look(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Report::caused(fault(&error), format!("cannot look at `{}`", path.display()), &error)),
+    }
+}
+
 /// Returns the directory that a file is named in: of a bare name, the current one.
 pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `wythe import`: a file that a kind claims, as a definition that builds the same image.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -93,16 +92,16 @@ impl Output {
         let Some(path) = path else {
             return Ok(Self { path: None, added: added(Path::new(DEFINITION)) });
         };
-        let parent = seen(named::parent(&path), Path::canonicalize)?;
-        if parent.is_none() || parent != seen(dir, Path::canonicalize)? {
+        let parent = named::seen(named::parent(&path), Path::canonicalize)?;
+        if parent.is_none() || parent != named::seen(dir, Path::canonicalize)? {
             let what = format!("`{}` is not in `{}`, which the file is built in", path.display(), dir.display());
             return Err(Report::new(Exit::Spec, what)
                 .note("paths of a definition are relative to its own directory")
                 .hint("write it there under any name, or to standard output: `-o -`"));
         }
         // A link whose target is gone is something, too.
-        let found = seen(&path, Path::symlink_metadata)?;
-        if found.is_some() && seen(&path, Path::metadata)?.is_some_and(|target| target.is_dir()) {
+        let found = named::seen(&path, Path::symlink_metadata)?;
+        if found.is_some() && named::seen(&path, Path::metadata)?.is_some_and(|target| target.is_dir()) {
             return Err(Report::new(Exit::Spec, format!("`{}` is a directory", path.display()))
                 .hint("name a file in it: `-o DIR/wythe.toml`"));
         }
@@ -112,15 +111,6 @@ impl Output {
                 .hint("replace it: `--force`; or look at the translation first: `-o -`"));
         }
         Ok(Self { added: added(&path), path: Some(path) })
-    }
-}
-
-/// Returns what a look at a path finds. Where something is written, only what is certainly not there is not there.
-fn seen<T>(path: &Path, look: impl FnOnce(&Path) -> io::Result<T>) -> Result<Option<T>, Report> {
-    match look(path) {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Report::caused(named::fault(&error), format!("cannot look at `{}`", path.display()), &error)),
     }
 }
 
