@@ -4,6 +4,8 @@
 use serde_json::Value;
 use wythe_tests::{Bench, is_installed, run};
 
+use crate::sandbox::BASE;
+
 fn built() -> (Bench, String) {
     let bench = Bench::new();
     bench.file("hello", "hello\n").definition(
@@ -255,8 +257,7 @@ fn an_answer_that_cannot_be_written_is_a_failure() {
 #[test]
 fn the_command_of_a_program_is_what_follows_the_image() {
     let Some(bench) = Bench::with_busybox() else { return };
-    let root = "base = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \"root\"\nto = \"/\"\n";
-    bench.definition(root).wythe(&["build", "-t", "app"]).stdout();
+    bench.definition(BASE).wythe(&["build", "-t", "app"]).stdout();
     let run = |args: &[&str]| bench.wythe(&[&["run"], args].concat()).stdout();
     assert_eq!(run(&["app", "echo", "-n", "--network", "host"]), "--network host");
     assert_eq!(run(&["app", "--network", "none", "--", "echo", "-n", "a"]), "a");

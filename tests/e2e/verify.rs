@@ -6,13 +6,9 @@ use std::path::{Path, PathBuf};
 
 use wythe_tests::Bench;
 
-const DEFINITION: &str = "\
-base = \"scratch\"
-[[steps]]
-kind = \"files\"
-name = \"root\"
-from = \"root\"
-to = \"/\"
+use crate::sandbox::BASE;
+
+const STEPS: &str = "\
 [[steps]]
 kind = \"run\"
 name = \"one\"
@@ -43,7 +39,7 @@ fn rot(path: &Path) {
 #[test]
 fn a_damaged_layer_is_made_again_before_it_is_used() {
     let Some(bench) = Bench::with_busybox() else { return };
-    bench.definition(DEFINITION);
+    bench.definition(&format!("{BASE}{STEPS}"));
     let build = |args: &[&str]| bench.wythe(&[&["build", "--progress", "plain"], args].concat());
     let digest = build(&[]).stdout();
     let file = in_a_layer(bench.store(), "one");
