@@ -10,26 +10,25 @@
 //! └── wythe.run-PID-N/      one run; locked as long as its keeper lives
 //! ```
 //!
-//! The keeper removes the group. If it is killed, the next run that finds the group unlocked does.
+//! The keeper removes the group. If it is killed, the next run that finds the group unlocked does. For a runtime that
+//! makes groups itself they are made beforehand: it would not lock them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::process::Pid;
 
 use crate::{Limits, Resource, SetupError, Unlimited};
 pub(crate) use alarm::Alarm;
+use member::Member;
 use place::{Place, Version};
 
 mod alarm;
 mod files;
+mod member;
 mod place;
-
-/// What the names of groups of runs begin with.
-const RUN: &str = "wythe.run-";
 
 /// Where the processes are that were in the group before there were others in it.
 const MAIN: &str = "wythe.main";
@@ -37,16 +36,9 @@ const MAIN: &str = "wythe.main";
 /// The group of one run. Dropping it removes it; its processes must have ended.
 #[derive(Debug)]
 pub(crate) struct Group {
+    name: String,
     members: Vec<Member>,
     alarms: Vec<Alarm>,
-}
-
-/// The group in one hierarchy.
-#[derive(Debug)]
-struct Member {
-    dir: PathBuf,
-    /// Locked; and a way to the group, whatever is mounted over it.
-    open: File,
 }
 
 /// Whether the limits of a run could be kept here. Nothing is changed.
@@ -55,25 +47,9 @@ pub(crate) fn check(limits: &Limits) -> Result<(), SetupError> {
     limits.resources().try_for_each(|resource| tables.place(resource).map(drop).map_err(of(resource)))
 }
 
-/// Removes groups of a name, wherever a runtime has made them; they must be empty.
-pub(crate) fn remove_everywhere(name: &str) {
-    for parent in Tables::read().all() {
-        // What cannot be removed now goes with the next sweep.
-        drop(files::remove(&parent.join(name)));
-    }
-}
-
 /// Removes groups of runs whose keepers were killed.
 pub(crate) fn sweep() {
-    for parent in Tables::read().all() {
-        let entries = fs::read_dir(&parent).into_iter().flatten().filter_map(Result::ok);
-        for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(RUN.as_bytes())) {
-            if let Ok(Some(_lock)) = files::claim(&entry.path()) {
-                // Whoever is still in it is nobody's; then it stays.
-                drop(fs::remove_dir(entry.path()));
-            }
-        }
-    }
+    Tables::read().all().iter().for_each(|parent| member::sweep(parent));
 }
 
 fn of(resource: Resource) -> impl FnOnce(Unlimited) -> SetupError {
@@ -96,25 +72,35 @@ impl Group {
             return Ok(None);
         }
         let tables = Tables::read();
-        let places = resources.iter().map(|resource| tables.place(*resource).map_err(of(*resource)));
-        let places: Vec<Place> = places.collect::<Result<_, _>>()?;
-        let mut group = Self { members: Vec::new(), alarms: Vec::new() };
-        let name = unused_name();
-        for (resource, place) in resources.iter().zip(&places) {
-            group.limit(*resource, place, &name, limits).map_err(of(*resource))?;
+        let mut places: Vec<(Resource, Place)> = Vec::new();
+        for resource in resources {
+            let place = tables.place(resource).map_err(of(resource))?;
+            if place.version == Version::V2 {
+                delegate(&place.dir, resource).map_err(of(resource))?;
+            }
+            places.push((resource, place));
+        }
+        let parents = places.iter().map(|(_, place)| place.dir.clone()).collect();
+        let (name, members) = member::create_in(parents).map_err(|(parent, error)| {
+            let its = places.iter().find(|(_, place)| place.dir == parent).map(|(resource, _)| *resource);
+            of(its.unwrap_or(Resource::Pids))(refused(&parent)(error))
+        })?;
+        let mut group = Self { name, members, alarms: Vec::new() };
+        for (resource, place) in &places {
+            group.limit(*resource, place, limits).map_err(of(*resource))?;
         }
         Ok(Some(group))
     }
 
-    fn limit(&mut self, resource: Resource, place: &Place, name: &str, limits: &Limits) -> Result<(), Unlimited> {
-        if place.version == Version::V2 {
-            delegate(&place.dir, resource)?;
-        }
-        let dir = place.dir.join(name);
-        // Controllers of one hierarchy share the group.
-        if self.members.iter().all(|member| member.dir != dir) {
-            self.members.push(Member::create(&dir).map_err(refused(&dir))?);
-        }
+    /// Makes the group that a runtime puts the command into, without limits, in each hierarchy where that can be done.
+    pub(crate) fn for_runtime() -> io::Result<Self> {
+        let parents = Tables::read().all().into_iter().filter(|parent| is_writable(parent)).collect();
+        let (name, members) = member::create_in(parents).map_err(|(_, error)| error)?;
+        Ok(Self { name, members, alarms: Vec::new() })
+    }
+
+    fn limit(&mut self, resource: Resource, place: &Place, limits: &Limits) -> Result<(), Unlimited> {
+        let dir = place.dir.join(&self.name);
         let settings = settings(resource, place.version, limits);
         for (file, value, is_everywhere) in settings {
             let set = if is_everywhere { files::set } else { files::set_if_there };
@@ -123,6 +109,11 @@ impl Group {
         let alarm = Alarm::of(resource, place.version, &dir).map_err(refused(&dir))?;
         self.alarms.extend(alarm);
         Ok(())
+    }
+
+    /// Its name, in each hierarchy that it is in.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Puts the calling process, which must have one thread, into the group; its children are born there.
@@ -147,36 +138,8 @@ impl Group {
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        for member in &self.members {
-            // What cannot be removed now goes with the next sweep.
-            drop(files::remove(&member.dir));
-        }
-    }
-}
-
-impl Member {
-    fn take(&self, process: &str) -> io::Result<()> {
-        files::set(Path::new(&wythe_sys::mount::name_of(&self.open)), "cgroup.procs", process)
-    }
-
-    fn create(dir: &Path) -> io::Result<Self> {
-        fs::create_dir(dir)?;
-        match files::claim(dir) {
-            Ok(Some(lock)) => Ok(Self { dir: dir.to_owned(), open: lock }),
-            // A sweep took it for a leftover in the moment before: it is gone, or about to be.
-            Ok(None) => Err(io::Error::from(ErrorKind::NotFound)),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// A name that no group of a living keeper has.
-pub(crate) fn unused_name() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let process = rustix::process::getpid().as_raw_nonzero();
-    format!("{RUN}{process}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+fn is_writable(dir: &Path) -> bool {
+    rustix::fs::accessat(CWD, dir, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
 }
 
 /// File, value, and whether every kernel has the file.
@@ -264,9 +227,9 @@ impl Tables {
             offered.split_whitespace().any(|name| name == resource.name()).then_some(second)
         };
         let place = first.or_else(second).ok_or(Unlimited::NoController(resource))?;
-        match rustix::fs::accessat(CWD, &place.dir, Access::WRITE_OK, AtFlags::EACCESS) {
-            Ok(()) => Ok(place),
-            Err(_) => Err(Unlimited::NotOurs(place.dir.display().to_string())),
+        match is_writable(&place.dir) {
+            true => Ok(place),
+            false => Err(Unlimited::NotOurs(place.dir.display().to_string())),
         }
     }
 

@@ -18,7 +18,7 @@ use rustix::thread::UnshareFlags;
 use wythe_sys::process::{self, Fork};
 use wythe_sys::root::Root;
 
-use crate::cgroup::{self, Alarm, Group};
+use crate::cgroup::{Alarm, Group};
 use crate::wire::{self, Heard, Receiver, Report, Start};
 use crate::{Mount, MountSource, RunInputs, SetupError};
 
@@ -112,8 +112,8 @@ struct Command {
     group: Option<Group>,
     /// Holds a byte if it became the command, or how the command ended that a runtime ran. Nobody is woken up for that.
     ready: OwnedFd,
-    /// The name of the group that a runtime makes.
-    group_name: Option<String>,
+    /// What a runtime holds them together by.
+    of_runtime: Option<Group>,
     /// What it has written that had secrets, for the case that nobody is left to keep it.
     traces: Option<Root>,
     /// What its network leads out through.
@@ -143,17 +143,20 @@ fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<C
     // Outside of the namespace of the command's processes, which are not to see it.
     let stack = Stack::start(&start.inputs.network, &keeper, socket)?;
     let traces = place_of_traces(&start.inputs);
-    let group_name = start.runtime.as_ref().map(|_| cgroup::unused_name());
+    // An ordinary user may make none, and runc does without where no path is asked for.
+    let makes_group = start.runtime.as_ref().is_some_and(|runtime| runtime.makes_group());
+    let of_runtime = (makes_group && wythe_sys::userns::is_initial()).then(Group::for_runtime).transpose();
+    let of_runtime = of_runtime.map_err(SetupError::system("make the control group of the runtime"))?;
     process::unshare(UnshareFlags::NEWPID).map_err(SetupError::system("create a process id namespace"))?;
     match process::fork().map_err(SetupError::system("create a process"))? {
         Fork::Child => {
             let lines = command::Lines { socket, keeper: &keeper, ready: &tell_ready };
-            let groups = command::Groups { own: group.as_ref(), of_runtime: group_name.as_deref() };
+            let groups = command::Groups { own: group.as_ref(), of_runtime: of_runtime.as_ref() };
             command::become_command(lines, groups, start, input)
         }
         Fork::Parent(pid) => {
             let life = pidfd(pid).map_err(SetupError::system("open a descriptor of a process"))?;
-            Ok(Command { pid, life, group, ready, group_name, traces, stack })
+            Ok(Command { pid, life, group, ready, of_runtime, traces, stack })
         }
     }
 }
@@ -200,8 +203,7 @@ impl Command {
         };
         let exceeded = exceeded.or_else(|| self.group.as_ref().and_then(Group::exceeded));
         // Nothing of the run is left when the caller hears of its end.
-        drop((self.group, self.stack));
-        self.group_name.as_deref().map(cgroup::remove_everywhere);
+        drop((self.group, self.of_runtime, self.stack));
         let told = wire::send(socket, &Report::ended(ended, ready, exceeded), None);
         if told.is_err() {
             self.traces.iter().for_each(remove_all);

@@ -41,21 +41,21 @@ pub(super) struct Lines<'a> {
 pub(super) struct Groups<'a> {
     /// The group with its limits.
     pub(super) own: Option<&'a Group>,
-    /// The name of the one that a runtime makes.
-    pub(super) of_runtime: Option<&'a str>,
+    /// The one that a runtime asks for.
+    pub(super) of_runtime: Option<&'a Group>,
 }
 
 /// Becomes the command, or has a runtime run it and ends with it, or says why not and ends.
 pub(super) fn become_command(lines: Lines<'_>, groups: Groups<'_>, start: Start<'_>, input: Option<OwnedFd>) -> ! {
     let Start { inputs, input: kind, limits: _, runtime } = start;
-    let attempt = catch_unwind(AssertUnwindSafe(|| match (runtime, groups.of_runtime) {
-        (Some(runtime), Some(group_name)) => {
+    let attempt = catch_unwind(AssertUnwindSafe(|| match runtime {
+        Some(runtime) => {
             let (inputs, runtime) = (&*inputs, &*runtime);
-            let order = Order { inputs, runtime, input: kind, stdin: input, group: groups.own, group_name };
+            let order = Order { inputs, runtime, input: kind, stdin: input, groups };
             let ended = supervisor::supervise(lines, order)?;
             tell(lines.ready, &wire::write_ended(&ended))
         }
-        _ => {
+        None => {
             // Before there is a namespace of groups, which is then the group itself.
             groups.own.map_or(Ok(()), Group::enter).map_err(SetupError::system("enter the control group"))?;
             attempt(lines, &inputs, kind, input).map(|never| match never {})

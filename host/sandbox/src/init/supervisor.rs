@@ -22,7 +22,7 @@ use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::process::{self, Ended, Fork};
 use wythe_sys::root::Root;
 
-use super::command::{Lines, die_with, enter_network, strings};
+use super::command::{Groups, Lines, die_with, enter_network, strings};
 use super::input::Descriptors;
 use super::mounts::{self, open_directory};
 use super::{confine, program};
@@ -46,10 +46,7 @@ pub(super) struct Order<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) input: Input,
     pub(super) stdin: Option<OwnedFd>,
-    /// The limits of the command.
-    pub(super) group: Option<&'a Group>,
-    /// The name of the group that the runtime makes.
-    pub(super) group_name: &'a str,
+    pub(super) groups: Groups<'a>,
 }
 
 /// Runs the command to its end.
@@ -73,8 +70,7 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
         let made = root.create_file(Path::new("dev/console"), 0o600);
         made.map_err(SetupError::system("make /dev/console"))?;
     }
-    // An ordinary user may make none, and runc does without where no path is asked for.
-    let group = (bundle.makes_group() && wythe_sys::userns::is_initial()).then_some(order.group_name);
+    let group = order.groups.of_runtime.map(Group::name);
     let around = Surroundings { root: &at("root"), user: &user, has_terminal: terminal, group };
     bundle.write(&runtime_spec(inputs, &around)).map_err(SetupError::system("write the runtime's bundle"))?;
     drop(root);
@@ -90,7 +86,7 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
             bundle.finish(bundle.create(&[])?)?;
         }
     }
-    bundle.start_and_wait(order.group)
+    bundle.start_and_wait(order.groups.own)
 }
 
 fn at(name: &str) -> PathBuf {
@@ -189,11 +185,6 @@ struct Bundle<'a> {
 }
 
 impl Bundle<'_> {
-    /// Whether the runtime insists on a control group.
-    fn makes_group(&self) -> bool {
-        self.runtime.makes_group()
-    }
-
     fn write(&self, spec: &serde_json::Value) -> io::Result<()> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(at("config.json"));
         file?.write_all(spec.to_string().as_bytes())

@@ -22,7 +22,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) user: &'a User,
     /// Whether the command gets a terminal of its own.
     pub(crate) has_terminal: bool,
-    /// The path of a control group that the runtime makes, relative to its own; none if it makes none.
+    /// The path of the control group that the runtime has the command in, relative to its own; none if it needs none.
     pub(crate) group: Option<&'a str>,
 }
 

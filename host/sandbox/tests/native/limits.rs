@@ -18,6 +18,7 @@ crate::tests![
     what_stays_within_its_limits_is_not_disturbed,
     the_share_of_processors_is_what_was_asked_for,
     a_killed_keeper_s_group_is_swept,
+    a_group_is_somebody_s_from_its_beginning_to_its_end,
     a_limit_that_cannot_be_kept_runs_nothing,
 ];
 
@@ -155,6 +156,29 @@ fn a_killed_keeper_s_group_is_swept() {
         // A driver sweeps when it begins.
         let next = new_driver();
         next.run(&Sand::sh("true").request, Stdio::Captured(&mut |_, _| ()), &Cancel::new().unwrap()).unwrap();
+    }
+}
+
+/// Also those that a runtime asks for: a sweep beside it would take one that has no process yet, or no longer.
+fn a_group_is_somebody_s_from_its_beginning_to_its_end() {
+    let mark = mark(4);
+    let sand = Sand::sh(&format!("sleep {mark} & echo up; wait"));
+    let limits = limits(None, Some(32));
+    let sand = if driver().check(&limits).is_ok() { sand.with_limits(limits) } else { sand };
+    let cancel = Cancel::new().unwrap();
+    let mut groups = Vec::new();
+    let ran = sand.run_until(&cancel, &mut |_, _| {
+        for group in groups_of(&mark) {
+            let open = std::fs::File::open(&group).unwrap();
+            let taken = rustix::fs::flock(&open, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+            groups.push((group, taken));
+        }
+        cancel.cancel();
+    });
+    assert_eq!(ran.unwrap().ending, Ending::Cancelled);
+    for (group, taken) in groups {
+        assert_eq!(taken, Err(rustix::io::Errno::WOULDBLOCK), "{} is nobody's", group.display());
+        assert!(!group.exists(), "{} stays", group.display());
     }
 }
 
