@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio as Descriptor};
-use std::sync::{Once, OnceLock};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -22,7 +22,10 @@ use crate::{
 };
 
 mod captured;
+mod spare;
 mod terminal;
+
+use spare::Spare;
 
 /// Runs commands in namespaces of the kernel.
 #[derive(Debug)]
@@ -30,14 +33,18 @@ pub struct Native {
     program: PathBuf,
     protected: OnceLock<Option<OwnedFd>>,
     swept: Once,
+    spare: Spare,
+    /// Keepers that have said all and are ending.
+    leaving: Mutex<Vec<Child>>,
 }
 
 impl Native {
     /// A driver that executes `program` with [`INIT_ARGUMENT`] for each run; `program` must then call
     /// [`crate::init_main`]. Usually it is `/proc/self/exe`.
     #[must_use]
-    pub const fn new(program: PathBuf) -> Self {
-        Self { program, protected: OnceLock::new(), swept: Once::new() }
+    pub fn new(program: PathBuf) -> Self {
+        let (spare, leaving) = (Spare::new(), Mutex::new(Vec::new()));
+        Self { program, protected: OnceLock::new(), swept: Once::new(), spare, leaving }
     }
 
     /// The program by a name through which it cannot be changed: a command that is told to execute `/proc/self/exe`
@@ -68,7 +75,24 @@ impl Native {
             .stderr(stderr)
             .spawn()
             .map_err(start("execute the program that sets it up"))?;
-        Ok(Running { keeper, socket: ours, receiver: Receiver::default(), heard: Reports::default(), stopped: None })
+        let (receiver, heard) = (Receiver::default(), Reports::default());
+        Ok(Running { keeper: Some(keeper), socket: ours, receiver, heard, stopped: None })
+    }
+
+    /// Leaves a keeper that has said all to end by itself: nothing of the run is left but its memory, and the next run
+    /// need not wait until the kernel has put that away.
+    fn see_off(&self, keeper: Option<Child>) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.extend(keeper);
+        leaving.retain_mut(|keeper| matches!(keeper.try_wait(), Ok(None)));
+    }
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        for keeper in self.leaving.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            drop(keeper.wait());
+        }
     }
 }
 
@@ -94,7 +118,7 @@ impl Native {
             Stdio::Captured(sink) => captured::run(self, &order, sink, &bounds)?,
             Stdio::Inherited => terminal::run(self, &order, &bounds)?,
         };
-        running.outcome(began, &request.tuning.limits)
+        running.outcome(self, began, &request.tuning.limits)
     }
 }
 
@@ -140,7 +164,8 @@ impl Bounds<'_> {
 /// A run that has been started. Dropping it ends it.
 #[derive(Debug)]
 struct Running {
-    keeper: Child,
+    /// Until it is seen off.
+    keeper: Option<Child>,
     socket: OwnedFd,
     receiver: Receiver,
     heard: Reports,
@@ -199,9 +224,15 @@ impl Running {
         Ok(())
     }
 
-    fn outcome(mut self, began: Instant, limits: &Limits) -> Result<RunOutcome, RunError> {
-        let status = self.keeper.wait().map_err(start("wait for the end"))?;
+    fn outcome(mut self, native: &Native, began: Instant, limits: &Limits) -> Result<RunOutcome, RunError> {
         let reports = std::mem::take(&mut self.heard);
+        let keeper = match (&reports.ended, &mut self.keeper) {
+            (None, Some(keeper)) => Some(keeper.wait().map_err(start("wait for the end"))?),
+            (_, keeper) => {
+                native.see_off(keeper.take());
+                None
+            }
+        };
         let usage = |usage: Usage| Usage { wall: began.elapsed(), ..usage };
         // However the command took it: what it did after that is not what it does.
         if let (Some(exceeded), Some(ended)) = (limits.exceeded(reports.exceeded), reports.ended) {
@@ -220,7 +251,7 @@ impl Running {
             (Some((_, Some(signal), used)), None, None) if reports.ready => {
                 Ok(RunOutcome { ending: Ending::Signaled(signal), usage: usage(used) })
             }
-            _ => Err(status.code().map_or(RunError::Lost, |code| RunError::Silent { code })),
+            _ => Err(keeper.and_then(|status| status.code()).map_or(RunError::Lost, |code| RunError::Silent { code })),
         }
     }
 }
@@ -229,7 +260,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // After an orderly end all of this does nothing.
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
-        drop(self.keeper.wait());
+        drop(self.keeper.as_mut().map(Child::wait));
     }
 }
 

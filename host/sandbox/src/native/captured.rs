@@ -17,7 +17,15 @@ type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 /// How much is read at once: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
+/// A keeper that waits for a request, and what the command will write to.
+#[derive(Debug)]
+pub(super) struct Ready {
+    running: Running,
+    outputs: [Output; 2],
+}
+
 /// An output that may have more to say.
+#[derive(Debug)]
 struct Output {
     stream: Stream,
     pipe: Option<OwnedFd>,
@@ -30,12 +38,29 @@ pub(super) fn run(
     sink: Sink<'_>,
     bounds: &Bounds<'_>,
 ) -> Result<Running, RunError> {
-    let (stdout, stdout_writer) = output(Stream::Stdout)?;
-    let (stderr, stderr_writer) = output(Stream::Stderr)?;
-    let mut running = native.spawn([stdout_writer.into(), stderr_writer.into()])?;
+    let Ready { mut running, outputs } = match native.spare.take() {
+        Some(ready) => ready,
+        None => Ready::start(native)?,
+    };
     running.send(order, Input::Request, None)?;
-    pump(&mut running, [stdout, stderr], sink, bounds)?;
+    // While this one is at work.
+    native.spare.prepare(|| Ready::start(native));
+    pump(&mut running, outputs, sink, bounds)?;
     Ok(running)
+}
+
+impl Ready {
+    fn start(native: &Native) -> Result<Self, RunError> {
+        let (stdout, stdout_writer) = output(Stream::Stdout)?;
+        let (stderr, stderr_writer) = output(Stream::Stderr)?;
+        let running = native.spawn([stdout_writer.into(), stderr_writer.into()])?;
+        Ok(Self { running, outputs: [stdout, stderr] })
+    }
+
+    /// Whether it is still there: it has asked for nothing, so nobody has an eye on it.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.running.keeper.as_mut().is_some_and(|keeper| matches!(keeper.try_wait(), Ok(None)))
+    }
 }
 
 fn output(stream: Stream) -> Result<(Output, OwnedFd), RunError> {
@@ -70,13 +95,14 @@ fn pump(running: &mut Running, mut outputs: [Output; 2], sink: Sink<'_>, bounds:
     Ok(())
 }
 
+/// What there is to be read.
 #[derive(Default)]
-struct Ready {
+struct Heard {
     socket: bool,
     outputs: [bool; 2],
 }
 
-fn wait(running: &Running, outputs: &[Output; 2], bounds: &Bounds<'_>) -> Result<Ready, RunError> {
+fn wait(running: &Running, outputs: &[Output; 2], bounds: &Bounds<'_>) -> Result<Heard, RunError> {
     let mut fds = vec![PollFd::new(&running.socket, PollFlags::IN)];
     let open = outputs.each_ref().map(|output| output.pipe.as_ref());
     fds.extend(open.iter().flatten().map(|pipe| PollFd::new(*pipe, PollFlags::IN)));
@@ -91,7 +117,7 @@ fn wait(running: &Running, outputs: &[Output; 2], bounds: &Bounds<'_>) -> Result
         Err(error) => return Err(start("wait for output")(error.into())),
     }
     let mut fired = fds.iter().map(|fd| !fd.revents().is_empty());
-    let mut ready = Ready { socket: fired.next().unwrap_or_default(), ..Ready::default() };
+    let mut ready = Heard { socket: fired.next().unwrap_or_default(), ..Heard::default() };
     for (slot, pipe) in ready.outputs.iter_mut().zip(open) {
         *slot = pipe.is_some() && fired.next().unwrap_or_default();
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wythe_sandbox::{Ending, Native, RunError, Sandbox as _, Stdio, Stream};
 use wythe_sys::cancel::Cancel;
 
-use crate::support::Sand;
+use crate::support::{Sand, new_driver};
 
 crate::tests![
     a_missing_program_is_said_to_be_missing,
@@ -22,6 +22,8 @@ crate::tests![
     the_caller_s_death_is_the_command_s,
     a_sink_that_panics_leaves_nothing_behind,
     a_keeper_that_ends_before_it_hears_the_request_is_told,
+    the_keeper_that_waits_for_the_next_run_may_be_ended,
+    nothing_waits_for_runs_of_a_driver_that_is_gone,
 ];
 
 /// How many processes of the machine have `mark` among their arguments.
@@ -191,4 +193,53 @@ fn a_keeper_that_ends_before_it_hears_the_request_is_told() {
         run("/bin/true", &mut sink).unwrap_err().to_string(),
         "the sandbox ended without saying why (exit status 0)"
     );
+}
+
+/// The keepers that this thread has started and that have not ended.
+fn keepers() -> Vec<rustix::process::Pid> {
+    let task = rustix::thread::gettid().as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/self/task/{task}/children")).unwrap();
+    let is_keeper = |pid: &&str| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(wythe_sandbox::INIT_ARGUMENT)
+    };
+    let pids = children.split_whitespace().filter(is_keeper).map(|pid| pid.parse().unwrap());
+    pids.filter_map(rustix::process::Pid::from_raw).collect()
+}
+
+fn runs(driver: &dyn wythe_sandbox::Sandbox) {
+    let sand = Sand::sh("true");
+    let outcome = driver.run(&sand.request, Stdio::Captured(&mut |_, _| ()), &Cancel::new().unwrap());
+    assert_eq!(outcome.unwrap().ending, Ending::Exited(0));
+}
+
+fn the_keeper_that_waits_for_the_next_run_may_be_ended() {
+    let driver = new_driver();
+    runs(&*driver);
+    runs(&*driver);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // Those of the runs are still leaving.
+    let waiting = loop {
+        match keepers()[..] {
+            [one] => break one,
+            _ => assert!(Instant::now() < deadline, "{:?} wait", keepers()),
+        }
+    };
+    rustix::process::kill_process(waiting, rustix::process::Signal::KILL).unwrap();
+    let stat = format!("/proc/{}/stat", waiting.as_raw_nonzero());
+    while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::yield_now();
+    }
+    runs(&*driver);
+    assert!(!std::path::Path::new(&stat).exists(), "nobody has waited for it");
+}
+
+fn nothing_waits_for_runs_of_a_driver_that_is_gone() {
+    let driver = new_driver();
+    runs(&*driver);
+    runs(&*driver);
+    assert!(!keepers().is_empty());
+    drop(driver);
+    assert_eq!(keepers(), []);
 }
