@@ -118,6 +118,16 @@ impl StateFiles {
     }
 }
 
+impl Drop for StateFiles {
+    fn drop(&mut self) {
+        // Unmounting waits until no processor looks at the mounts any more (the kernel's `synchronize_rcu`), and whoever
+        // looked at the files has other things to do.
+        if let (Some(root), Ok(runtime)) = (self.root.take(), tokio::runtime::Handle::try_current()) {
+            drop(runtime.spawn_blocking(move || drop(root)));
+        }
+    }
+}
+
 /// Largest table of users that is read.
 const LARGEST_PASSWD: u64 = 1 << 20;
 

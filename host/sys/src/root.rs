@@ -123,6 +123,13 @@ impl Root {
         Ok(OsString::from_vec(rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes()).into())
     }
 
+    /// Whether there is something at `path`, and no link on the way to it or in its place.
+    pub fn is_without_links(&self, path: &Path) -> bool {
+        let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+        // What a race with somebody else makes of it is found out by who cannot do without an answer.
+        rustix::fs::openat2(&self.0, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), inside).is_ok()
+    }
+
     /// The entries of a directory in the order of the bytes of their names, without `.` and `..`.
     pub fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let directory = self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY)?;

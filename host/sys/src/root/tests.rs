@@ -134,3 +134,16 @@ fn a_link_is_removed_and_not_followed() {
     assert!(fs::symlink_metadata(host.inside("link")).is_err());
     assert_eq!(host.secret(), "host");
 }
+
+#[test]
+fn links_anywhere_on_the_way_are_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("etc/ssl")).unwrap();
+    std::fs::write(directory.path().join("etc/hosts"), "").unwrap();
+    std::os::unix::fs::symlink("etc", directory.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("/etc", directory.path().join("etc/loop")).unwrap();
+    let root = Root::open(directory.path()).unwrap();
+    let plain = |path: &str| root.is_without_links(Path::new(path));
+    assert_eq!(["/", "/etc/ssl", "etc/hosts"].map(plain), [true; 3]);
+    assert_eq!(["/none", "/link", "/link/ssl", "/etc/loop", "/etc/hosts/none"].map(plain), [false; 5]);
+}
