@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wythe_image::{Digest, to_canonical_json};
@@ -254,9 +255,10 @@ impl Fragment {
 }
 
 /// The plan of an image: the fragments of its steps, linked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graph {
-    vertices: Vec<Vertex>,
+    /// What is in them may be long, and is handed out to whoever works on one.
+    vertices: Vec<Arc<Vertex>>,
     labels: Vec<Label>,
     steps: Vec<Range<u32>>,
 }
@@ -304,14 +306,14 @@ impl Graph {
 
     fn push(&mut self, vertex: Vertex, label: Label) -> VertexId {
         let id = self.next_id();
-        self.vertices.push(vertex);
+        self.vertices.push(Arc::new(vertex));
         self.labels.push(label);
         id
     }
 
     /// Returns an operation.
     #[must_use]
-    pub fn vertex(&self, id: VertexId) -> &Vertex {
+    pub fn vertex(&self, id: VertexId) -> &Arc<Vertex> {
         &self.vertices[id.index()]
     }
 
@@ -371,7 +373,7 @@ mod tests {
         let mut graph = Graph::new();
         let head = graph.link(None, first);
         let head = graph.link(Some(head), second);
-        assert_eq!(graph.vertex(VertexId(0)), &Vertex::Scratch);
+        assert_eq!(**graph.vertex(VertexId(0)), Vertex::Scratch);
         assert_eq!(graph.vertex(head).on(), Some(VertexId(2)));
         assert_eq!(graph.vertex(VertexId(2)).on(), Some(VertexId(1)));
         assert_eq!(graph.step(1).collect::<Vec<_>>(), [VertexId(2), VertexId(3)]);

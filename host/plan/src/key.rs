@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use wythe_image::{Digest, Platform};
 
 /// Version of the encoding. A change that gives an old input another meaning raises it, and every result is made again.
@@ -30,8 +31,7 @@ impl fmt::Display for CacheKey {
 /// network mode, the pretended time. Not in it: limits, proxies and CA settings, where bytes come from, the force
 /// flag, labels, and values of secrets.
 ///
-/// The members stand in the order of their names, as canonical JSON has them, so that they are written as they are: what an
-/// operation says may be long, and to sort it would be to copy it.
+/// The members stand in the order of their names, as canonical JSON has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyParts {
     /// [`FORMAT_VERSION`].
@@ -47,7 +47,60 @@ pub struct KeyParts {
     /// Seconds since 1970 to which time stamps are clamped.
     pub source_date_epoch: u64,
     /// The operation's own words: argv, environment, directory, user, mounts; or the actions.
-    pub words: BTreeMap<String, serde_json::Value>,
+    pub words: BTreeMap<String, Word>,
+}
+
+/// A word of an operation, as canonical JSON: it may be long, and mostly nobody asks for more than its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word(String);
+
+impl Word {
+    /// Writes a word whose objects have their members in the order of their names already, at all depths.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the word is not representable as JSON, and in a debug build where the members stand in another order.
+    #[must_use]
+    pub fn of_sorted(word: &impl Serialize) -> Self {
+        let text = serde_json::to_string(word).expect("words are representable as JSON");
+        debug_assert_eq!(text.as_bytes(), wythe_image::to_canonical_json(word), "members are in order");
+        Self(text)
+    }
+
+    /// Returns the canonical JSON.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads the word.
+    ///
+    /// # Panics
+    ///
+    /// Never: what is written is JSON.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.0).expect("a word is JSON")
+    }
+}
+
+impl From<Value> for Word {
+    fn from(value: Value) -> Self {
+        // Objects of values are sorted (`to_canonical_json`).
+        Self(value.to_string())
+    }
+}
+
+impl Serialize for Word {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::from)
+    }
 }
 
 impl KeyParts {
@@ -64,7 +117,17 @@ impl KeyParts {
     /// Never: the parts are representable as JSON.
     #[must_use]
     pub fn written(&self) -> (CacheKey, String) {
-        let text = serde_json::to_string(self).expect("texts and numbers are JSON");
+        fn json(member: &impl Serialize) -> String {
+            serde_json::to_string(member).expect("texts and numbers are JSON")
+        }
+        let Self { format, inputs, operation, parent, platform, source_date_epoch, words } = self;
+        let words: Vec<String> = words.iter().map(|(name, word)| format!("{}:{}", json(name), word.0)).collect();
+        let text = [
+            format!(r#"{{"format":{format},"inputs":{},"operation":{}"#, json(inputs), json(operation)),
+            format!(r#","parent":{},"platform":{}"#, json(parent), json(platform)),
+            format!(r#","source_date_epoch":{source_date_epoch},"words":{{{}}}}}"#, words.join(",")),
+        ]
+        .concat();
         (CacheKey(Digest::of(text.as_bytes())), text)
     }
 }

@@ -80,19 +80,10 @@ pub enum Source {
     Git(Checkout),
 }
 
-/// How a file action writes.
+/// How a file action writes. The members stand in the order of their names, as words of keys have them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Brush {
-    /// `uid`, `uid:gid`, or names of the state; empty for the source's own (archives, states) or `0:0` (context).
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub owner: String,
-    /// Mode bits; none for those of the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<u32>,
-    /// Changes of the mode bits, as chmod(1) writes them; empty for none.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub mode_edit: String,
     /// Patterns of source paths that are left out, relative to the directory (or file) that is copied. A pattern that
     /// matches a directory matches everything in it; the last one that matches decides; one that begins with `!`
     /// brings back.
@@ -101,15 +92,24 @@ pub struct Brush {
     /// Whether links of the context are replaced by what they point to.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub follow_links: bool,
-    /// Whether the directories of a matched source path are kept below the destination.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub keep_parents: bool,
-    /// Whether a source that matches nothing is passed over.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub optional: bool,
     /// Patterns of paths that the context as a whole leaves out, relative to its root, read as those of `exclude`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
+    /// Whether the directories of a matched source path are kept below the destination.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_parents: bool,
+    /// Mode bits; none for those of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// Changes of the mode bits, as chmod(1) writes them; empty for none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mode_edit: String,
+    /// Whether a source that matches nothing is passed over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// `uid`, `uid:gid`, or names of the state; empty for the source's own (archives, states) or `0:0` (context).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub owner: String,
     /// Whether a file of the context that a pattern names is unpacked where it is a tar archive.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unpack: bool,

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use wythe_image::{Digest, Platform, to_canonical_json};
 use wythe_plan::spec::Spec;
-use wythe_plan::{Fact, KeyParts, Lock, LockedStep, Resolved};
+use wythe_plan::{Fact, KeyParts, Lock, LockedStep, Resolved, Word};
 
 fn digest() -> impl Strategy<Value = Digest> {
     any::<u8>().prop_map(|byte| Digest::of(&[byte]))
@@ -70,7 +70,7 @@ fn lock() -> impl Strategy<Value = Lock> {
 fn key_parts() -> impl Strategy<Value = KeyParts> {
     let word = "[ab]{0,2}";
     let platform = prop_oneof!["linux/amd64", "linux/arm64"].prop_map(|text| text.parse::<Platform>().unwrap());
-    let words = prop::collection::btree_map(word, word.prop_map(Value::from), 0..2);
+    let words = prop::collection::btree_map(word, word.prop_map(|word| Word::from(Value::from(word))), 0..2);
     let inputs = prop::collection::btree_map(word, (0..2u8).prop_map(|byte| Digest::of(&[byte])), 0..2);
     let parent = (0..2u8).prop_map(|byte| Digest::of(&[byte]));
     (1..3u32, prop_oneof!["files", "run"], parent, platform, 0..2u64, words, inputs).prop_map(
@@ -139,7 +139,7 @@ proptest! {
 
     #[test]
     fn the_parts_of_a_key_are_written_canonically(mut parts in key_parts(), value in json()) {
-        parts.words.insert("word".to_owned(), value);
+        parts.words.insert("word".to_owned(), value.into());
         prop_assert_eq!(parts.written().1.into_bytes(), to_canonical_json(&parts));
     }
 }
@@ -165,7 +165,7 @@ fn each_part_of_a_key_changes_it() {
         parent: Digest::of(b"a"),
         platform: Platform::linux_amd64(),
         source_date_epoch: 1,
-        words: BTreeMap::from([("argv".to_owned(), Value::from(vec!["a", "b"]))]),
+        words: BTreeMap::from([("argv".to_owned(), Word::from(Value::from(vec!["a", "b"])))]),
         inputs: BTreeMap::from([("a".to_owned(), Digest::of(b"a"))]),
     };
     let changes: [fn(&mut KeyParts); 8] = [
@@ -174,8 +174,8 @@ fn each_part_of_a_key_changes_it() {
         |parts| parts.parent = Digest::of(b"b"),
         |parts| parts.platform = "linux/arm64".parse().unwrap(),
         |parts| parts.source_date_epoch = 2,
-        |parts| drop(parts.words.insert("argv".to_owned(), Value::from(vec!["a b"]))),
-        |parts| drop(parts.words.insert("cwd".to_owned(), Value::Null)),
+        |parts| drop(parts.words.insert("argv".to_owned(), Value::from(vec!["a b"]).into())),
+        |parts| drop(parts.words.insert("cwd".to_owned(), Value::Null.into())),
         |parts| *parts.inputs.get_mut("a").unwrap() = Digest::of(b"b"),
     ];
     let mut keys = vec![whole.key()];

@@ -218,8 +218,8 @@ impl Chain {
         change(&mut self.graph.lock().expect("no change of the graph panics"))
     }
 
-    fn vertex(&self, id: VertexId) -> (Vertex, Label) {
-        self.with_graph(|graph| (graph.vertex(id).clone(), graph.label(id).clone()))
+    fn vertex(&self, id: VertexId) -> (Arc<Vertex>, Label) {
+        self.with_graph(|graph| (Arc::clone(graph.vertex(id)), graph.label(id).clone()))
     }
 
     /// Returns the state of a vertex. Two who ask for the same vertex wait for one answer.
@@ -237,13 +237,13 @@ impl Chain {
         self.engine.check_stop()?;
         let (vertex, label) = self.vertex(id);
         let inputs = try_join_all(vertex.inputs().into_iter().map(|input| self.state(turn, input))).await?;
-        match vertex {
+        match &*vertex {
             Vertex::Base => Err(Cause::Bug("a fragment was solved before it was linked".to_owned())),
             Vertex::Scratch => Ok(Arc::new(Image::scratch(self.engine.machine.platform.clone()))),
-            Vertex::Image { reference } => self.stored_image(&reference).map(Arc::new),
+            Vertex::Image { reference } => self.stored_image(reference).map(Arc::new),
             Vertex::Configure { edit, .. } => {
                 turn.count(How::Config, 0);
-                Ok(Arc::new(configured(&inputs[0], edit)))
+                Ok(Arc::new(configured(&inputs[0], edit.clone())))
             }
             Vertex::Files(_) | Vertex::Run(_) => {
                 let by_vertex = vertex.inputs().into_iter().zip(inputs).collect();

@@ -6,9 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
 use wythe_image::{Digest, Image};
-use wythe_plan::{Action, Artifact, Brush, Checkout, Files, KeyParts, Source, VertexId};
+use wythe_plan::{Action, Artifact, Brush, Checkout, Files, KeyParts, Source, VertexId, Word};
 use wythe_snapshot::{
     Attributes, Choice, CopyError, Editor, LeafKind, ModeEdit, OwnerError, Patterns, Selection, Unpack,
 };
@@ -20,13 +19,14 @@ use crate::error::Cause;
 use crate::git::Fetched;
 use crate::operation::Operation;
 use crate::snapshot::Made;
-use crate::words::{Words, action_word};
+use crate::words::{ActionWord, Words};
 use crate::{git, mounts, snapshot};
 
 /// Returns the parts of a batch's key.
 pub(crate) async fn key_parts(operation: &Operation<'_>, batch: &Files) -> Result<KeyParts, Cause> {
     let mut words = Words::new("files", operation.input(batch.on), &operation.chain.pretence);
-    words.word("actions", batch.actions.iter().map(action_word).collect::<Value>());
+    let actions: Vec<ActionWord<'_>> = batch.actions.iter().map(ActionWord::of).collect();
+    words.word("actions", Word::of_sorted(&actions));
     for (index, action) in batch.actions.iter().enumerate() {
         let Action::Copy { source, brush, .. } = action else { continue };
         match source {

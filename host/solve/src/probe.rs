@@ -28,7 +28,7 @@ pub(crate) fn output(
     async move {
         let linked = chain.with_graph(|graph| graph.link_aside(base, fragment));
         let vertex = chain.with_graph(|graph| graph.vertex(linked).clone());
-        let Vertex::Run(command) = &vertex else {
+        let Vertex::Run(command) = &*vertex else {
             let what = "probed something that is no command".to_owned();
             return Err(Cause::Plan(PlanError::Broken { plugin: turn.step.to_string(), what, frames: Vec::new() }));
         };

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use wythe_image::{Digest, Image};
-use wythe_plan::{Action, Archive, Checkout, FORMAT_VERSION, KeyParts, Mount, MountSource, Network, Run, Source};
+use wythe_plan::{
+    Action, Archive, Brush, Checkout, FORMAT_VERSION, KeyParts, Mount, MountSource, Network, Run, Source, Word,
+};
 
 use crate::machine::Pretence;
 
@@ -32,8 +35,8 @@ impl Words {
     }
 
     /// Adds a word.
-    pub(crate) fn word(&mut self, name: &str, value: Value) {
-        self.parts.words.insert(name.to_owned(), value);
+    pub(crate) fn word(&mut self, name: &str, word: impl Into<Word>) {
+        self.parts.words.insert(name.to_owned(), word.into());
     }
 
     /// Adds an input by content.
@@ -139,27 +142,53 @@ fn mount_word(source: &MountSource) -> Value {
     }
 }
 
-/// Returns the word of a file action; inputs from elsewhere appear by name and are added as inputs by the caller.
-pub(crate) fn action_word(action: &Action) -> Value {
-    match action {
-        Action::Copy { source, dest, brush } => json!({"copy": source_word(source), "dest": dest, "brush": brush}),
-        Action::Put { path, bytes, brush } => json!({"put": path, "sha256": Digest::of(bytes), "brush": brush}),
-        Action::Mkdir { path, brush } => json!({"mkdir": path, "brush": brush}),
-        Action::Symlink { target, path } => json!({"symlink": path, "target": target}),
-        Action::Remove { path } => json!({"remove": path}),
+/// The word of a file action; inputs from elsewhere appear by name and are added as inputs by the caller. A base has
+/// hundreds: they are written as they stand, so their members stand in the order of their names ([`Word::of_sorted`]).
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum ActionWord<'a> {
+    Copy { brush: &'a Brush, copy: SourceWord<'a>, dest: &'a str },
+    Put { brush: &'a Brush, put: &'a str, sha256: Digest },
+    Mkdir { brush: &'a Brush, mkdir: &'a str },
+    Symlink { symlink: &'a str, target: &'a str },
+    Remove { remove: &'a str },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum SourceWord<'a> {
+    Context { context: &'a [String] },
+    State { state: &'a str },
+    Matching { matching: &'a [String] },
+    Artifact { artifact: &'a Digest },
+    Unpacked { format: Archive, unpacked: &'a Digest },
+    Names { format: Archive, names: &'a Digest },
+    Git(Value),
+}
+
+impl<'a> ActionWord<'a> {
+    pub(crate) fn of(action: &'a Action) -> Self {
+        match action {
+            Action::Copy { source, dest, brush } => Self::Copy { brush, copy: SourceWord::of(source), dest },
+            Action::Put { path, bytes, brush } => Self::Put { brush, put: path, sha256: Digest::of(bytes) },
+            Action::Mkdir { path, brush } => Self::Mkdir { brush, mkdir: path },
+            Action::Symlink { target, path } => Self::Symlink { symlink: path, target },
+            Action::Remove { path } => Self::Remove { remove: path },
+        }
     }
 }
 
-fn source_word(source: &Source) -> Value {
-    let unpacked = |word: &str, sha256: &Digest, format: Archive| json!({word: sha256, "format": format});
-    match source {
-        Source::Context { patterns } => json!({"context": patterns}),
-        Source::State { path, .. } => json!({"state": path}),
-        Source::Matching { patterns, .. } => json!({"matching": patterns}),
-        Source::Artifact(artifact) => json!({"artifact": artifact.sha256}),
-        Source::Unpacked { artifact, format } => unpacked("unpacked", &artifact.sha256, *format),
-        Source::Names { artifact, format } => unpacked("names", &artifact.sha256, *format),
-        Source::Git(checkout) => git_word(checkout),
+impl<'a> SourceWord<'a> {
+    fn of(source: &'a Source) -> Self {
+        match source {
+            Source::Context { patterns } => Self::Context { context: patterns },
+            Source::State { path, .. } => Self::State { state: path },
+            Source::Matching { patterns, .. } => Self::Matching { matching: patterns },
+            Source::Artifact(artifact) => Self::Artifact { artifact: &artifact.sha256 },
+            Source::Unpacked { artifact, format } => Self::Unpacked { format: *format, unpacked: &artifact.sha256 },
+            Source::Names { artifact, format } => Self::Names { format: *format, names: &artifact.sha256 },
+            Source::Git(checkout) => Self::Git(git_word(checkout)),
+        }
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn fallback(now: &[OpPast], then: &[OpPast]) -> Reason {
     {
         let word = was.words.keys().chain(is.words.keys()).find(|word| was.words.get(*word) != is.words.get(*word));
         let text =
-            |side: &OpPast| word.and_then(|word| side.words.get(word)).map_or_else(String::new, Value::to_string);
+            |side: &OpPast| word.and_then(|word| side.words.get(word)).map_or("", |word| word.text()).to_owned();
         (old, new) = (text(was), text(is));
     }
     Reason::Operation { old, new }

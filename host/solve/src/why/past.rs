@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use wythe_image::{Config, Digest, LayerRef, to_canonical_json};
 use wythe_plan::spec::Step;
-use wythe_plan::{Fact, KeyParts};
+use wythe_plan::{Fact, KeyParts, Word};
 use wythe_store::Missing;
 
 use super::{Forced, Reason};
@@ -81,7 +81,7 @@ pub(crate) struct OpPast {
     pub(super) parent: Digest,
     pub(super) platform: String,
     pub(super) source_date_epoch: u64,
-    pub(super) words: BTreeMap<String, Value>,
+    pub(super) words: BTreeMap<String, Word>,
     pub(super) inputs: BTreeMap<String, Digest>,
     pub(super) trees: BTreeMap<String, Digest>,
 }

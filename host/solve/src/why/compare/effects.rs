@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use wythe_plan::Word;
 
 use super::part::Part;
 use crate::why::Reason;
@@ -41,7 +42,8 @@ impl<'a> Effects<'a> {
         }
         let words: BTreeSet<&String> = was.words.keys().chain(is.words.keys()).collect();
         for word in words.into_iter().filter(|word| was.words.get(*word) != is.words.get(*word)) {
-            self.add_word(word, was.words.get(word), is.words.get(word));
+            let [was, is] = [was, is].map(|side| side.words.get(word).map(Word::value));
+            self.add_word(word, was.as_ref(), is.as_ref());
         }
         let names: BTreeSet<&String> = was.inputs.keys().chain(is.inputs.keys()).collect();
         for name in names.into_iter().filter(|name| was.inputs.get(*name) != is.inputs.get(*name)) {

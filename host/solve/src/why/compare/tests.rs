@@ -32,7 +32,7 @@ fn parts(argv: &str) -> KeyParts {
         parent: Digest::of(b""),
         platform: Platform::of_this_machine(),
         source_date_epoch: 1,
-        words: [("argv".to_owned(), json!([argv])), ("env".to_owned(), json!({"A": "1"}))].into(),
+        words: [("argv".to_owned(), json!([argv]).into()), ("env".to_owned(), json!({"A": "1"}).into())].into(),
         inputs: BTreeMap::new(),
     }
 }
@@ -126,7 +126,7 @@ fn surroundings_are_told() {
     assert_eq!(change(&epoch, "2027.02"), ["the builder version changed from 2026.11 to 2027.02"]);
     let format = |parts: &mut KeyParts| parts.format = 2;
     assert_eq!(change(&format, "2026.11"), ["this version of wythe names results in another way"]);
-    let env = |parts: &mut KeyParts| drop(parts.words.insert("env".to_owned(), json!({"A": "2"})));
+    let env = |parts: &mut KeyParts| drop(parts.words.insert("env".to_owned(), json!({"A": "2"}).into()));
     assert_eq!(change(&env, "2026.11"), [""; 0], "a variable that the plan sets is the plan's");
 }
 
@@ -141,7 +141,7 @@ fn another_format_of_keys_is_no_other_content() {
 #[test]
 fn where_nothing_explains_a_plan_it_is_shown_itself() {
     let mut other = parts("x");
-    other.words.insert("mounts".to_owned(), Value::Array(Vec::new()));
+    other.words.insert("mounts".to_owned(), Value::Array(Vec::new()).into());
     let reason = fallback(&[operation(other)], &[operation(parts("x"))]);
     assert_eq!(reason.to_string(), "what it does changed from `` to `[]`");
 }
