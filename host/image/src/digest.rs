@@ -14,6 +14,30 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
+/// The algorithm and what stands between it and the digits.
+const PREFIX: &[u8] = b"sha256:";
+
+/// A digest as it is written, without a place on the heap: keys and records are full of them.
+struct Written([u8; PREFIX.len() + 64]);
+
+impl Written {
+    fn of(digest: &Digest) -> Self {
+        let mut text = [0; PREFIX.len() + 64];
+        let (prefix, digits) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX);
+        hex::encode_to_slice(digest.0, digits).expect("a byte is two digits");
+        Self(text)
+    }
+
+    fn text(&self) -> &str {
+        str::from_utf8(&self.0).expect("digits are ASCII")
+    }
+
+    fn hex(&self) -> &str {
+        &self.text()[PREFIX.len()..]
+    }
+}
+
 /// A text that is not a digest of the one accepted form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a digest of the form sha256:<64 lower-case hexadecimal digits>")]
@@ -29,7 +53,7 @@ impl Digest {
     /// Returns the 64 hexadecimal digits, without the algorithm.
     #[must_use]
     pub fn hex(&self) -> String {
-        hex::encode(self.0)
+        Written::of(self).hex().to_owned()
     }
 
     /// Returns the first 12 hexadecimal digits, for people.
@@ -66,7 +90,7 @@ impl FromStr for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        f.write_str(Written::of(self).text())
     }
 }
 
@@ -78,7 +102,7 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(Written::of(self).text())
     }
 }
 

@@ -90,8 +90,7 @@ pub(super) fn fallback(now: &[OpPast], then: &[OpPast]) -> Reason {
         && let (Some(was), Some(is)) = (then.get(at), now.get(at))
     {
         let word = was.words.keys().chain(is.words.keys()).find(|word| was.words.get(*word) != is.words.get(*word));
-        let text =
-            |side: &OpPast| word.and_then(|word| side.words.get(word)).map_or("", |word| word.text()).to_owned();
+        let text = |side: &OpPast| word.and_then(|word| side.words.get(word)).map_or("", |word| word.text()).to_owned();
         (old, new) = (text(was), text(is));
     }
     Reason::Operation { old, new }
