@@ -12,8 +12,9 @@ use super::files;
 /// What the names of groups of runs begin with.
 const RUN: &str = "wythe.run-";
 
-/// How many names are tried before somebody is taken to have all of them.
-const NAMES: usize = 64;
+/// How many names are tried before somebody is taken to have all of them: sweeps that never rest may take a good part of
+/// those that are made, in the moment before they are locked.
+const NAMES: usize = 4096;
 
 /// The group in one hierarchy. Dropping it removes it; its processes must have ended.
 #[derive(Debug)]
@@ -50,7 +51,10 @@ fn create(
 pub(super) fn sweep(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok);
     for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(RUN.as_bytes())) {
-        if let Ok(Some(_lock)) = files::claim(&entry.path()) {
+        // The one that was opened may be gone when it is locked, and another one have its name.
+        if let Ok(Some(lock)) = files::claim(&entry.path())
+            && is_at(&lock, &entry.path())
+        {
             // Whoever is still in it is nobody's; then it stays.
             drop(fs::remove_dir(entry.path()));
         }
@@ -68,14 +72,7 @@ impl Member {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             claimed => claimed?,
         };
-        Ok(claimed.map(|open| Self { dir: dir.to_owned(), open }).filter(Self::is_there))
-    }
-
-    /// Whether what was locked is what is there.
-    fn is_there(&self) -> bool {
-        let numbers = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let named = fs::metadata(&self.dir).map(numbers);
-        named.is_ok_and(|named| self.open.metadata().is_ok_and(|open| numbers(open) == named))
+        Ok(claimed.map(|open| Self { dir: dir.to_owned(), open }).filter(|member| is_at(&member.open, dir)))
     }
 
     /// Takes a process into the group.
@@ -89,6 +86,13 @@ impl Drop for Member {
         // What cannot be removed now goes with the next sweep.
         drop(files::remove(&self.dir));
     }
+}
+
+/// Whether what was locked is what is there. It stays that as long as it is locked: who removes it locks it before.
+fn is_at(locked: &File, dir: &Path) -> bool {
+    let numbers = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let there = fs::metadata(dir).map(numbers);
+    there.is_ok_and(|there| locked.metadata().is_ok_and(|locked| numbers(locked) == there))
 }
 
 /// Names that no other group of this process has.
@@ -108,6 +112,15 @@ mod tests {
 
     fn names() -> impl Iterator<Item = String> {
         (0..).map(|number| format!("wythe.run-7-{number}"))
+    }
+
+    /// Says that it is over when it is dropped.
+    struct Ends<'a>(&'a AtomicBool);
+
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 
     fn entries(parent: &PathBuf) -> Vec<PathBuf> {
@@ -147,6 +160,8 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let has_ended = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            // Also where this one panics.
+            let ends = Ends(&has_ended);
             for _ in 0..2 {
                 scope.spawn(|| {
                     while !has_ended.load(Ordering::Relaxed) {
@@ -159,7 +174,7 @@ mod tests {
                 fs::write(parent.path().join(name).join("procs"), "").unwrap();
                 fs::remove_file(members[0].dir.join("procs")).unwrap();
             }
-            has_ended.store(true, Ordering::Relaxed);
+            drop(ends);
         });
         fs::create_dir(parent.path().join("wythe.run-8-0")).unwrap();
         fs::create_dir(parent.path().join("other")).unwrap();

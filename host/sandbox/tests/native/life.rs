@@ -195,8 +195,8 @@ fn a_keeper_that_ends_before_it_hears_the_request_is_told() {
     );
 }
 
-/// The keepers that this thread has started and that have not ended.
-fn keepers() -> Vec<rustix::process::Pid> {
+/// The keepers that this thread has started and that have not ended, without those of the driver that all tests share.
+fn keepers(others: &[rustix::process::Pid]) -> Vec<rustix::process::Pid> {
     let task = rustix::thread::gettid().as_raw_nonzero();
     let children = std::fs::read_to_string(format!("/proc/self/task/{task}/children")).unwrap();
     let is_keeper = |pid: &&str| {
@@ -204,7 +204,7 @@ fn keepers() -> Vec<rustix::process::Pid> {
         String::from_utf8_lossy(&line).contains(wythe_sandbox::INIT_ARGUMENT)
     };
     let pids = children.split_whitespace().filter(is_keeper).map(|pid| pid.parse().unwrap());
-    pids.filter_map(rustix::process::Pid::from_raw).collect()
+    pids.filter_map(rustix::process::Pid::from_raw).filter(|pid| !others.contains(pid)).collect()
 }
 
 fn runs(driver: &dyn wythe_sandbox::Sandbox) {
@@ -214,15 +214,16 @@ fn runs(driver: &dyn wythe_sandbox::Sandbox) {
 }
 
 fn the_keeper_that_waits_for_the_next_run_may_be_ended() {
+    let others = keepers(&[]);
     let driver = new_driver();
     runs(&*driver);
     runs(&*driver);
     let deadline = Instant::now() + Duration::from_secs(20);
     // Those of the runs are still leaving.
     let waiting = loop {
-        match keepers()[..] {
+        match keepers(&others)[..] {
             [one] => break one,
-            _ => assert!(Instant::now() < deadline, "{:?} wait", keepers()),
+            _ => assert!(Instant::now() < deadline, "{:?} wait", keepers(&others)),
         }
     };
     rustix::process::kill_process(waiting, rustix::process::Signal::KILL).unwrap();
@@ -236,10 +237,11 @@ fn the_keeper_that_waits_for_the_next_run_may_be_ended() {
 }
 
 fn nothing_waits_for_runs_of_a_driver_that_is_gone() {
+    let others = keepers(&[]);
     let driver = new_driver();
     runs(&*driver);
     runs(&*driver);
-    assert!(!keepers().is_empty());
+    assert!(!keepers(&others).is_empty());
     drop(driver);
-    assert_eq!(keepers(), []);
+    assert_eq!(keepers(&others), []);
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wythe_sandbox::{Ending, Exceeded, Limits, Resource, Stdio};
+use wythe_sandbox::{Ending, Exceeded, Limits, Mount, MountSource, Resource, Stdio};
 use wythe_sys::cancel::Cancel;
 
 use crate::support::{Ran, Sand, chain, driver, new_driver};
@@ -73,10 +73,19 @@ fn mark(trial: u32) -> String {
 
 fn a_memory_hog_dies_with_all_its_processes() {
     let mark = mark(1);
-    // Process 1 only waits: that one of the others is killed would not end it.
-    let sand = Sand::sh(&format!("sleep {mark} & echo up; /inside inside hog & wait; echo survived"));
+    // Process 1 only waits: that one of the others is killed would not end it. The hog waits until it was looked at.
+    let script = "echo up; until [ -e /srv/seen ]; do sleep 0.01; done; /inside inside hog & wait; echo survived";
+    let signs = tempfile::tempdir().unwrap();
+    let sand = Sand::sh(&format!("sleep {mark} & {script}")).with(|inputs| {
+        let source = MountSource::Bind { path: signs.path().to_owned(), subpath: String::new(), read_only: true };
+        inputs.mounts.push(Mount { target: "/srv".to_owned(), source });
+    });
     let mut groups = Vec::new();
-    let Some(ran) = run(sand, limits(Some(MEMORY), None), &mut || groups = groups_of(&mark)) else { return };
+    let mut look = || {
+        groups = groups_of(&mark);
+        std::fs::write(signs.path().join("seen"), "").unwrap();
+    };
+    let Some(ran) = run(sand, limits(Some(MEMORY), None), &mut look) else { return };
     assert_eq!((ran.ending, ran.stdout.as_str()), (exceeded(Resource::Memory, MEMORY), "up\n"));
     assert!(!groups.is_empty() && !groups.iter().any(|group| group.exists()), "{groups:?}");
 }
