@@ -64,6 +64,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     running: usize,
+    /// Whether the thread waits to be told that something runs: then, and only then, it has to be.
+    is_asleep: bool,
     is_closed: bool,
 }
 
@@ -86,7 +88,8 @@ impl Ticker {
     pub(crate) fn tick_while(&self) -> Ticking<'_> {
         let mut state = self.shared.state();
         state.running += 1;
-        if state.running == 1 {
+        if state.is_asleep {
+            state.is_asleep = false;
             self.shared.changed.notify_one();
         }
         Ticking(self)
@@ -114,6 +117,7 @@ fn tick(shared: &Shared, engine: &EngineWeak) {
     let mut state = shared.state();
     while !state.is_closed {
         if state.running == 0 {
+            state.is_asleep = true;
             state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             continue;
         }
