@@ -77,6 +77,9 @@ pub enum Event {
     OperationStarted {
         /// The step.
         step: StepId,
+        /// The part of the step's own source that it belongs to, such as a stage; empty where that has none.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        part: String,
         /// What it does, in a few words.
         text: String,
     },
@@ -84,6 +87,9 @@ pub enum Event {
     Output {
         /// The step.
         step: StepId,
+        /// The part of the step's own source that it belongs to, such as a stage; empty where that has none.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        part: String,
         /// Which stream.
         stream: Stream,
         /// The line without its end; bytes that are no UTF-8 are replaced.
@@ -93,6 +99,9 @@ pub enum Event {
     OperationDone {
         /// The step.
         step: StepId,
+        /// The part of the step's own source that it belongs to, such as a stage; empty where that has none.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        part: String,
         /// What it did.
         text: String,
         /// How.

@@ -20,7 +20,7 @@ use crate::ration::Ration;
 use crate::scene::Scene;
 use crate::snapshot::Made;
 use crate::why::{OpNow, OpPast};
-use crate::{Event, How, files, run, why};
+use crate::{Event, How, StepId, files, run, why};
 
 /// Bytes that every operation takes beside what it makes: records, directories, a log.
 const SMALL: u64 = 128 * 1024;
@@ -85,7 +85,8 @@ impl Operation<'_> {
         let trees = self.trees().await?;
         let running = |log| OpNow { missing, ..self.told(&text, (key, parts.clone()), trees.clone(), log) };
         self.note(|| OpNow { ran: true, ..running(None) });
-        engine.tell(Event::OperationStarted { step: self.turn.step.clone(), text: text.clone() });
+        let (step, part) = self.place();
+        engine.tell(Event::OperationStarted { step, part, text: text.clone() });
         let made = self.make(&text).await?;
         for what in &made.left_out {
             let (step, text) = (self.turn.step.clone(), format!("left out of the layer: {what}"));
@@ -128,6 +129,11 @@ impl Operation<'_> {
         // A step that was stopped for its size says so, whatever it met then.
         ration.end()?;
         made
+    }
+
+    /// Returns where it stands, for people.
+    fn place(&self) -> (StepId, String) {
+        (self.turn.step.clone(), self.label.part.clone())
     }
 
     /// Returns what stops the operation.
@@ -249,8 +255,8 @@ impl Operation<'_> {
             self.turn.count(how, size);
         }
         let time: Duration = begun.elapsed();
-        let (step, text_owned) = (self.turn.step.clone(), text.to_owned());
-        self.chain.engine.tell(Event::OperationDone { step, text: text_owned, how, size, time });
+        let ((step, part), text_owned) = (self.place(), text.to_owned());
+        self.chain.engine.tell(Event::OperationDone { step, part, text: text_owned, how, size, time });
         let image = Image::clone(self.on());
         match layer {
             Some(layer) => image.append(layer, text),

@@ -18,6 +18,7 @@ const MOST_SHOWN: usize = 16 << 20;
 /// Takes a command's output apart into lines.
 pub(crate) struct Output<'a> {
     step: &'a StepId,
+    part: &'a str,
     events: &'a dyn EventSink,
     log: Box<dyn Write + Send>,
     pending: [Vec<u8>; 2],
@@ -27,8 +28,13 @@ pub(crate) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(crate) fn new(step: &'a StepId, events: &'a dyn EventSink, log: Box<dyn Write + Send>) -> Self {
-        Self { step, events, log, pending: [Vec::new(), Vec::new()], tail: VecDeque::new(), shown: 0 }
+    /// `part` is the part of the step's own source that the command belongs to.
+    pub(crate) fn new(
+        (step, part): (&'a StepId, &'a str),
+        events: &'a dyn EventSink,
+        log: Box<dyn Write + Send>,
+    ) -> Self {
+        Self { step, part, events, log, pending: [Vec::new(), Vec::new()], tail: VecDeque::new(), shown: 0 }
     }
 
     /// Takes the next bytes of a stream.
@@ -69,7 +75,7 @@ impl<'a> Output<'a> {
     }
 
     fn show(&self, stream: Stream, line: String) {
-        self.events.event(Event::Output { step: self.step.clone(), stream, line });
+        self.events.event(Event::Output { step: self.step.clone(), part: self.part.to_owned(), stream, line });
     }
 
     /// Ends both streams and returns the last lines of both.
@@ -152,7 +158,7 @@ mod tests {
     fn lines_are_put_together_and_streams_kept_apart() {
         let lines = Lines::default();
         let step = step();
-        let mut output = Output::new(&step, &lines, Box::new(std::io::sink()));
+        let mut output = Output::new((&step, ""), &lines, Box::new(std::io::sink()));
         output.take(Stream::Stdout, b"one\ntw").unwrap();
         output.take(Stream::Stderr, b"oops\n").unwrap();
         output.take(Stream::Stdout, b"o\n\nlast").unwrap();
@@ -167,7 +173,7 @@ mod tests {
     fn an_endless_line_is_cut_and_nothing_is_lost() {
         let lines = Lines::default();
         let step = step();
-        let mut output = Output::new(&step, &lines, Box::new(std::io::sink()));
+        let mut output = Output::new((&step, ""), &lines, Box::new(std::io::sink()));
         for _ in 0..5 {
             output.take(Stream::Stdout, &vec![b'x'; LONGEST_LINE - 7]).unwrap();
         }
@@ -182,7 +188,7 @@ mod tests {
     fn what_is_shown_has_an_end_and_what_is_logged_has_not() {
         let lines = Lines::default();
         let step = step();
-        let mut output = Output::new(&step, &lines, Box::new(std::io::sink()));
+        let mut output = Output::new((&step, ""), &lines, Box::new(std::io::sink()));
         let line = [vec![b'x'; LONGEST_LINE - 1], b"\n".to_vec()].concat();
         for _ in 0..2 * MOST_SHOWN / line.len() {
             output.take(Stream::Stdout, &line).unwrap();

@@ -131,6 +131,8 @@ pub(crate) struct Job {
     /// What its devices take.
     devices: Supplied,
     text: String,
+    /// The part of the step's own source that it belongs to.
+    part: String,
     cancel: Cancel,
 }
 
@@ -175,6 +177,7 @@ impl Job {
             secret_env,
             devices,
             text: text.to_owned(),
+            part: operation.label.part.clone(),
             cancel: operation.cancel(),
         })
     }
@@ -242,7 +245,7 @@ impl Job {
         let began = began(&active).map_err(Cause::doing("cannot look at the step's directory"))?;
         let log = engine.store.log_path(&engine.build_id, &self.turn.next_log()).map_err(Cause::store)?;
         let log_file = open_log(&log).map_err(Cause::doing(format!("cannot write the log `{}`", log.display())))?;
-        let output = Mutex::new(Output::new(&self.turn.step, &*engine.events, Box::new(log_file)));
+        let output = Mutex::new(Output::new((&self.turn.step, &self.part), &*engine.events, Box::new(log_file)));
         let mut stdout = Vec::new();
         let mut broken = None;
         let mut write = |stream, bytes: &[u8]| match capture {

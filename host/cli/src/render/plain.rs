@@ -25,10 +25,10 @@ impl Plain {
             // With the lines that they are about, they are shown when nothing else is.
             Event::Found { .. } | Event::Offered { .. } => return None,
             Event::Resolving { step } => format!("[{step}] resolve"),
-            Event::OperationStarted { step, text } => format!("[{step}] {text}"),
-            Event::Output { step, line, .. } => format!("[{step}] | {line}"),
-            Event::OperationDone { step, text, how, size, time: took } => match how {
-                How::Run => format!("[{step}] done {text} ({}, {})", bytes(*size), time(*took)),
+            Event::OperationStarted { step, part, text } => format!("[{}] {text}", place(step, part)),
+            Event::Output { step, part, line, .. } => format!("[{}] | {line}", place(step, part)),
+            Event::OperationDone { step, part, text, how, size, time: took } => match how {
+                How::Run => format!("[{}] done {text} ({}, {})", place(step, part), bytes(*size), time(*took)),
                 How::Hit | How::Config => return None,
             },
             Event::Progress { step, label, done, total } => self.progress(step, label, *done, *total)?,
@@ -63,6 +63,11 @@ impl Plain {
     }
 }
 
+/// Steps that have parts of their own, such as stages, run several of them side by side.
+fn place(step: &StepId, part: &str) -> String {
+    if part.is_empty() { step.to_string() } else { format!("{step}/{part}") }
+}
+
 impl EventSink for Plain {
     fn event(&self, event: Event) {
         if let Some(line) = self.line(&event) {
@@ -91,8 +96,13 @@ mod tests {
             progress(30),
             progress(31),
             progress(100),
-            Event::OperationStarted { step: step.clone(), text: "install".into() },
-            Event::Output { step: step.clone(), stream: Stream::Stdout, line: "Setting up".into() },
+            Event::OperationStarted { step: step.clone(), part: String::new(), text: "install".into() },
+            Event::Output {
+                step: step.clone(),
+                part: "build".into(),
+                stream: Stream::Stdout,
+                line: "Setting up".into(),
+            },
             Event::StepDone { step, how: How::Run, size: 1000, time: Duration::from_secs(2) },
         ];
         let lines: Vec<String> = events.iter().filter_map(|event| plain.line(event)).collect();
@@ -101,7 +111,7 @@ mod tests {
             "[deps] 3 files: 30 B of 100 B",
             "[deps] 3 files: 100 B of 100 B",
             "[deps] install",
-            "[deps] | Setting up",
+            "[deps/build] | Setting up",
             "[deps] step done (1.0 kB, 2.0 s)",
         ];
         assert_eq!(lines, expected);

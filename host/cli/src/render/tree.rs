@@ -115,8 +115,8 @@ impl EventSink for Tree {
             }
             Event::StepStarted { step, kind } => self.begin(step, kind),
             Event::Resolving { step } => self.change(&step, |live| live.doing = "resolve".to_owned()),
-            Event::OperationStarted { step, text } => self.change(&step, |live| {
-                live.doing = text;
+            Event::OperationStarted { step, part, text } => self.change(&step, |live| {
+                live.doing = if part.is_empty() { text } else { format!("{part}: {text}") };
                 live.tail.clear();
             }),
             Event::Output { step, line, .. } => self.change(&step, |live| {
