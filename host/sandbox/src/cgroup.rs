@@ -82,8 +82,8 @@ impl Group {
         }
         let parents = places.iter().map(|(_, place)| place.dir.clone()).collect();
         let (name, members) = member::create_in(parents).map_err(|(parent, error)| {
-            let its = places.iter().find(|(_, place)| place.dir == parent).map(|(resource, _)| *resource);
-            of(its.unwrap_or(Resource::Pids))(refused(&parent)(error))
+            let (resource, _) = places.iter().find(|(_, place)| place.dir == parent).expect("it is of one of them");
+            of(*resource)(refused(&parent)(error))
         })?;
         let mut group = Self { name, members, alarms: Vec::new() };
         for (resource, place) in &places {

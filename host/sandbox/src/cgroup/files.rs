@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,13 +35,21 @@ pub(super) fn count(file: &File, word: &str) -> io::Result<u64> {
     Ok(numbers.filter_map(|(_, number)| number.trim().parse::<u64>().ok()).sum())
 }
 
-/// Takes a group as one's own, as long as the descriptor is open. `None` if it is somebody's.
+/// Takes a group as one's own, as long as the descriptor is open. `None` if it is somebody's, or what was opened is not what
+/// has the name any more: whoever removes a group has it first, so what is there then stays.
 pub(super) fn claim(dir: &Path) -> io::Result<Option<File>> {
-    let open = File::open(dir)?;
+    let open = match File::open(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        open => open?,
+    };
     match retry_on_intr(|| rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive)) {
-        Ok(()) => Ok(Some(open)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        locked => locked?,
+    }
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match fs::metadata(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        there => Ok((identity(there?) == identity(open.metadata()?)).then_some(open)),
     }
 }
 

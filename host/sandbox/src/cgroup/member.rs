@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -51,10 +50,7 @@ fn create(
 pub(super) fn sweep(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok);
     for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(RUN.as_bytes())) {
-        // The one that was opened may be gone when it is locked, and another one have its name.
-        if let Ok(Some(lock)) = files::claim(&entry.path())
-            && is_at(&lock, &entry.path())
-        {
+        if let Ok(Some(_lock)) = files::claim(&entry.path()) {
             // Whoever is still in it is nobody's; then it stays.
             drop(fs::remove_dir(entry.path()));
         }
@@ -68,11 +64,7 @@ impl Member {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
             made => made?,
         }
-        let claimed = match files::claim(dir) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            claimed => claimed?,
-        };
-        Ok(claimed.map(|open| Self { dir: dir.to_owned(), open }).filter(|member| is_at(&member.open, dir)))
+        Ok(files::claim(dir)?.map(|open| Self { dir: dir.to_owned(), open }))
     }
 
     /// Takes a process into the group.
@@ -86,13 +78,6 @@ impl Drop for Member {
         // What cannot be removed now goes with the next sweep.
         drop(files::remove(&self.dir));
     }
-}
-
-/// Whether what was locked is what is there. It stays that as long as it is locked: who removes it locks it before.
-fn is_at(locked: &File, dir: &Path) -> bool {
-    let numbers = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let there = fs::metadata(dir).map(numbers);
-    there.is_ok_and(|there| locked.metadata().is_ok_and(|locked| numbers(locked) == there))
 }
 
 /// Names that no other group of this process has.

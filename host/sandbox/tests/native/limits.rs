@@ -173,7 +173,8 @@ fn a_group_is_somebody_s_from_its_beginning_to_its_end() {
     let mark = mark(4);
     let sand = Sand::sh(&format!("sleep {mark} & echo up; wait"));
     let limits = limits(None, Some(32));
-    let sand = if driver().check(&limits).is_ok() { sand.with_limits(limits) } else { sand };
+    let is_limited = driver().check(&limits).is_ok();
+    let sand = if is_limited { sand.with_limits(limits) } else { sand };
     let cancel = Cancel::new().unwrap();
     let mut groups = Vec::new();
     let ran = sand.run_until(&cancel, &mut |_, _| {
@@ -185,6 +186,7 @@ fn a_group_is_somebody_s_from_its_beginning_to_its_end() {
         cancel.cancel();
     });
     assert_eq!(ran.unwrap().ending, Ending::Cancelled);
+    assert!(!groups.is_empty() || !is_limited, "there is no group to look at");
     for (group, taken) in groups {
         assert_eq!(taken, Err(rustix::io::Errno::WOULDBLOCK), "{} is nobody's", group.display());
         assert!(!group.exists(), "{} stays", group.display());
