@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use wythe_image::{Digest, Platform};
 
 /// Version of the encoding. A change that gives an old input another meaning raises it, and every result is made again.
@@ -31,7 +32,8 @@ impl fmt::Display for CacheKey {
 /// network mode, the pretended time. Not in it: limits, proxies and CA settings, where bytes come from, the force
 /// flag, labels, and values of secrets.
 ///
-/// The members stand in the order of their names, as canonical JSON has them.
+/// The members stand in the order of their names, as canonical JSON has them, so that they are written as they are: what an
+/// operation says may be long, and to sort it would be to copy it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyParts {
     /// [`FORMAT_VERSION`].
@@ -51,8 +53,9 @@ pub struct KeyParts {
 }
 
 /// A word of an operation, as canonical JSON: it may be long, and mostly nobody asks for more than its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word(String);
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Word(Box<RawValue>);
 
 impl Word {
     /// Writes a word whose objects have their members in the order of their names already, at all depths.
@@ -62,15 +65,15 @@ impl Word {
     /// Panics where the word is not representable as JSON, and in a debug build where the members stand in another order.
     #[must_use]
     pub fn of_sorted(word: &impl Serialize) -> Self {
-        let text = serde_json::to_string(word).expect("words are representable as JSON");
-        debug_assert_eq!(text.as_bytes(), wythe_image::to_canonical_json(word), "members are in order");
+        let text = to_raw_value(word).expect("words are representable as JSON");
+        debug_assert_eq!(text.get().as_bytes(), wythe_image::to_canonical_json(word), "members are in order");
         Self(text)
     }
 
     /// Returns the canonical JSON.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.0
+        self.0.get()
     }
 
     /// Reads the word.
@@ -80,23 +83,26 @@ impl Word {
     /// Never: what is written is JSON.
     #[must_use]
     pub fn value(&self) -> Value {
-        serde_json::from_str(&self.0).expect("a word is JSON")
+        serde_json::from_str(self.text()).expect("a word is JSON")
     }
 }
 
 impl From<Value> for Word {
+    /// Objects of values are sorted ([`wythe_image::to_canonical_json`]).
     fn from(value: Value) -> Self {
-        // Objects of values are sorted (`to_canonical_json`).
-        Self(value.to_string())
+        Self::of_sorted(&value)
     }
 }
 
-impl Serialize for Word {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value().serialize(serializer)
+impl PartialEq for Word {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
     }
 }
 
+impl Eq for Word {}
+
+/// In whatever form it stands, as canonical JSON.
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Value::deserialize(deserializer).map(Self::from)
@@ -117,17 +123,7 @@ impl KeyParts {
     /// Never: the parts are representable as JSON.
     #[must_use]
     pub fn written(&self) -> (CacheKey, String) {
-        fn json(member: &impl Serialize) -> String {
-            serde_json::to_string(member).expect("texts and numbers are JSON")
-        }
-        let Self { format, inputs, operation, parent, platform, source_date_epoch, words } = self;
-        let words: Vec<String> = words.iter().map(|(name, word)| format!("{}:{}", json(name), word.0)).collect();
-        let text = [
-            format!(r#"{{"format":{format},"inputs":{},"operation":{}"#, json(inputs), json(operation)),
-            format!(r#","parent":{},"platform":{}"#, json(parent), json(platform)),
-            format!(r#","source_date_epoch":{source_date_epoch},"words":{{{}}}}}"#, words.join(",")),
-        ]
-        .concat();
+        let text = serde_json::to_string(self).expect("texts and numbers are JSON");
         (CacheKey(Digest::of(text.as_bytes())), text)
     }
 }
