@@ -24,7 +24,7 @@ pub(crate) struct StateFiles {
 }
 
 impl StateFiles {
-    /// Mounts the layers of an image for somebody who looks at no other state. The mount ends with the value.
+    /// Mounts the layers of an image for somebody who looks at no other state. The mount ends with the value, or soon after.
     pub(crate) fn mount(store: &Store, image: &Image) -> Result<Self, Cause> {
         Self::mount_with(layer_dirs(store, image)?, |lowers| Overlay { lowers, upper: None, work: None }.mount())
     }

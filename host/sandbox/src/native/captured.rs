@@ -97,12 +97,12 @@ fn pump(running: &mut Running, mut outputs: [Output; 2], sink: Sink<'_>, bounds:
 
 /// What there is to be read.
 #[derive(Default)]
-struct Heard {
+struct Fired {
     socket: bool,
     outputs: [bool; 2],
 }
 
-fn wait(running: &Running, outputs: &[Output; 2], bounds: &Bounds<'_>) -> Result<Heard, RunError> {
+fn wait(running: &Running, outputs: &[Output; 2], bounds: &Bounds<'_>) -> Result<Fired, RunError> {
     let mut fds = vec![PollFd::new(&running.socket, PollFlags::IN)];
     let open = outputs.each_ref().map(|output| output.pipe.as_ref());
     fds.extend(open.iter().flatten().map(|pipe| PollFd::new(*pipe, PollFlags::IN)));
@@ -117,7 +117,7 @@ fn wait(running: &Running, outputs: &[Output; 2], bounds: &Bounds<'_>) -> Result
         Err(error) => return Err(start("wait for output")(error.into())),
     }
     let mut fired = fds.iter().map(|fd| !fd.revents().is_empty());
-    let mut ready = Heard { socket: fired.next().unwrap_or_default(), ..Heard::default() };
+    let mut ready = Fired { socket: fired.next().unwrap_or_default(), ..Fired::default() };
     for (slot, pipe) in ready.outputs.iter_mut().zip(open) {
         *slot = pipe.is_some() && fired.next().unwrap_or_default();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A keeper that has been started before there is anything to run: executing a binary takes longer than half of what
-//! a sandbox needs beside it, and the processor that would do it has nothing to do while a command runs.
+//! A keeper that has been started before there is anything to run: executing our binary takes more than half as long as all
+//! else that a sandbox needs, and there is mostly a processor that has nothing to do while a command runs.
 
 use std::sync::{Mutex, PoisonError};
 
