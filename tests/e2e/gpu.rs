@@ -308,12 +308,10 @@ fn the_drivers_files_do_where_nobody_wrote_a_specification() {
         eprintln!("skipped: there is no {}, whose soname is known", library.display());
         return;
     }
-    bench.file("machine/usr/bin/nvidia-smi", "#!/bin/sh\necho smi\n");
-    std::fs::set_permissions(
-        bench.dir().join("machine/usr/bin/nvidia-smi"),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
+    // A program, whichever: what a script leads to is not in a step.
+    bench.file("machine/usr/local/nvidia/bin/nvidia-smi", "");
+    std::fs::copy("/proc/self/exe", bench.dir().join("machine/usr/local/nvidia/bin/nvidia-smi")).unwrap();
+    bench.file("machine/usr/bin/nvidia-smi", "#!/bin/sh\nexec /usr/local/nvidia/bin/nvidia-smi \"$@\"\n");
     bench.file(
         "machine/proc/driver/nvidia/gpus/0000:05:00.0/information",
         "Model: \t\t NVIDIA A100-SXM4-40GB\nDevice Minor: \t 0\n",
@@ -328,11 +326,11 @@ fn the_drivers_files_do_where_nobody_wrote_a_specification() {
     definition(
         &bench,
         "gpu = \"A100\"",
-        "ls /dev | grep nvidia; nvidia-smi; ls $LD_LIBRARY_PATH; ls /usr/local/nvidia/lib64; busybox cmp $LD_LIBRARY_PATH/libm.so.6 /usr/local/nvidia/lib64/libcuda.so.550.54 && echo same",
+        "ls /dev | grep nvidia; head -c 4 /usr/bin/nvidia-smi | tail -c 3; echo; ls $LD_LIBRARY_PATH; ls /usr/local/nvidia/lib64; busybox cmp $LD_LIBRARY_PATH/libm.so.6 /usr/local/nvidia/lib64/libcuda.so.550.54 && echo same",
     );
     let built = Ended::from(on_a_machine(&bench, "none", "machine", &["build"]).output().unwrap());
     let expected =
-        ["nvidia0", "nvidiactl", "smi", "libcuda.so.550.54", "libm.so.6", "libcuda.so.550.54", "libm.so.6", "same"];
+        ["nvidia0", "nvidiactl", "ELF", "libcuda.so.550.54", "libm.so.6", "libcuda.so.550.54", "libm.so.6", "same"];
     assert_eq!((built.code, lines(&built)), (Some(0), expected.to_vec()), "{}", built.stderr);
 }
 

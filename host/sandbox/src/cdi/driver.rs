@@ -42,6 +42,10 @@ const OF_THE_DRIVER: [&str; 12] = [
     "libnvoptix.so",
 ];
 
+/// Where the driver's tool is. A machine whose driver lies apart may have a script in its place, which leads to what no step has.
+const TOOLS: [&str; 3] =
+    ["usr/bin/nvidia-smi", "usr/local/nvidia/bin/nvidia-smi", "run/current-system/sw/bin/nvidia-smi"];
+
 /// Where they appear: images of the vendor look there already.
 const TARGET: &str = "/usr/local/nvidia/lib64";
 
@@ -64,16 +68,22 @@ pub(super) fn minor(target: &str) -> Option<u32> {
     target.strip_prefix("/dev/nvidia")?.parse().ok()
 }
 
+/// Returns the minor numbers of the nodes of GPUs.
+fn minors(root: &Path) -> Vec<u32> {
+    let names = std::fs::read_dir(root.join("dev")).into_iter().flatten();
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut minors: Vec<u32> = names.filter_map(|name| minor(&format!("/dev/{name}"))).collect();
+    minors.sort_unstable();
+    minors
+}
+
 /// Returns the driver's devices.
 pub(super) fn devices(root: &Path, models: &BTreeMap<u32, String>) -> Vec<Device> {
     let node = |name: &str| {
         let (path, target) = (root.join("dev").join(name), format!("/dev/{name}"));
         Node { path, target, is_block: Some(false), number: None }
     };
-    let names = std::fs::read_dir(root.join("dev")).into_iter().flatten();
-    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut minors: Vec<u32> = names.filter_map(|name| minor(&format!("/dev/{name}"))).collect();
-    minors.sort_unstable();
+    let minors = minors(root);
     if minors.is_empty() {
         return Vec::new();
     }
@@ -107,14 +117,16 @@ fn binds(root: &Path) -> Vec<Bind> {
             }
         }
     }
-    let tool = root.join("usr/bin/nvidia-smi");
-    if tool.is_file() {
+    if let Some(tool) = TOOLS.iter().map(|tool| root.join(tool)).find(|tool| libraries::is_program(tool)) {
         found.insert("/usr/bin/nvidia-smi".to_owned(), tool);
     }
     found.into_iter().map(|(target, path)| Bind { path, target }).collect()
 }
 
-/// Says what was looked at.
+/// Says what was looked at, and of which GPUs there are nodes.
 pub(super) fn looked(root: &Path) -> String {
-    format!("{}: no node of a driver (nvidia0, nvidia1, …)", root.join("dev").display())
+    let nodes = minors(root).iter().map(|minor| format!("nvidia{minor}")).collect::<Vec<_>>();
+    let found =
+        if nodes.is_empty() { "no node of a driver (nvidia0, nvidia1, …)".to_owned() } else { nodes.join(", ") };
+    format!("{}: {found}", root.join("dev").display())
 }

@@ -2,14 +2,18 @@
 //! Where a machine has libraries, and what they call themselves.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use elf::ElfStream;
-use elf::abi::DT_SONAME;
+use elf::abi::{DT_SONAME, PT_INTERP};
 use elf::endian::AnyEndian;
 
 /// A cache lists some thousand libraries.
 const LARGEST_CACHE: u64 = 16 << 20;
+
+/// How the names of the loaders begin that distributions agree on (`/lib64/ld-linux-x86-64.so.2`, `/lib/ld-musl-x86_64.so.1`).
+const USUAL_LOADER: &[u8] = b"/lib";
 
 /// Returns what a library calls itself; none for what is no library of the kernel's format.
 pub(super) fn soname(path: &Path) -> Option<String> {
@@ -19,6 +23,21 @@ pub(super) fn soname(path: &Path) -> Option<String> {
     let name = names.get(usize::try_from(offset).ok()?).ok()?;
     let is_plain = !name.is_empty() && !name.contains(['/', '\n']) && name != ".." && name.contains(".so");
     is_plain.then(|| name.to_owned())
+}
+
+/// Tells whether a file is a program of the kernel's format that needs no other loader than the one that an image has.
+pub(super) fn is_program(path: &Path) -> bool {
+    let loader = || -> Option<Vec<u8>> {
+        let file = File::open(path).ok()?;
+        let elf = ElfStream::<AnyEndian, File>::open_stream(file.try_clone().ok()?).ok()?;
+        let Some(named) = elf.segments().iter().find(|segment| segment.p_type == PT_INTERP) else {
+            return Some(USUAL_LOADER.to_vec());
+        };
+        let mut name = [0; USUAL_LOADER.len()];
+        file.read_exact_at(&mut name, named.p_offset).ok()?;
+        Some(name.to_vec())
+    };
+    loader().is_some_and(|loader| loader == USUAL_LOADER)
 }
 
 /// Returns the folders of the libraries that the loader's cache of a machine lists, in its order.
@@ -57,7 +76,25 @@ fn paths(cache: &[u8]) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cached_folders, paths};
+    use super::{cached_folders, is_program, paths};
+
+    #[test]
+    fn a_program_is_one_for_the_loader_of_an_image() {
+        let place = tempfile::tempdir().unwrap();
+        let is_one = |bytes: &[u8]| {
+            let path = place.path().join("tool");
+            std::fs::write(&path, bytes).unwrap();
+            is_program(&path)
+        };
+        let mut program = std::fs::read("/proc/self/exe").unwrap();
+        assert!(is_one(&program));
+        // Its name is the first of all strings.
+        let loader = program.windows(4).position(|window| window == b"/lib").unwrap();
+        program[loader..loader + 4].copy_from_slice(b"/nix");
+        assert!(!is_one(&program));
+        assert!(!is_one(b"#!/bin/sh\nexec /usr/local/bin/tool\n"));
+        assert!(!is_program(&place.path().join("none")));
+    }
 
     fn cache(paths: &[&str]) -> Vec<u8> {
         let mut bytes = b"glibc-ld.so.cache1.1".to_vec();

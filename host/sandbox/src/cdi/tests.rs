@@ -204,8 +204,11 @@ fn a_driver_without_a_specification_is_found_by_its_files() {
         ("usr/lib/x86_64-linux-gnu/libcuda.so.550.54", ""),
         ("usr/lib/x86_64-linux-gnu/libcudart.so.12", ""),
         ("usr/lib64/libcuda.so.550.54", ""),
-        ("usr/bin/nvidia-smi", ""),
+        ("usr/bin/nvidia-smi", "#!/bin/sh\nexec /usr/local/nvidia/bin/nvidia-smi \"$@\"\n"),
+        ("usr/local/nvidia/bin/nvidia-smi", ""),
     ]);
+    let tool = machine.path("usr/local/nvidia/bin/nvidia-smi");
+    std::fs::copy("/proc/self/exe", &tool).unwrap();
     std::os::unix::fs::symlink("libcuda.so.550.54", machine.path("usr/lib/x86_64-linux-gnu/libcuda.so.1")).unwrap();
     let devices = machine.look();
     let models: Vec<Option<&str>> = devices.gpus().iter().map(|gpu| gpu.model.as_deref()).collect();
@@ -219,8 +222,7 @@ fn a_driver_without_a_specification_is_found_by_its_files() {
     let bound: Vec<(&str, &Path)> =
         edits.binds.iter().map(|bind| (bind.target.as_str(), bind.path.as_path())).collect();
     let library = |name: &str| machine.path("usr/lib/x86_64-linux-gnu").join(name);
-    let (tool, first, second) =
-        (machine.path("usr/bin/nvidia-smi"), library("libcuda.so.1"), library("libcuda.so.550.54"));
+    let (first, second) = (library("libcuda.so.1"), library("libcuda.so.550.54"));
     assert_eq!(
         bound,
         [
@@ -229,11 +231,19 @@ fn a_driver_without_a_specification_is_found_by_its_files() {
             ("/usr/local/nvidia/lib64/libcuda.so.550.54", second.as_path()),
         ]
     );
-    let nothing = Machine::new(&[]).look();
-    let Err(DeviceError::TooFew { found, looked, .. }) = nothing.choose("1 GPU", 1, |_| true) else {
-        panic!("nothing is there")
+    let looked = |machine: &Machine| {
+        let Err(DeviceError::TooFew { found, looked, .. }) = machine.look().choose("3 GPUs are", 3, |_| true) else {
+            panic!("there are no three")
+        };
+        let shown = looked.iter().map(|line| line.replace(machine.0.path().to_str().unwrap(), "")).collect::<Vec<_>>();
+        (found, shown)
     };
-    assert_eq!((found.as_str(), looked.len()), ("none", 3));
+    let no_specification = ["/etc/cdi", "/run/cdi"].map(|directory| format!("{directory}: there is no such directory"));
+    let with = |nodes: &str| [no_specification.to_vec(), vec![format!("/dev: {nodes}")]].concat();
+    let found = "NVIDIA H100 80GB HBM3; nvidia.com/gpu=1, of an unknown model".to_owned();
+    assert_eq!(looked(&machine), (found, with("nvidia0, nvidia1")));
+    let nothing = Machine::new(&[]);
+    assert_eq!(looked(&nothing), ("none".to_owned(), with("no node of a driver (nvidia0, nvidia1, …)")));
 }
 
 #[test]
