@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tempfile::TempDir;
 use wythe_sandbox::{
@@ -18,10 +18,16 @@ use wythe_sys::overlay::Overlay;
 
 use crate::inside;
 
-/// A lower directory with busybox, users, and this binary as `/inside`.
-fn base() -> &'static Path {
-    static BASE: OnceLock<TempDir> = OnceLock::new();
-    BASE.get_or_init(make_base).path()
+/// A lower directory with busybox, users, and this binary as `/inside`: one for all runs that there are at the same time, and removed with
+/// the last of them (nothing is dropped that a static owns).
+fn base() -> Arc<TempDir> {
+    static BASE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
+    let mut base = BASE.lock().unwrap();
+    base.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(make_base());
+        *base = Arc::downgrade(&made);
+        made
+    })
 }
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:100:App:/home/app:/bin/sh\n";
@@ -65,6 +71,7 @@ fn copy_self(root: &Path) {
 pub(crate) struct Sand {
     pub(crate) directory: TempDir,
     pub(crate) request: RunRequest,
+    _base: Arc<TempDir>,
 }
 
 /// What came of a run.
@@ -88,7 +95,8 @@ impl Sand {
         for name in ["proc", "sys", "dev"] {
             fs::create_dir(plumbing.join(name)).unwrap();
         }
-        let root = Overlay { lowers: vec![base().to_owned(), plumbing], upper: Some(upper), work: Some(work) };
+        let base = base();
+        let root = Overlay { lowers: vec![base.path().to_owned(), plumbing], upper: Some(upper), work: Some(work) };
         let inputs = RunInputs {
             root,
             argv: argv.iter().map(|argument| (*argument).to_owned()).collect(),
@@ -96,7 +104,7 @@ impl Sand {
             workdir: "/".into(),
             ..RunInputs::default()
         };
-        Self { directory, request: RunRequest { inputs, tuning: RunTuning::default() } }
+        Self { directory, request: RunRequest { inputs, tuning: RunTuning::default() }, _base: base }
     }
 
     /// A run of a shell script.
