@@ -53,6 +53,11 @@ impl Live {
     }
 }
 
+/// The columns to draw in. A terminal that nobody has given a size says that it has none.
+fn columns(said: u16) -> usize {
+    if said == 0 { 80 } else { usize::from(said).max(20) }
+}
+
 /// Shortens a line to a number of columns, of which none does anything to the terminal.
 fn cut(line: &str, width: usize) -> String {
     let line = harmless(line).replace('\t', " ");
@@ -69,8 +74,7 @@ impl Tree {
     }
 
     fn width() -> usize {
-        let size = rustix::termios::tcgetwinsize(std::io::stderr());
-        size.map_or(80, |size| usize::from(size.ws_col)).max(20)
+        columns(rustix::termios::tcgetwinsize(std::io::stderr()).map_or(0, |size| size.ws_col))
     }
 
     fn begin(&self, step: StepId, kind: String) {
@@ -162,12 +166,17 @@ fn progress_text(label: &str, done: u64, total: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, progress_text};
+    use super::{columns, cut, progress_text};
 
     #[test]
     fn a_bar_is_as_full_as_the_download() {
         assert_eq!(progress_text("2 files", 500, 1000), "━━━━━━━━━━────────── 500 B of 1.0 kB · 2 files");
         assert_eq!(progress_text("index", 500, 0), "index 500 B");
+    }
+
+    #[test]
+    fn a_terminal_without_a_size_has_the_usual_one() {
+        assert_eq!([0, 5, 120].map(columns), [80, 20, 120]);
     }
 
     #[test]
