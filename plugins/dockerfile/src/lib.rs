@@ -53,11 +53,14 @@ impl ResolvingStep for Docker {
         let file = source.parse()?;
         let mut warnings = Vec::new();
         outline::tell(&file, &source, &options);
-        let state = plan::plan(&file, &source, base, &options, &Downloads::pinned(lock), &mut warnings);
+        let planned = plan::plan(&file, &source, base, &options, &Downloads::pinned(lock), &mut warnings);
         let are_errors = tell(&file, &source, &options, warnings)?;
-        match state {
+        match planned {
             Ok(_) if are_errors => Err(source.declined("a warning, where warnings are errors")),
-            Ok(state) => Ok(state),
+            Ok(planned) => {
+                planned.unread.iter().for_each(plan::Unread::tell);
+                Ok(planned.state)
+            }
             Err(fault) => Err(source.failure(&fault)),
         }
     }

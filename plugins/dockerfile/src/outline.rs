@@ -64,7 +64,7 @@ impl Outline<'_> {
             let field = |name: &str| mount::field(value, name);
             let id =
                 field("id").or_else(|| field("target").and_then(|path| path.rsplit('/').next().map(str::to_owned)));
-            let (kind, name) = match field("type").as_deref() {
+            let (kind, name) = match field("type").map(|kind| kind.to_ascii_lowercase()).as_deref() {
                 Some("secret") => (Offering::Secret, id),
                 Some("ssh") => (Offering::Ssh, Some(field("id").unwrap_or_else(|| "default".to_owned()))),
                 _ => continue,

@@ -21,7 +21,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use wythe_sdk::{State, build};
+use wythe_sdk::report::{self, Finding};
+use wythe_sdk::{Severity, State, build};
 
 use crate::Options;
 use crate::fault::{Fault, Place};
@@ -46,7 +47,7 @@ pub(crate) fn plan(
     options: &Options,
     downloads: &Downloads,
     warnings: &mut Vec<Fault>,
-) -> Result<State, Fault> {
+) -> Result<Planned, Fault> {
     check::text(file, &source.text, warnings);
     let target = target(file, options)?;
     let planner = Planner::new(file, source, base, options, downloads, target)?;
@@ -61,8 +62,36 @@ pub(crate) fn plan(
     if let Some(name) = &file.stages[target].name {
         state = Rc::new(state.name(&name.text));
     }
+    let unread = planner.unread();
     drop((built, planner));
-    Ok(Rc::try_unwrap(state).unwrap_or_else(|shared| shared.name("result")))
+    Ok(Planned { state: Rc::try_unwrap(state).unwrap_or_else(|shared| shared.name("result")), unread })
+}
+
+/// What came of a file.
+pub(crate) struct Planned {
+    pub(crate) state: State,
+    pub(crate) unread: Vec<Unread>,
+}
+
+/// A build argument that was given and that nothing takes.
+pub(crate) struct Unread {
+    name: String,
+    /// One that something takes, if it has nearly the same name.
+    near: Option<String>,
+}
+
+impl Unread {
+    /// Tells of it. It is no fault of the file, and so no error where warnings are errors: who builds many files gives all of them the
+    /// same arguments.
+    pub(crate) fn tell(&self) {
+        report::found(Finding {
+            severity: Severity::Warning,
+            rule: String::new(),
+            message: format!("nothing takes the build argument `{}`: no `ARG` declares it", self.name),
+            hint: self.near.as_ref().map(|near| format!("did you mean `{near}`?")),
+            place: None,
+        });
+    }
 }
 
 /// Returns the stages that a target is made of, as far as its text shows.
@@ -94,6 +123,8 @@ struct Planner<'a> {
     downloads: &'a Downloads,
     platform: String,
     globals: Globals,
+    /// The arguments that stages declare.
+    declared: RefCell<BTreeSet<String>>,
     /// What should be looked at.
     warnings: RefCell<Vec<Fault>>,
     /// What the build context leaves out.
@@ -130,6 +161,7 @@ impl<'a> Planner<'a> {
             downloads,
             platform,
             globals,
+            declared: RefCell::default(),
             warnings: RefCell::default(),
             ignore: ignore::rules(options)?,
             built: RefCell::new(vec![None; file.stages.len()]),
@@ -167,6 +199,16 @@ impl Planner<'_> {
             self.ensure(index)?;
         }
         self.ensure(target)
+    }
+
+    /// Returns the arguments that were given and that none of what was planned takes.
+    fn unread(&self) -> Vec<Unread> {
+        let declared = self.declared.borrow();
+        let known = || self.globals.declared().chain(declared.iter().map(String::as_str));
+        let is_unread = |name: &&String| !scope::is_predefined(name) && !known().any(|known| known == *name);
+        let unread =
+            |name: &String| Unread { name: name.clone(), near: wythe_sdk::nearest(name, known()).map(str::to_owned) };
+        self.options.args.keys().filter(is_unread).map(unread).collect()
     }
 
     fn warn(&self, warning: Fault) {

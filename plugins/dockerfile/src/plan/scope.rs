@@ -96,6 +96,10 @@ impl Globals {
         Defaults(&self.defaults)
     }
 
+    pub(super) fn declared(&self) -> impl Iterator<Item = &str> + Clone {
+        self.values.keys().map(String::as_str)
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         self.values.keys().cloned().collect()
     }
@@ -221,6 +225,11 @@ impl Scope {
     pub(super) fn take_unset(&self) -> BTreeMap<String, Option<String>> {
         std::mem::take(&mut *self.unset.borrow_mut())
     }
+}
+
+/// Tells whether an argument means something without being declared.
+pub(super) fn is_predefined(name: &str) -> bool {
+    PROXIES.contains(&name) || name == "SOURCE_DATE_EPOCH" || name.starts_with("BUILDKIT_")
 }
 
 /// Arguments that have a value where nobody gives one.
