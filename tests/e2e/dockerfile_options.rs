@@ -183,7 +183,7 @@ fn a_mount_may_lie_in_another() {
     assert_eq!(ended.code, Some(3));
     let expected = format!(
         "error: step `base`: cannot run `RUN true` in a sandbox\n --> Dockerfile:2:1\n  |\n2 | {inside}\n  | ^^^\n  \
-         cannot mount anything on `/src/.env`\n  Read-only file system (os error 30)\n  nothing of it is kept\n\
+         cannot mount anything on `/src/.env`\n  Read-only file system (os error 30)\n  nothing of it is kept; what was done before it is\n\
          hint: inside another mount its place has to be there, or that one has to be writable\n"
     );
     assert_eq!(ended.stderr, expected);

@@ -17,15 +17,13 @@ use super::{Report, Texts};
 use crate::exit::Exit;
 use crate::render::bytes;
 
-/// What state a step leaves behind that began and did not end.
-fn kept(step: &StepId) -> &'static str {
-    match &*step.step {
-        BASE_STEP => "nothing of it is kept",
-        _ => "nothing of this step is kept; the steps before it are",
-    }
-}
+/// What a command leaves behind that began and did not end. What came before it may be of the same step.
+const KEPT: &str = "nothing of it is kept; what was done before it is";
 
-/// The same of a step that did not begin.
+/// The same of one that did not begin.
+const NOT_RUN: &str = "it was not run; what was done before it is kept";
+
+/// The same of a step whose commands are not known yet.
 fn not_begun(step: &StepId) -> &'static str {
     match &*step.step {
         BASE_STEP => "nothing was run",
@@ -120,7 +118,7 @@ fn of_command(
         report = report.note("last lines of its output:");
         report = tail.iter().fold(report, |report, line| report.note(format!("  | {line}")));
     }
-    let report = report.note(kept(&error.step));
+    let report = report.note(KEPT);
     let report = report.hint(format!("all of its output: `wythe logs {}`, or {}", error.step.step, log.display()));
     let report = report.hint(match step {
         Some(_) => format!("open a shell in its place: `wythe shell --step {}`", in_words(&error.step)),
@@ -201,7 +199,7 @@ fn of_quota(error: &BuildError, quota: &QuotaError) -> Report {
     let parts: Vec<String> = parts.iter().map(|(class, tally)| format!("{} {}", bytes(tally.bytes), class)).collect();
     let report = report.note(format!("{why}: the quota is {}, in use are {}", bytes(*limit), bytes(total(occupied))));
     let report = report.note(format!("these are {}", parts.join(", ")));
-    let report = report.note("what no image needs is collected already").note(kept(&error.step));
+    let report = report.note("what no image needs is collected already").note(KEPT);
     let report =
         report.hint("remove images that are not needed (`wythe rm NAME`), or cache mounts (`wythe store gc --caches`)");
     report.hint("or allow more: `wythe store quota SIZE`")
@@ -239,9 +237,9 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         | Cause::Context { .. }
         | Cause::NotGranted { .. }
         | Cause::NoDevice { .. }
-        | Cause::RunsNothing => report.note(not_begun(&error.step)),
+        | Cause::RunsNothing => report.note(NOT_RUN),
         Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
-        _ => report.note(kept(&error.step)),
+        _ => report.note(KEPT),
     };
     match cause {
         Cause::Locked { .. } => report.hint("bring wythe.lock up to date: `wythe lock`"),
