@@ -11,6 +11,8 @@ use crate::{Dist, Lock, Options, Origin, filename};
 
 /// Where wheels and source archives are mounted.
 const FILES: &str = "/run/wythe/wheels";
+/// Where `finish.py` keeps what it has compiled.
+const MODULES: &str = "/run/wythe/cache/modules";
 /// A place for what a command leaves behind.
 const SCRATCH: &str = "/run/wythe/tmp";
 const FINISH: &str = include_str!("finish.py");
@@ -80,7 +82,10 @@ impl Install<'_> {
         }
         argv.extend(["-r".to_owned(), "/dev/stdin".to_owned()]);
         let requirements: String = dists.iter().map(|dist| dist.requirement() + "\n").collect();
-        let command = Command::new(on, argv).stdin(requirements);
+        let mut command = Command::new(on, argv).stdin(requirements);
+        if self.options.compile_bytecode {
+            command = command.cache("python-modules", MODULES, Sharing::Shared);
+        }
         dists.iter().filter(is_there).fold(command, |command, dist| mount(command, dist))
     }
 
