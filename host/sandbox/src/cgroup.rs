@@ -166,27 +166,57 @@ fn settings(resource: Resource, version: Version, limits: &Limits) -> Vec<(&'sta
     }
 }
 
-/// Lets groups inside `dir` limit a resource. A group that does that has no processes (cgroups(7), "no internal
-/// processes"), so those that it has move one level down.
+/// What a group lets those inside it limit.
+const CONTROL: &str = "cgroup.subtree_control";
+const PROCESSES: &str = "cgroup.procs";
+
+/// Lets groups inside `dir` limit a resource. A group that does that has no processes, but for the top of all (cgroups(7), "no
+/// internal processes"), so those that it has move one level down. The kernel insists on it for `memory` only: with `cpu` or `pids` it
+/// would take the group for the top of a threaded subtree, and nothing could enter the groups inside it (cgroup-v2, "Threads").
 fn delegate(dir: &Path, resource: Resource) -> Result<(), Unlimited> {
-    const CONTROL: &str = "cgroup.subtree_control";
-    let enabled = fs::read_to_string(dir.join(CONTROL)).unwrap_or_default();
-    if enabled.split_whitespace().any(|name| name == resource.name()) {
-        return Ok(());
-    }
-    let enable = || files::set(dir, CONTROL, &format!("+{resource}"));
-    let mut enabled = enable();
+    let is_top = !dir.join("cgroup.type").exists();
     // Processes may be born while others are moved.
     for _ in 0..16 {
-        match &enabled {
-            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
-                move_down(dir).map_err(refused(&dir.join(MAIN)))?;
-                enabled = enable();
-            }
-            _ => break,
+        if !is_top && has_processes(dir) {
+            make_room(dir).map_err(refused(&dir.join(MAIN)))?;
+        }
+        match enable(dir, resource) {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => {}
+            Err(error) => return Err(refused(&dir.join(CONTROL))(error)),
+            Ok(()) if is_top || !has_processes(dir) => return Ok(()),
+            Ok(()) => {}
         }
     }
-    enabled.map_err(refused(&dir.join(CONTROL)))
+    Err(refused(&dir.join(CONTROL))(rustix::io::Errno::BUSY.into()))
+}
+
+fn enabled(dir: &Path) -> String {
+    fs::read_to_string(dir.join(CONTROL)).unwrap_or_default()
+}
+
+fn enable(dir: &Path, resource: Resource) -> io::Result<()> {
+    if enabled(dir).split_whitespace().any(|name| name == resource.name()) {
+        return Ok(());
+    }
+    files::set(dir, CONTROL, &format!("+{resource}"))
+}
+
+fn has_processes(dir: &Path) -> bool {
+    fs::read_to_string(dir.join(PROCESSES)).is_ok_and(|processes| !processes.is_empty())
+}
+
+/// Moves the processes of a group one level down. One that is the top of a threaded subtree, as it is where somebody has put a process
+/// into it later, stops to be that first.
+fn make_room(dir: &Path) -> io::Result<()> {
+    match move_down(dir) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error()) => {
+            for name in enabled(dir).split_whitespace() {
+                files::set(dir, CONTROL, &format!("-{name}"))?;
+            }
+            move_down(dir)
+        }
+        result => result,
+    }
 }
 
 fn move_down(dir: &Path) -> io::Result<()> {
@@ -195,8 +225,8 @@ fn move_down(dir: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    for process in fs::read_to_string(dir.join("cgroup.procs"))?.lines() {
-        match files::set(&main, "cgroup.procs", process) {
+    for process in fs::read_to_string(dir.join(PROCESSES))?.lines() {
+        match files::set(&main, PROCESSES, process) {
             // It has ended.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
             result => result?,
