@@ -77,7 +77,7 @@ fn no_definition_and_no_such_image() {
     assert_says(
         &bench.wythe(&["build"]),
         1,
-        &["there is no `wythe.toml` and no `Dockerfile` and no `Containerfile` in `.`"],
+        &["there is no `wythe.toml` and no `Dockerfile` and no `Containerfile` and no `dockerfile` in `.`"],
     );
     assert_says(&bench.wythe(&["build", "nowhere"]), 1, &["nowhere"]);
     assert_says(&bench.wythe(&["run", "nothing"]), 1, &["image `nothing` is not in the store"]);
