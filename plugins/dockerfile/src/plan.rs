@@ -123,8 +123,6 @@ struct Planner<'a> {
     downloads: &'a Downloads,
     platform: String,
     globals: Globals,
-    /// The arguments that stages declare.
-    declared: RefCell<BTreeSet<String>>,
     /// What should be looked at.
     warnings: RefCell<Vec<Fault>>,
     /// What the build context leaves out.
@@ -161,7 +159,6 @@ impl<'a> Planner<'a> {
             downloads,
             platform,
             globals,
-            declared: RefCell::default(),
             warnings: RefCell::default(),
             ignore: ignore::rules(options)?,
             built: RefCell::new(vec![None; file.stages.len()]),
@@ -203,8 +200,9 @@ impl Planner<'_> {
 
     /// Returns the arguments that were given and that none of what was planned takes.
     fn unread(&self) -> Vec<Unread> {
-        let declared = self.declared.borrow();
-        let known = || self.globals.declared().chain(declared.iter().map(String::as_str));
+        let built = self.built.borrow();
+        let of_stages = || built.iter().flatten().flat_map(|built| built.args.keys().map(String::as_str));
+        let known = || self.globals.names().chain(of_stages());
         let is_unread = |name: &&String| !scope::is_predefined(name) && !known().any(|known| known == *name);
         let unread =
             |name: &String| Unread { name: name.clone(), near: wythe_sdk::nearest(name, known()).map(str::to_owned) };

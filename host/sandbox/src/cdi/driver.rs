@@ -43,8 +43,7 @@ const OF_THE_DRIVER: [&str; 12] = [
 ];
 
 /// Where the driver's tool is. A machine whose driver lies apart may have a script in its place, which leads to what no step has.
-const TOOLS: [&str; 3] =
-    ["usr/bin/nvidia-smi", "usr/local/nvidia/bin/nvidia-smi", "run/current-system/sw/bin/nvidia-smi"];
+const TOOLS: [&str; 2] = ["usr/bin/nvidia-smi", "usr/local/nvidia/bin/nvidia-smi"];
 
 /// Where they appear: images of the vendor look there already.
 const TARGET: &str = "/usr/local/nvidia/lib64";

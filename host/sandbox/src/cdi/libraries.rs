@@ -13,7 +13,7 @@ use elf::endian::AnyEndian;
 const LARGEST_CACHE: u64 = 16 << 20;
 
 /// How the names of the loaders begin that distributions agree on (`/lib64/ld-linux-x86-64.so.2`, `/lib/ld-musl-x86_64.so.1`).
-const USUAL_LOADER: &[u8] = b"/lib";
+const USUAL_LOADER: [u8; 4] = *b"/lib";
 
 /// Returns what a library calls itself; none for what is no library of the kernel's format.
 pub(super) fn soname(path: &Path) -> Option<String> {
@@ -27,17 +27,12 @@ pub(super) fn soname(path: &Path) -> Option<String> {
 
 /// Tells whether a file is a program of the kernel's format that needs no other loader than the one that an image has.
 pub(super) fn is_program(path: &Path) -> bool {
-    let loader = || -> Option<Vec<u8>> {
-        let file = File::open(path).ok()?;
-        let elf = ElfStream::<AnyEndian, File>::open_stream(file.try_clone().ok()?).ok()?;
-        let Some(named) = elf.segments().iter().find(|segment| segment.p_type == PT_INTERP) else {
-            return Some(USUAL_LOADER.to_vec());
-        };
+    let Ok(file) = File::open(path) else { return false };
+    let Ok(program) = ElfStream::<AnyEndian, _>::open_stream(&file) else { return false };
+    program.segments().iter().find(|segment| segment.p_type == PT_INTERP).is_none_or(|loader| {
         let mut name = [0; USUAL_LOADER.len()];
-        file.read_exact_at(&mut name, named.p_offset).ok()?;
-        Some(name.to_vec())
-    };
-    loader().is_some_and(|loader| loader == USUAL_LOADER)
+        file.read_exact_at(&mut name, loader.p_offset).is_ok() && name == USUAL_LOADER
+    })
 }
 
 /// Returns the folders of the libraries that the loader's cache of a machine lists, in its order.

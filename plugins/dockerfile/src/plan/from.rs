@@ -139,8 +139,7 @@ impl Planner<'_> {
                 from.place,
                 format!("no `ARG` before the first `FROM` declares `{name}`"),
             );
-            let known = self.globals.names();
-            self.warn(fault.nearest(name, known.iter().map(String::as_str)));
+            self.warn(fault.nearest(name, self.globals.names()));
         }
         if names.is_empty()
             && let Ok(value) = self.globals.defaults().value(&from.text, self.file.directives.escape)

@@ -96,12 +96,8 @@ impl Globals {
         Defaults(&self.defaults)
     }
 
-    pub(super) fn declared(&self) -> impl Iterator<Item = &str> + Clone {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.values.keys().map(String::as_str)
-    }
-
-    pub(super) fn names(&self) -> Vec<String> {
-        self.values.keys().cloned().collect()
     }
 
     /// Returns the names in a text that nobody declares.

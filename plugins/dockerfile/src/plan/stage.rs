@@ -146,11 +146,7 @@ impl Planner<'_> {
     pub(super) fn instruction(&self, work: &mut Work, one: &Instruction) -> Result<(), Fault> {
         work.place = self.source.place(one.place);
         let done = match &one.action {
-            Action::Arg(assignments) => {
-                let done = work.scope.declare(assignments, &self.globals, &self.given(), work.escape);
-                self.declared.borrow_mut().extend(work.scope.args.keys().cloned());
-                done
-            }
+            Action::Arg(assignments) => work.scope.declare(assignments, &self.globals, &self.given(), work.escape),
             Action::Run { command, heredocs } => self.run(work, one, command, heredocs),
             Action::Copy { sources, dest, heredocs } | Action::Add { sources, dest, heredocs } => {
                 self.copy(work, one, sources, dest, heredocs)
