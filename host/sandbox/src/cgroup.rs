@@ -72,13 +72,14 @@ impl Group {
             return Ok(None);
         }
         let tables = Tables::read();
-        let mut places: Vec<(Resource, Place)> = Vec::new();
-        for resource in resources {
-            let place = tables.place(resource).map_err(of(resource))?;
-            if place.version == Version::V2 {
-                delegate(&place.dir, resource).map_err(of(resource))?;
-            }
-            places.push((resource, place));
+        let place = |resource| Ok((resource, tables.place(resource).map_err(of(resource))?));
+        let places = resources.into_iter().map(place).collect::<Result<Vec<(Resource, Place)>, SetupError>>()?;
+        let second = || places.iter().filter(|(_, place)| place.version == Version::V2);
+        // Who makes room may have to take back for a moment what others were just about to use.
+        let alone = |(resource, place): &(Resource, Place)| alone(&place.dir).map_err(of(*resource));
+        let _alone = second().next().map(alone).transpose()?;
+        for (resource, place) in second() {
+            delegate(&place.dir, *resource).map_err(of(*resource))?;
         }
         let parents = places.iter().map(|(_, place)| place.dir.clone()).collect();
         let (name, members) = member::create_in(parents).map_err(|(parent, error)| {
@@ -188,6 +189,12 @@ fn delegate(dir: &Path, resource: Resource) -> Result<(), Unlimited> {
         }
     }
     Err(refused(&dir.join(CONTROL))(rustix::io::Errno::BUSY.into()))
+}
+
+/// Waits until nobody else makes a group in `dir`; nobody does as long as what is returned is open.
+fn alone(dir: &Path) -> Result<fs::File, Unlimited> {
+    // Not the directory: who keeps a group has that.
+    files::lock(&dir.join(CONTROL)).map_err(refused(&dir.join(CONTROL)))
 }
 
 fn enabled(dir: &Path) -> String {

@@ -35,6 +35,13 @@ pub(super) fn count(file: &File, word: &str) -> io::Result<u64> {
     Ok(numbers.filter_map(|(_, number)| number.trim().parse::<u64>().ok()).sum())
 }
 
+/// Waits for the lock of a file, which is held as long as the descriptor is open.
+pub(super) fn lock(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
+    Ok(file)
+}
+
 /// Takes a group as one's own, as long as the descriptor is open. `None` if it is somebody's, or what was opened is not what
 /// has the name any more: whoever removes a group has it first, so what is there then stays.
 pub(super) fn claim(dir: &Path) -> io::Result<Option<File>> {
