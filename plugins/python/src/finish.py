@@ -42,10 +42,15 @@ def kept(path):
 
 def write(path, mode, *parts):
     """Writes a file at once or not at all."""
-    partial = f"{path}.{os.getpid()}"
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        stream.writelines(parts)
-    os.replace(partial, path)
+    partial = f"{path}.{os.urandom(8).hex()}"
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.writelines(parts)
+        os.replace(partial, path)
+    except OSError:
+        os.unlink(partial)
+        raise
 
 
 def keep(path, compiled):
@@ -91,10 +96,15 @@ def share(paths):
         sys.exit("compiling modules to bytecode did not finish")
 
 
-sys.pycache_prefix = None  # what is compiled here is for the image
-dists = [importlib.metadata.distribution(name) for name in sys.argv[2:]]
-for dist in dists:
-    drop_notes(dist)
-if sys.argv[1] == "1":
-    files = (file for dist in dists for file in dist.files or ())
-    share(sorted(str(file.locate()) for file in files if file.suffix == ".py" and ".." not in file.parts))
+def main(compiles, *names):
+    sys.pycache_prefix = None  # what is compiled here is for the image
+    dists = [importlib.metadata.distribution(name) for name in names]
+    for dist in dists:
+        drop_notes(dist)
+    if compiles == "1":
+        files = (file for dist in dists for file in dist.files or ())
+        share(sorted(str(file.locate()) for file in files if file.suffix == ".py" and ".." not in file.parts))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
