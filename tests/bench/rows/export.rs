@@ -13,8 +13,13 @@ pub(super) fn layer(bench: &Bench) -> Result<Vec<Row>, String> {
     fs::create_dir_all(dir.join("files")).map_err(|error| error.to_string())?;
     let file = bench.path("layer/files/blob");
     // Programs and their data compress as layers do; random bytes and zeroes do not.
-    let fill = format!("(while :; do tar -cf - -C / usr 2>/dev/null; done) | head -c 1G > {file}");
+    // A file that changes meanwhile is 1; that nobody reads any more is the end.
+    let fill = format!("while tar -cf - -C / usr 2>/dev/null; [ $? -lt 2 ]; do :; done | head -c 1G > {file}");
     bench.measure(&shell(&fill))?;
+    let length = fs::metadata(&file).map_err(|error| error.to_string())?.len();
+    if length != 1 << 30 {
+        return Err(format!("{file} has {length} bytes"));
+    }
     bench.measure(&bench.build("layer", &["-t", "bench-layer"]))?;
     let out = bench.path("out");
     let save = |compression: &str| {

@@ -33,7 +33,7 @@ pub(super) fn uv(bench: &Bench) -> Result<Vec<Row>, String> {
     bench.definition("wheels", &step(&LIST))?;
     let build = bench.build("wheels", &["--rebuild", "wheels"]);
     bench.measure(&bench.build("wheels", &[]))?;
-    let mut lines = vec![line("wythe, the step, wheels cached", build.clone())];
+    let mut lines = vec![line("wythe, the step, wheels and compiled modules cached", build.clone())];
     let (venv, list) = (bench.path("venv"), LIST.join(" "));
     let with_uv =
         format!("uv venv -q {venv} && uv pip install -q --compile-bytecode --python {venv}/bin/python {list}");
