@@ -153,7 +153,13 @@ impl Layout<'_> {
             Some(format!("{}/{}{variant}", known.os(), known.architecture()))
         };
         let fits = |entry: &&Descriptor| of_entry(entry).is_some_and(|name| is_for(&name, self.platform));
-        entries.iter().find(fits).cloned().ok_or_else(|| ReadLayoutError::OtherPlatform {
+        // Of several variants the one that is meant, and no lesser one.
+        let named = self.platform.normal();
+        let is_it = |entry: &&Descriptor| {
+            of_entry(entry).and_then(|name| name.parse::<Platform>().ok()).is_some_and(|known| known.normal() == named)
+        };
+        let found = entries.iter().find(is_it).or_else(|| entries.iter().find(fits));
+        found.cloned().ok_or_else(|| ReadLayoutError::OtherPlatform {
             platform: self.platform.clone(),
             known: entries.iter().filter_map(of_entry).collect(),
         })
@@ -228,12 +234,9 @@ fn tag_of(entry: &Descriptor) -> Option<&str> {
     entry.annotations().as_ref()?.get(ANNOTATION_REF_NAME).map(String::as_str)
 }
 
-/// Whether a platform by name is the one, as far as both say which variant they mean.
+/// Whether an image for a platform by name is one for the platform that is meant.
 fn is_for(name: &str, platform: &Platform) -> bool {
-    let Ok(known) = name.parse::<Platform>() else { return false };
-    let variants_fit =
-        known.variant().is_none() || platform.variant().is_none() || known.variant() == platform.variant();
-    known.os() == platform.os() && known.architecture() == platform.architecture() && variants_fit
+    name.parse::<Platform>().is_ok_and(|known| known.fits(platform))
 }
 
 fn digest_of(entry: &Descriptor) -> Result<Digest, ReadLayoutError> {

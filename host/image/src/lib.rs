@@ -26,5 +26,5 @@ pub use canonical::to_canonical_json;
 pub use config::{Config, Healthcheck};
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use image::{History, Image, LayerRef, Packed, UnpackError};
-pub use platform::{ParsePlatformError, Platform};
+pub use platform::{NamePlatformError, ParsePlatformError, Platform};
 pub use reference::{ParseReferenceError, Reference};
