@@ -45,6 +45,7 @@
 pub mod cdi;
 mod cgroup;
 mod error;
+pub mod foreign;
 mod init;
 mod limits;
 mod native;
