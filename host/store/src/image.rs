@@ -2,6 +2,7 @@
 //! Images and their names.
 
 mod find;
+mod give;
 mod save;
 
 use wythe_image::Digest;
@@ -54,7 +55,8 @@ impl Store {
         })
     }
 
-    /// Gives an image a name, which another image loses. Returns `false` where there is no such image.
+    /// Gives an image a name, which another image loses; one of another platform keeps it with its platform behind
+    /// ([`Platform::behind`](wythe_image::Platform::behind)). Returns `false` where there is no such image.
     ///
     /// The name is used as it is: who calls has normalised it.
     ///
@@ -63,17 +65,24 @@ impl Store {
     /// Fails where the index cannot be written.
     pub fn tag(&self, name: &str, image: &Digest) -> Result<bool, IndexError> {
         let hex = image.hex();
+        let sql = "SELECT config FROM images WHERE digest = ?1";
+        let config = self.inner.index.read(|index| index.row(sql, [&hex], |row| row.get::<_, String>(0)))?;
+        let platform = config.and_then(|config| self.platform_of(&digest_of(&config)?));
+        let gifts = self.gifts([name], platform.as_ref())?;
         self.inner.index.write(Commit::Durable, |index| {
             let known = index.row("SELECT 1 FROM images WHERE digest = ?1", [&hex], |_| Ok(()))?.is_some();
             if known {
-                set_name(index, name, &hex)?;
-                self.inner.write_down(index, &[&hex], Commit::Durable)?;
+                let mut changed = vec![hex.clone()];
+                gifts.iter().try_for_each(|gift| gift.give(index, &hex, &mut changed))?;
+                let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
+                self.inner.write_down(index, &changed, Commit::Durable)?;
             }
             Ok(known)
         })
     }
 
-    /// Takes a name away and returns the digest of the image that had it. The image stays until it is collected.
+    /// Takes a name away, with whatever platform stands behind it, and returns the digest of the image that had it. The
+    /// image stays until it is collected.
     ///
     /// # Errors
     ///
@@ -81,11 +90,15 @@ impl Store {
     pub fn untag(&self, name: &str) -> Result<Option<Digest>, IndexError> {
         self.inner.spend_reserve();
         self.inner.index.write(Commit::Durable, |index| {
-            let sql = "DELETE FROM names WHERE name = ?1 RETURNING image";
-            let image = index.rows(sql, [name], |row| row.get::<_, String>(0))?;
-            let images: Vec<&str> = image.iter().map(String::as_str).collect();
+            // `A` follows `@`, behind which a platform stands.
+            let sql =
+                "DELETE FROM names WHERE name = ?1 OR (name >= ?1 || '@' AND name < ?1 || 'A') RETURNING name, image";
+            let take = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+            let mut taken = index.rows(sql, [name], take)?;
+            taken.sort();
+            let images: Vec<&str> = taken.iter().map(|(_, image)| image.as_str()).collect();
             self.inner.write_down(index, &images, Commit::Durable)?;
-            Ok(image.first().and_then(|hex| digest_of(hex)))
+            Ok(images.first().and_then(|hex| digest_of(hex)))
         })
     }
 

@@ -3,7 +3,7 @@
 
 use std::str::FromStr as _;
 
-use wythe_image::{Digest, Image, LayerRef, Packed, UnpackError};
+use wythe_image::{Digest, Image, LayerRef, Packed, Platform, UnpackError};
 
 use crate::index::{Access, Commit, IndexError};
 use crate::record::{RecordError, Used, signed};
@@ -44,6 +44,7 @@ pub enum SaveImageError {
 struct Parts {
     digest: String,
     config: String,
+    platform: Platform,
     /// Each layer, with the blob that has it in another form.
     layers: Vec<(LayerRef, Option<Digest>)>,
     /// Manifest, configuration, and layers in other forms that are there as blobs.
@@ -51,7 +52,7 @@ struct Parts {
 }
 
 impl Store {
-    /// Saves an image under names, which other images lose. When this returns, the image, its layers and everything
+    /// Saves an image under names, which other images lose; those of other platforms keep them with the platform behind. When this returns, the image, its layers and everything
     /// committed before survive a power cut. Saving it again writes nothing.
     ///
     /// Each layer must be there: as a directory, or as the blob that its descriptor names.
@@ -68,16 +69,17 @@ impl Store {
             self.put_blob(bytes).map_err(|source| SaveImageError::Write { part, source })?;
         }
         self.inner.write_uses()?;
+        let gifts = self.gifts(names.iter().map(String::as_str), Some(&parts.platform))?;
         let flushed = self.flush()?;
         self.inner.index.write(Commit::Durable, |index| {
             if let Some(flushed) = &flushed {
                 flushed.mark(index, "")?;
             }
             self.record_image(index, &parts)?;
-            for name in names {
-                super::set_name(index, name, &parts.digest)?;
-            }
-            self.inner.write_down(index, &[&parts.digest], Commit::Durable)?;
+            let mut changed = vec![parts.digest.clone()];
+            gifts.iter().try_for_each(|gift| gift.give(index, &parts.digest, &mut changed))?;
+            let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
+            self.inner.write_down(index, &changed, Commit::Durable)?;
             Ok::<_, IndexError>(())
         })?;
         self.inner.index.fold()?;
@@ -91,6 +93,7 @@ impl Store {
         let mut parts = Parts {
             digest: packed.digest.hex(),
             config: packed.config_digest.hex(),
+            platform: image.platform().clone(),
             layers: Vec::new(),
             blobs: vec![packed.digest, packed.config_digest],
         };

@@ -2,7 +2,7 @@
 
 use wythe_store::{FindImageError, ImageRow, Store};
 
-use crate::support::{NOW, TestStore, build, commit, flip_a_byte, pack};
+use crate::support::{NOW, TestStore, build, commit, flip_a_byte, pack, pack_for};
 
 #[test]
 fn images_are_listed_with_names_and_sizes() {
@@ -40,6 +40,33 @@ fn a_name_belongs_to_one_image() {
     assert_eq!(store.remove_image(&two.digest).unwrap().unwrap(), ["app"]);
     assert_eq!(store.remove_image(&two.digest).unwrap(), None);
     assert_eq!(names("app"), None);
+}
+
+#[test]
+fn a_name_that_goes_to_another_platform_is_kept_with_its_own() {
+    let store = TestStore::new();
+    let [intel, arm, newer] = [("linux/amd64", "one"), ("linux/arm64/v8", "two"), ("linux/arm64", "three")]
+        .map(|(platform, text)| pack_for(platform, &[commit(&store, text)]));
+    let names = |image: &wythe_image::Packed| {
+        store.images().unwrap().into_iter().find(|row| row.digest == image.digest).unwrap().names
+    };
+    store.save_image(&intel, &["app".into(), "app:1".into()]).unwrap();
+    store.save_image(&arm, &["app".into()]).unwrap();
+    assert_eq!((names(&intel), names(&arm)), (vec!["app:1".into(), "app@linux/amd64".into()], vec!["app".into()]));
+    // Another one of the same platform takes the name as ever.
+    store.save_image(&newer, &["app".into()]).unwrap();
+    assert_eq!((names(&arm), names(&newer)), (Vec::<String>::new(), vec!["app".into()]));
+    assert!(store.tag("app", &intel.digest).unwrap());
+    assert_eq!((names(&intel), names(&newer)), (vec!["app".into(), "app:1".into()], vec!["app@linux/arm64".into()]));
+    assert!(store.tag("app", &arm.digest).unwrap());
+    assert_eq!(names(&newer), Vec::<String>::new(), "an image of its platform has the name");
+    // What the index has is what the roll has.
+    let rows = store.images().unwrap();
+    let store = store.reopen(NOW + 1);
+    assert_eq!(store.images().unwrap(), rows);
+    assert_eq!(store.untag("app").unwrap(), Some(arm.digest));
+    let left: Vec<String> = store.images().unwrap().into_iter().flat_map(|row| row.names).collect();
+    assert_eq!(left, ["app:1"]);
 }
 
 #[test]

@@ -118,7 +118,12 @@ pub fn key(text: &str) -> Digest {
 }
 
 pub fn pack(layers: &[LayerRef]) -> Packed {
-    let image = layers.iter().fold(Image::scratch(Platform::linux_amd64()), |image, layer| image.append(*layer, "put"));
+    pack_for("linux/amd64", layers)
+}
+
+pub fn pack_for(platform: &str, layers: &[LayerRef]) -> Packed {
+    let scratch = Image::scratch(platform.parse::<Platform>().unwrap());
+    let image = layers.iter().fold(scratch, |image, layer| image.append(*layer, "put"));
     image.pack("2026-11-01T00:00:00Z")
 }
 
