@@ -7,6 +7,7 @@ mod layout;
 use std::path::Path;
 use std::sync::Arc;
 
+use wythe_image::Platform;
 use wythe_plan::spec::{BuilderVersion, Spec};
 use wythe_plan::{GitUrl, GitUrlError, Lock};
 use wythe_plugin::Plugins;
@@ -15,7 +16,7 @@ use wythe_store::Store;
 
 use crate::arguments::Definition;
 use crate::commands::block_on;
-use crate::definition::{rfc3339, split_assignment};
+use crate::definition::{platform_wanted, rfc3339, split_assignment};
 use crate::diagnostic::{Report, Texts, explain};
 use crate::exit::Exit;
 use crate::named;
@@ -35,6 +36,9 @@ pub(crate) fn prepared(
     wanted: &Definition,
 ) -> Result<Definition, Report> {
     let mut prepared = wanted.clone();
+    let machine = workshop.machine().platform;
+    let platform = platform_wanted(workshop, wanted)?.unwrap_or_else(|| machine.clone());
+    let mut of_machine = Vec::new();
     for text in &mut prepared.build_contexts {
         let (name, value) = split_assignment(text, "--build-context")?;
         if value.starts_with(IMAGE) {
@@ -46,7 +50,11 @@ pub(crate) fn prepared(
             continue;
         }
         let digest = if let Some(place) = value.strip_prefix(layout::SCHEME) {
-            layout::image_of(store, &name, place, &workshop.machine().platform)?
+            // A stage may be for the machine that builds, and takes the image for that one.
+            let [image, beside] = layout::images_of(store, &name, place, [&platform, &machine])?;
+            of_machine.extend(beside.map(|digest| context_of(&machine.behind(&name), &digest)));
+            let Some(digest) = image else { continue };
+            digest
         } else {
             refuse_other_places(text, &value)?;
             let dir = Path::new(&value);
@@ -54,11 +62,18 @@ pub(crate) fn prepared(
                 let report = Report::new(Exit::Spec, format!("the named context `{name}`: `{value}` is no directory"));
                 return Err(report.hint(format!("for an image write `--build-context {name}=docker-image://{value}`")));
             }
-            image_of(workshop, store, plugins, wanted, dir)?
+            image_of(workshop, store, plugins, wanted, (dir, &platform))?
         };
-        *text = format!("{name}={IMAGE}named-context@{digest}");
+        *text = context_of(&name, &digest);
     }
+    // What is only there for the machine has no name of its own.
+    prepared.build_contexts.retain(|text| !text.contains(layout::SCHEME));
+    prepared.build_contexts.append(&mut of_machine);
     Ok(prepared)
+}
+
+fn context_of(name: &str, digest: &str) -> String {
+    format!("{name}={IMAGE}named-context@{digest}")
 }
 
 /// Returns the address of a git repository, without what is asked of it, where a context is one: other builders tell it alike.
@@ -99,12 +114,13 @@ fn image_of(
     store: &Arc<Store>,
     plugins: &Arc<Plugins>,
     wanted: &Definition,
-    dir: &Path,
+    (dir, platform): (&Path, &Platform),
 ) -> Result<String, Report> {
     let builder = BuilderVersion::newest();
     let text =
         format!("builder = \"{builder}\"\nbase = \"scratch\"\n[[steps]]\nkind = \"files\"\nfrom = \".\"\nto = \"/\"\n");
-    let spec = Spec::parse("", &text, &all_kinds(plugins))?;
+    let mut spec = Spec::parse("", &text, &all_kinds(plugins))?;
+    spec.images[0].platform = Some(platform.clone());
     let (context, epoch) = (absolute(dir)?, builder.source_date_epoch());
     let order = Order {
         images: spec.images.clone(),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use wythe_image::Platform;
+use wythe_image::{NamePlatformError, Platform};
 use wythe_plan::spec::{Limits, Spec, SpecErrors, known_hint};
 use wythe_plan::{Kind, Lock};
 use wythe_solve::{BuildError, Force, LockUse, Order, Pretence};
@@ -95,10 +95,10 @@ impl Definition {
         kinds: &[Kind],
         parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
     ) -> Result<Self, Report> {
-        check_platform(workshop, wanted)?;
+        let platform = platform_wanted(workshop, wanted)?;
         let is_definition = wanted.file.is_none() && named::is_file(&wanted.path.join(DEFINITION))?;
         if !is_definition && let Some(claimed) = Claimed::find(workshop, wanted, kinds)? {
-            return Self::of_claimed(workshop, claimed, wanted, parse);
+            return Self::of_claimed(workshop, claimed, wanted, platform, parse);
         }
         refuse_what_is_for_claimed(wanted)?;
         let path = find(&wanted.path, kinds)?;
@@ -109,6 +109,7 @@ impl Definition {
         }
         let images = spec.images.iter().map(|image| image.name.clone()).collect();
         choose_images(&mut spec, &wanted.images)?;
+        set_platform(&mut spec, platform.as_ref());
         let dir = absolute(named::parent(&path))?;
         let lock_path = path.with_extension("lock");
         let (lock_text, lock) = read_lock(&lock_path)?;
@@ -123,9 +124,11 @@ impl Definition {
         workshop: &Workshop,
         claimed: Claimed,
         wanted: &arguments::Definition,
+        platform: Option<Platform>,
         parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
     ) -> Result<Self, Report> {
-        let spec = parse("", &claimed.text)?;
+        let mut spec = parse("", &claimed.text)?;
+        set_platform(&mut spec, platform.as_ref());
         let images = spec.images.iter().map(|image| image.name.clone()).collect();
         let args = arguments_given(workshop, wanted)?;
         let (dir, file) = (absolute(&claimed.dir)?, absolute(&claimed.file)?);
@@ -186,9 +189,9 @@ impl Definition {
     pub(crate) fn lock_after(&self, found: &Lock, all_done: bool) -> Lock {
         let mut lock = found.clone();
         if all_done {
-            lock.retain(|image, step| match self.spec.image(image) {
+            lock.retain(|image, step| match self.spec.image(image.name.as_deref()) {
                 Some(wanted) => wanted.step(step).is_some(),
-                None => self.images.iter().any(|name| name.as_deref() == image),
+                None => self.images.contains(&image.name),
             });
         }
         lock
@@ -235,19 +238,29 @@ pub(crate) fn rfc3339(epoch: u64) -> Result<String, Report> {
     Ok(stamp.to_string())
 }
 
-/// Refuses another platform than this machine's.
-fn check_platform(workshop: &Workshop, wanted: &arguments::Definition) -> Result<(), Report> {
-    let Some(text) = &wanted.platform else { return Ok(()) };
-    let here = workshop.machine().platform;
-    let failed = |error: &dyn std::fmt::Display| {
-        Report::new(Exit::Usage, format!("`--platform {text}` is not a platform")).note(error.to_string())
-    };
-    let platform: Platform = text.parse().map_err(|error| failed(&error))?;
-    if platform == here {
-        return Ok(());
+/// Returns the platform that the command line names. `local` is that of this machine.
+pub(crate) fn platform_wanted(workshop: &Workshop, wanted: &arguments::Definition) -> Result<Option<Platform>, Report> {
+    match wanted.platform.as_deref() {
+        None | Some("") => Ok(None),
+        Some("local") => Ok(Some(workshop.machine().platform)),
+        Some(text) => Platform::named(text).map(Some).map_err(|error| {
+            let report = Report::new(Exit::Usage, format!("`--platform {text}` cannot be built for"));
+            let report = report.note(error.to_string());
+            match error {
+                NamePlatformError::Several(_) => {
+                    report.hint("build them one after the other; each finds what the others fetched")
+                }
+                _ => report,
+            }
+        }),
     }
-    let report = Report::new(Exit::Spec, format!("an image for {platform} cannot be built here"));
-    Err(report.note(format!("this machine is {here}, and programs of another one cannot be run on it")))
+}
+
+/// Makes the images ones for the platform that the command line names, whatever the definition says.
+fn set_platform(spec: &mut Spec, platform: Option<&Platform>) {
+    if let Some(platform) = platform {
+        spec.images.iter_mut().for_each(|image| image.platform = Some(platform.clone()));
+    }
 }
 
 /// Returns the build arguments; one without a value has that of the variable of its name, and is none where there is none.

@@ -14,7 +14,7 @@ use wythe_solve::redacted;
 use crate::exit::Exit;
 use crate::print::harmless;
 
-pub(crate) use build::{explain, is_the_commands_fault, no_device, of_limit};
+pub(crate) use build::{explain, foreign, is_the_commands_fault, no_device, of_limit};
 pub(crate) use texts::Texts;
 
 /// A failure on its way to the person who caused it or can mend it.

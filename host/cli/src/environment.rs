@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use wythe_image::Platform;
 use wythe_sandbox::cdi::Places;
+use wythe_sandbox::foreign::BINARY_FORMATS;
 use wythe_solve::Machine;
 
 use crate::way_out;
@@ -75,6 +76,7 @@ impl Surroundings {
         let programs = self.program_directories();
         Machine {
             platform: Platform::of_this_machine(),
+            binary_formats: PathBuf::from(self.text("WYTHE_BINFMT_DIR").unwrap_or(BINARY_FORMATS)),
             ca_variables: self.variables_naming(ca_bundle.as_deref()),
             ca_bundle,
             way_out: way_out::look(&programs, has_loopback_proxy, shares_network),

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use wythe_image::{Image, Reference};
+use wythe_image::{Image, Platform, Reference};
 use wythe_plan::{CORE_KINDS, Kind, StepPlanner as _};
 use wythe_plugin::{PluginOptions, Plugins};
 use wythe_remote::ClientOptions;
 use wythe_sandbox::{Native, Oci, Runtime, Sandbox};
-use wythe_solve::{EventSink, Grants, Machine, Parts};
+use wythe_solve::{EventSink, Grants, Machine, Parts, image_for};
 use wythe_store::{FindImageError, Healed, Store, StoredImage};
 use wythe_sys::cancel::Cancel;
 
@@ -187,9 +187,14 @@ pub(crate) fn all_kinds(plugins: &Plugins) -> Vec<Kind> {
     kinds
 }
 
-/// Finds an image by name, digest or beginning of a digest.
+/// Finds an image by name, with a platform behind it or without, digest or beginning of a digest.
 pub(crate) fn find_image(store: &Store, name: &str) -> Result<(StoredImage, Image), Report> {
     let failed = |error| cannot_find(name, &error);
+    if let (_, Some(platform)) = Platform::split_from(name) {
+        let stored = image_for(store, name, &platform)
+            .map_err(|why| Report::new(Exit::Spec, why).hint("see which images there are: `wythe images`"))?;
+        return unpacked(name, stored);
+    }
     let by_name = store.image(&full_name(name)).map_err(failed)?;
     let found = match by_name {
         Some(stored) => Some(stored),
@@ -199,6 +204,10 @@ pub(crate) fn find_image(store: &Store, name: &str) -> Result<(StoredImage, Imag
         Report::new(Exit::Spec, format!("image `{name}` is not in the store"))
             .hint("see which images there are: `wythe images`")
     })?;
+    unpacked(name, stored)
+}
+
+fn unpacked(name: &str, stored: StoredImage) -> Result<(StoredImage, Image), Report> {
     let image = Image::unpack(&stored.manifest, &stored.config)
         .map_err(|error| Report::caused(Exit::World, format!("image `{name}` cannot be read"), &error))?;
     Ok((stored, image))
@@ -216,9 +225,11 @@ fn cannot_find(name: &str, error: &FindImageError) -> Report {
     }
 }
 
-/// Returns the name under which an image is kept: with its tag, `latest` where none is given.
+/// Returns the name under which an image is kept: with its tag, `latest` where none is given. A platform behind it stays.
 pub(crate) fn full_name(name: &str) -> String {
-    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.to_string())
+    let (name, platform) = Platform::split_from(name);
+    let name = name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.to_string());
+    platform.map_or_else(|| name.clone(), |platform| platform.behind(&name))
 }
 
 /// Returns an error of the store as a report.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wythe_image::{Digest, to_canonical_json};
+use wythe_image::{Digest, Platform, to_canonical_json};
 
 use crate::{Action, ConfigEdit, Files, Mount, Run, Source, TextPlace};
 
@@ -36,6 +36,11 @@ pub enum Vertex {
     Base,
     /// Nothing.
     Scratch,
+    /// Nothing, for another platform than the image's.
+    ScratchFor {
+        /// The platform.
+        platform: Platform,
+    },
     /// An image by reference.
     Image {
         /// The reference, with a digest once the lock has pinned it.
@@ -59,7 +64,7 @@ impl Vertex {
     #[must_use]
     pub fn on(&self) -> Option<VertexId> {
         match self {
-            Self::Base | Self::Scratch | Self::Image { .. } => None,
+            Self::Base | Self::Scratch | Self::ScratchFor { .. } | Self::Image { .. } => None,
             Self::Files(files) => Some(files.on),
             Self::Run(run) => Some(run.on),
             Self::Configure { on, .. } => Some(*on),
@@ -71,7 +76,9 @@ impl Vertex {
     pub fn inputs(&self) -> Vec<VertexId> {
         let on = self.on().into_iter();
         match self {
-            Self::Base | Self::Scratch | Self::Image { .. } | Self::Configure { .. } => on.collect(),
+            Self::Base | Self::Scratch | Self::ScratchFor { .. } | Self::Image { .. } | Self::Configure { .. } => {
+                on.collect()
+            }
             Self::Files(files) => on.chain(files.actions.iter().filter_map(copied_state)).collect(),
             Self::Run(run) => on.chain(run.mounts.iter().flat_map(Mount::states)).collect(),
         }
@@ -79,7 +86,7 @@ impl Vertex {
 
     fn for_each_input(&mut self, mut visit: impl FnMut(&mut VertexId)) {
         match self {
-            Self::Base | Self::Scratch | Self::Image { .. } => {}
+            Self::Base | Self::Scratch | Self::ScratchFor { .. } | Self::Image { .. } => {}
             Self::Configure { on, .. } => visit(on),
             Self::Files(files) => {
                 visit(&mut files.on);

@@ -30,7 +30,7 @@ pub use gpu::{GPU_HINT, Gpu, GpuError};
 pub use graph::{Fragment, Graph, Label, Vertex, VertexId};
 pub use host::{HostEntry, HostEntryError, host_matches};
 pub use key::{CacheKey, FORMAT_VERSION, KeyParts, Word};
-pub use lock::{Lock, LockChange, LockedStep, Moved, ParseLockError, Resolved};
+pub use lock::{Lock, LockChange, LockedImage, LockedStep, Moved, ParseLockError, Resolved};
 pub use op::{
     Action, Archive, Artifact, Brush, Command, ConfigEdit, Files, Mount, MountSource, Network, Run, Sharing, Source,
 };

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use wythe_image::{Digest, to_canonical_json};
+use wythe_image::{Digest, Platform, to_canonical_json};
 
 use crate::Trace;
 
@@ -59,11 +59,29 @@ impl Resolved {
     }
 }
 
+/// An image of a definition, for a platform: what is pinned for one platform is nothing that another one has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedImage {
+    /// The platform.
+    pub platform: Platform,
+    /// The image's name; none in a definition of one image.
+    pub name: Option<String>,
+}
+
 /// The content of `wythe.lock`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
-    /// Image → step → what is locked. The image of a definition of one image is the empty name.
-    images: BTreeMap<String, BTreeMap<String, LockedStep>>,
+    /// Image → step → what is locked.
+    images: BTreeMap<LockedImage, BTreeMap<String, LockedStep>>,
+}
+
+impl LockedImage {
+    /// Returns the image of a name, none for that of a definition of one image.
+    #[must_use]
+    pub fn new(name: Option<&str>, platform: &Platform) -> Self {
+        let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
+        Self { platform: platform.clone(), name }
+    }
 }
 
 impl Lock {
@@ -73,59 +91,58 @@ impl Lock {
         self.images.values().all(BTreeMap::is_empty)
     }
 
-    /// Returns what is locked for a step. The name of the image of a definition of one image is none.
+    /// Returns what is locked for a step.
     #[must_use]
-    pub fn get(&self, image: Option<&str>, step: &str) -> Option<&LockedStep> {
-        self.images.get(image.unwrap_or_default())?.get(step)
+    pub fn get(&self, image: &LockedImage, step: &str) -> Option<&LockedStep> {
+        self.images.get(image)?.get(step)
     }
 
     /// Locks a step, in place of what was locked for it. Where nothing is pinned, nothing is kept.
-    pub fn set(&mut self, image: Option<&str>, step: &str, locked: LockedStep) {
+    pub fn set(&mut self, image: &LockedImage, step: &str, locked: LockedStep) {
         if locked.is_empty() {
             self.remove(image, step);
         } else {
-            self.images.entry(image.unwrap_or_default().to_owned()).or_default().insert(step.to_owned(), locked);
+            self.images.entry(image.clone()).or_default().insert(step.to_owned(), locked);
         }
     }
 
     /// Removes what is locked for a step, and returns it.
-    pub fn remove(&mut self, image: Option<&str>, step: &str) -> Option<LockedStep> {
-        let name = image.unwrap_or_default();
-        let steps = self.images.get_mut(name)?;
+    pub fn remove(&mut self, image: &LockedImage, step: &str) -> Option<LockedStep> {
+        let steps = self.images.get_mut(image)?;
         let removed = steps.remove(step);
         if steps.is_empty() {
-            self.images.remove(name);
+            self.images.remove(image);
         }
         removed
     }
 
     /// Drops the steps of which `is_kept`, given image and step, says no.
-    pub fn retain(&mut self, is_kept: impl Fn(Option<&str>, &str) -> bool) {
+    pub fn retain(&mut self, is_kept: impl Fn(&LockedImage, &str) -> bool) {
         for (image, steps) in &mut self.images {
-            steps.retain(|step, _| is_kept(image_name(image), step));
+            steps.retain(|step, _| is_kept(image, step));
         }
         self.images.retain(|_, steps| !steps.is_empty());
     }
 
-    /// Returns everything that is locked: image, step, and what, sorted by names.
-    pub fn steps(&self) -> impl Iterator<Item = (Option<&str>, &str, &LockedStep)> {
+    /// Returns everything that is locked: image, step, and what, sorted by platforms and names.
+    pub fn steps(&self) -> impl Iterator<Item = (&LockedImage, &str, &LockedStep)> {
         self.images
             .iter()
-            .flat_map(|(image, steps)| steps.iter().map(|(step, locked)| (image_name(image), step.as_str(), locked)))
+            .flat_map(|(image, steps)| steps.iter().map(move |(step, locked)| (image, step.as_str(), locked)))
     }
-}
-
-fn image_name(name: &str) -> Option<&str> {
-    Some(name).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::{Lock, LockedStep, Resolved};
+    use super::{Lock, LockedImage, LockedStep, Resolved};
     use crate::Trace;
-    use wythe_image::Digest;
+    use wythe_image::{Digest, Platform};
+
+    fn image(name: Option<&str>) -> LockedImage {
+        LockedImage::new(name, &Platform::linux_amd64())
+    }
 
     fn locked() -> LockedStep {
         let entry = serde_json::json!({"b": [1], "a": null});
@@ -145,30 +162,40 @@ mod tests {
     #[test]
     fn what_is_removed_leaves_nothing_behind() {
         let mut lock = Lock::default();
-        lock.set(Some("web"), "deps", locked());
-        assert_eq!(lock.get(Some("web"), "deps"), Some(&locked()));
-        assert_eq!(lock.get(None, "deps"), None);
-        assert_eq!(lock.steps().collect::<Vec<_>>(), [(Some("web"), "deps", &locked())]);
-        assert_eq!(lock.remove(Some("web"), "deps"), Some(locked()));
+        let web = image(Some("web"));
+        lock.set(&web, "deps", locked());
+        assert_eq!(lock.get(&web, "deps"), Some(&locked()));
+        assert_eq!(lock.get(&image(None), "deps"), None);
+        assert_eq!(lock.steps().collect::<Vec<_>>(), [(&web, "deps", &locked())]);
+        assert_eq!(lock.remove(&web, "deps"), Some(locked()));
         assert_eq!(lock, Lock::default());
+    }
+
+    #[test]
+    fn what_is_pinned_for_one_platform_is_not_for_another() {
+        let mut lock = Lock::default();
+        let other = LockedImage::new(None, &"linux/arm64".parse().unwrap());
+        lock.set(&other, "deps", locked());
+        assert_eq!(lock.get(&image(None), "deps"), None);
+        assert_eq!(lock.get(&other, "deps"), Some(&locked()));
     }
 
     #[test]
     fn a_step_with_nothing_pinned_is_not_kept() {
         let mut lock = Lock::default();
-        lock.set(None, "deps", locked());
-        lock.set(None, "deps", LockedStep { plugin: None, resolved: None, ..locked() });
+        lock.set(&image(None), "deps", locked());
+        lock.set(&image(None), "deps", LockedStep { plugin: None, resolved: None, ..locked() });
         assert_eq!(lock, Lock::default());
     }
 
     #[test]
     fn only_what_is_wanted_is_retained() {
         let mut lock = Lock::default();
-        for (image, step) in [(None, "base"), (Some("web"), "base"), (Some("web"), "deps"), (Some("api"), "deps")] {
-            lock.set(image, step, locked());
+        for (name, step) in [(None, "base"), (Some("web"), "base"), (Some("web"), "deps"), (Some("api"), "deps")] {
+            lock.set(&image(name), step, locked());
         }
-        lock.retain(|image, step| image.is_none() || (image, step) == (Some("web"), "deps"));
-        let left: Vec<_> = lock.steps().map(|(image, step, _)| (image, step)).collect();
+        lock.retain(|image, step| image.name.is_none() || (image.name.as_deref(), step) == (Some("web"), "deps"));
+        let left: Vec<_> = lock.steps().map(|(image, step, _)| (image.name.as_deref(), step)).collect();
         assert_eq!(left, [(None, "base"), (Some("web"), "deps")]);
     }
 }

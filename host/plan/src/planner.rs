@@ -205,6 +205,8 @@ pub trait StepPlanner: Send + Sync {
 pub enum Fact {
     /// The platform of the image.
     Platform,
+    /// The platform of the machine that builds.
+    MachinePlatform,
     /// The builder version.
     BuilderVersion,
     /// The pretended time.
@@ -227,7 +229,8 @@ pub enum Fact {
     BaseWhich(String),
     /// The names in the state below that match a pattern.
     BaseGlob(String),
-    /// The digest that an image reference stands for.
+    /// The digest that an image reference stands for, for the platform of the image; that of another one is named behind the
+    /// reference: [`Platform::behind`](wythe_image::Platform::behind).
     Image(String),
     /// The configuration of an image.
     ImageConfig(String),

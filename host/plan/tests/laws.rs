@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use wythe_image::{Digest, Platform, to_canonical_json};
 use wythe_plan::spec::Spec;
-use wythe_plan::{Fact, KeyParts, Lock, LockedStep, Resolved, Word};
+use wythe_plan::{Fact, KeyParts, Lock, LockedImage, LockedStep, Resolved, Word};
 
 fn digest() -> impl Strategy<Value = Digest> {
     any::<u8>().prop_map(|byte| Digest::of(&[byte]))
@@ -56,20 +56,25 @@ fn locked_step() -> impl Strategy<Value = LockedStep> {
 }
 
 fn lock() -> impl Strategy<Value = Lock> {
-    let image = prop::option::of("[a-z]{1,3}");
+    let image = (prop::option::of("[a-z]{1,3}"), platform())
+        .prop_map(|(name, platform): (Option<String>, _)| LockedImage::new(name.as_deref(), &platform));
     prop::collection::vec((image, "[a-z]{1,3}", locked_step()), 0..6).prop_map(|steps| {
         let mut lock = Lock::default();
         for (image, step, locked) in steps {
-            lock.set(image.as_deref(), &step, locked);
+            lock.set(&image, &step, locked);
         }
         lock
     })
 }
 
+fn platform() -> impl Strategy<Value = Platform> {
+    prop_oneof!["linux/amd64", "linux/arm64"].prop_map(|text| text.parse::<Platform>().unwrap())
+}
+
 /// Small domains, so that equal parts are generated often.
 fn key_parts() -> impl Strategy<Value = KeyParts> {
     let word = "[ab]{0,2}";
-    let platform = prop_oneof!["linux/amd64", "linux/arm64"].prop_map(|text| text.parse::<Platform>().unwrap());
+    let platform = platform();
     let words = prop::collection::btree_map(word, word.prop_map(|word| Word::from(Value::from(word))), 0..2);
     let inputs = prop::collection::btree_map(word, (0..2u8).prop_map(|byte| Digest::of(&[byte])), 0..2);
     let parent = (0..2u8).prop_map(|byte| Digest::of(&[byte]));

@@ -19,7 +19,7 @@ struct Empty;
 impl World for Empty {
     fn fact(&self, fact: &Fact) -> Result<FactAnswer, PlanError> {
         Ok(match fact {
-            Fact::Platform => Ok(b"linux/amd64".to_vec()),
+            Fact::Platform | Fact::MachinePlatform => Ok(b"linux/amd64".to_vec()),
             Fact::BuilderVersion => Ok(b"2026.11".to_vec()),
             Fact::SourceDateEpoch => Ok(b"1700000000".to_vec()),
             Fact::BaseConfig => Ok(b"{}".to_vec()),

@@ -195,6 +195,7 @@ fn is_of_an_image(fact: &Fact) -> bool {
         | Fact::BaseWhich(_)
         | Fact::BaseGlob(_) => true,
         Fact::BuilderVersion
+        | Fact::MachinePlatform
         | Fact::SourceDateEpoch
         | Fact::Arg(_)
         | Fact::ContextRead(_)

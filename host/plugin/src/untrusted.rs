@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checks of what a plugin hands over. Each returns what is wrong with a value, in words that follow "with".
 
+use wythe_image::Platform;
+
 /// Longest path, name or other short text. Linux takes no longer path.
 const MOST_BYTES: usize = 4096;
 
@@ -73,6 +75,12 @@ pub(crate) fn name(what: &str, value: &str) -> Checked {
         return Err(format!("the {what} {}, which has control characters in it", quote(value)));
     }
     Ok(())
+}
+
+/// A platform that a state can be for.
+pub(crate) fn platform(value: &str) -> Result<Platform, String> {
+    some_text("platform", value)?;
+    Platform::named(value).map_err(|_| format!("the platform {}, which is none", quote(value)))
 }
 
 /// An absolute path of a state.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
-use wythe_image::{Image, Packed};
+use wythe_image::{Image, Packed, Platform};
 use wythe_plan::spec::{ImageSpec, Step};
-use wythe_plan::{Lock, spec};
+use wythe_plan::{Lock, LockedImage, spec};
 
 use crate::chain::{Chain, Halt, Mode, Turn};
 use crate::context::Context;
@@ -82,7 +82,7 @@ pub struct Outcome {
 /// Builds the images of an order. An image that fails does not stop the others.
 pub async fn build(engine: &Arc<Engine>, order: &Order) -> Outcome {
     let context = shared_context(engine, order);
-    let (images, lock) = each(order, |image| build_image(engine, order, context.as_ref(), image)).await;
+    let (images, lock) = each(engine, order, |image| build_image(engine, order, context.as_ref(), image)).await;
     Outcome { images, lock }
 }
 
@@ -136,19 +136,21 @@ async fn build_image(
 /// resolved. Returns why each of them stopped, where it did, and the lock.
 pub async fn pin(engine: &Arc<Engine>, order: &Order) -> (Vec<Result<(), BuildError>>, Lock) {
     let context = shared_context(engine, order);
-    each(order, |image| pin_image(engine, order, context.as_ref(), image)).await
+    each(engine, order, |image| pin_image(engine, order, context.as_ref(), image)).await
 }
 
 /// Does something with all images of an order at a time, and returns what became of each, and the lock with what all of
 /// them have pinned.
 async fn each<'a, T, F: Future<Output = (T, Lock)>>(
+    engine: &Engine,
     order: &'a Order,
     one: impl Fn(&'a ImageSpec) -> F,
 ) -> (Vec<T>, Lock) {
     let done = futures_util::future::join_all(order.images.iter().map(one)).await;
     let mut lock = order.lock.clone();
     let adopted = order.images.iter().zip(done).map(|(spec, (result, locked))| {
-        adopt(&mut lock, &locked, spec);
+        let image = LockedImage::new(spec.name.as_deref(), platform_of(engine, spec));
+        adopt(&mut lock, &locked, &image, spec);
         result
     });
     (adopted.collect(), lock)
@@ -305,14 +307,15 @@ fn begin(
     };
     let mut pretence = order.pretence.clone();
     pretence.args.extend(spec.args.clone());
-    let chain = Chain::new(Arc::clone(engine), context, pretence, mode, order);
-    Ok(Progress {
-        chain,
-        image: spec.name.clone(),
-        lock: order.lock.clone(),
-        lock_use: order.lock_use.clone(),
-        head: None,
-    })
+    let platform = platform_of(engine, spec);
+    let image = LockedImage::new(spec.name.as_deref(), platform);
+    let chain = Chain::new(Arc::clone(engine), context, (pretence, platform.clone()), mode, order);
+    Ok(Progress { chain, image, lock: order.lock.clone(), lock_use: order.lock_use.clone(), head: None })
+}
+
+/// Returns the platform that an image is for.
+fn platform_of<'a>(engine: &'a Engine, spec: &'a ImageSpec) -> &'a Platform {
+    spec.platform.as_ref().unwrap_or(&engine.machine.platform)
 }
 
 fn step_id(image: &Arc<str>, step: &Step) -> StepId {
@@ -321,12 +324,11 @@ fn step_id(image: &Arc<str>, step: &Step) -> StepId {
 
 /// Takes over what one image's steps have locked. Entries of steps that are gone are left alone: whether they may go is
 /// for who knows the whole definition.
-fn adopt(lock: &mut Lock, from: &Lock, spec: &ImageSpec) {
-    let name = spec.name.as_deref();
+fn adopt(lock: &mut Lock, from: &Lock, image: &LockedImage, spec: &ImageSpec) {
     for step in spec.all_steps() {
-        match from.get(name, &step.id) {
-            Some(locked) => lock.set(name, &step.id, locked.clone()),
-            None => drop(lock.remove(name, &step.id)),
+        match from.get(image, &step.id) {
+            Some(locked) => lock.set(image, &step.id, locked.clone()),
+            None => drop(lock.remove(image, &step.id)),
         }
     }
 }

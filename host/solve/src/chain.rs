@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use tokio::sync::OnceCell;
-use wythe_image::{Config, Image, Reference};
+use wythe_image::{Config, Image, Platform};
 use wythe_plan::spec::Ambient;
 use wythe_plan::{ConfigEdit, Fragment, Graph, Label, PlanError, Vertex, VertexId};
 
@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::Cause;
 use crate::machine::Pretence;
 use crate::operation::Operation;
+use crate::reference::image_name;
 use crate::why::OpNow;
 use crate::{Forced, How, Order, StepId, granted};
 
@@ -38,6 +39,8 @@ pub(crate) struct Chain {
     pub(crate) engine: Arc<Engine>,
     pub(crate) context: Arc<Context>,
     pub(crate) pretence: Pretence,
+    /// The platform of the image. Parts of it may be made on another one.
+    pub(crate) platform: Platform,
     pub(crate) mode: Mode,
     /// Names the definition in the store's memory of earlier builds.
     pub(crate) definition: String,
@@ -159,7 +162,7 @@ impl Chain {
     pub(crate) fn new(
         engine: Arc<Engine>,
         context: Arc<Context>,
-        pretence: Pretence,
+        (pretence, platform): (Pretence, Platform),
         mode: Mode,
         order: &Order,
     ) -> Arc<Self> {
@@ -167,6 +170,7 @@ impl Chain {
             engine,
             context,
             pretence,
+            platform,
             mode,
             definition: order.definition.clone(),
             forced_parts: order.force.parts.clone(),
@@ -239,7 +243,8 @@ impl Chain {
         let inputs = try_join_all(vertex.inputs().into_iter().map(|input| self.state(turn, input))).await?;
         match &*vertex {
             Vertex::Base => Err(Cause::Bug("a fragment was solved before it was linked".to_owned())),
-            Vertex::Scratch => Ok(Arc::new(Image::scratch(self.engine.machine.platform.clone()))),
+            Vertex::Scratch => Ok(Arc::new(Image::scratch(self.platform.clone()))),
+            Vertex::ScratchFor { platform } => Ok(Arc::new(Image::scratch(platform.clone()))),
             Vertex::Image { reference } => self.stored_image(reference).map(Arc::new),
             Vertex::Configure { edit, .. } => {
                 turn.count(How::Config, 0);
@@ -274,14 +279,6 @@ impl Chain {
             Mode::Build => Ok(()),
             Mode::Look | Mode::Foresee | Mode::Check => Err(Cause::Plan(PlanError::NotYet)),
         }
-    }
-}
-
-/// Returns the name under which the store knows what a reference stands for. A digest says more than the name beside it.
-pub(crate) fn image_name(reference: &str) -> String {
-    match reference.parse::<Reference>() {
-        Ok(known) => known.digest().map_or_else(|| known.to_string(), |digest| digest.to_string()),
-        Err(_) => reference.to_owned(),
     }
 }
 

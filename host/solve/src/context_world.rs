@@ -5,14 +5,14 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use wythe_image::{Image, to_canonical_json};
+use wythe_image::{Image, Platform, to_canonical_json};
 use wythe_plan::{Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, VertexId, World};
 use wythe_store::{Store, StoredImage};
 
-use crate::chain::image_name;
 use crate::context::Context;
 use crate::error::Cause;
 use crate::machine::Pretence;
+use crate::reference::image_for;
 use crate::trace::full_text;
 use crate::world::LARGEST_ANSWER;
 
@@ -21,20 +21,27 @@ use crate::world::LARGEST_ANSWER;
 pub struct ContextWorld {
     store: Arc<Store>,
     context: Context,
-    platform: String,
+    platform: Platform,
+    machine: Platform,
     pretence: Pretence,
     notes: Mutex<Vec<String>>,
 }
 
 impl ContextWorld {
-    /// Opens the build context `dir`.
+    /// Opens the build context `dir`, for an image of the first platform on a machine of the second.
     ///
     /// # Errors
     ///
     /// Fails where it is no directory that can be read.
-    pub fn open(store: &Arc<Store>, dir: &Path, platform: String, pretence: Pretence, now: i64) -> Result<Self, Cause> {
+    pub fn open(
+        store: &Arc<Store>,
+        dir: &Path,
+        (platform, machine): (Platform, Platform),
+        pretence: Pretence,
+        now: i64,
+    ) -> Result<Self, Cause> {
         let context = Context::open(dir, Arc::clone(store), now)?;
-        Ok(Self { store: Arc::clone(store), context, platform, pretence, notes: Mutex::default() })
+        Ok(Self { store: Arc::clone(store), context, platform, machine, pretence, notes: Mutex::default() })
     }
 
     /// Returns what the plugin had to say.
@@ -44,8 +51,7 @@ impl ContextWorld {
     }
 
     fn stored(&self, reference: &str) -> Result<StoredImage, String> {
-        let stored = self.store.image(&image_name(reference)).map_err(|error| error.to_string())?;
-        stored.ok_or_else(|| format!("image `{reference}` is not in the store"))
+        image_for(&self.store, reference, &self.platform)
     }
 
     fn image_config(&self, reference: &str) -> FactAnswer {
@@ -59,7 +65,8 @@ impl World for ContextWorld {
     fn fact(&self, fact: &Fact) -> Result<FactAnswer, PlanError> {
         let text = |text: &str| Ok(Ok(text.as_bytes().to_vec()));
         match fact {
-            Fact::Platform => text(&self.platform),
+            Fact::Platform => text(&self.platform.to_string()),
+            Fact::MachinePlatform => text(&self.machine.to_string()),
             Fact::BuilderVersion => text(&self.pretence.builder),
             Fact::SourceDateEpoch => text(&self.pretence.source_date_epoch.to_string()),
             Fact::Arg(name) => text(self.pretence.args.get(name).map_or("", String::as_str)),

@@ -10,7 +10,7 @@ use wythe_sandbox::cdi::DeviceError;
 use wythe_sandbox::{Ending, Exceeded, Resource, RunError};
 use wythe_store::QuotaError;
 
-use crate::{Scene, StepId};
+use crate::{Foreign, Scene, StepId};
 
 /// A build that did not reach its end.
 ///
@@ -139,6 +139,15 @@ pub enum Cause {
     NoDevice {
         /// What is missing.
         missing: Box<DeviceError>,
+    },
+    /// A command is a program of another platform, and the kernel does not run such programs.
+    #[error("`{command}` is for {}, and this machine is {}", foreign.platform, foreign.machine)]
+    Foreign {
+        /// The command, shortened to its first line.
+        command: String,
+        /// What stands in the way.
+        #[source]
+        foreign: Box<Foreign>,
     },
     /// Files that a step takes from the build context cannot be had.
     #[error("{what}")]

@@ -11,8 +11,10 @@ use wythe_sandbox::cdi::Places;
 /// The machine's plumbing: what a step with a network needs to reach it, and nothing that is kept.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// The platform that steps are run on.
+    /// The platform whose programs it runs by itself, and that an image is for where nobody says another one.
     pub platform: Platform,
+    /// Where the kernel shows which other programs it runs, and by what.
+    pub binary_formats: PathBuf,
     /// PEM file with the certificate authorities that this machine trusts.
     pub ca_bundle: Option<PathBuf>,
     /// Further variables that name that bundle on this machine, and are to name it in a step too.

@@ -277,6 +277,7 @@ pub fn describe(vertex: &Vertex, label: &Label) -> String {
         Vertex::Configure { edit, .. } => crate::chain::describe_edit(edit),
         Vertex::Image { reference } => format!("image {reference}"),
         Vertex::Scratch => "scratch".to_owned(),
+        Vertex::ScratchFor { platform } => format!("scratch for {platform}"),
         Vertex::Base => "base".to_owned(),
     }
 }

@@ -19,7 +19,7 @@ use crate::world::StepWorld;
 impl Progress {
     /// Returns what the lock has for a step; nothing where it is to be renewed, or was of another kind.
     pub(crate) fn present(&self, step: &Step) -> Option<LockedStep> {
-        let present = self.lock.get(self.image.as_deref(), &step.id).filter(|locked| locked.kind == step.kind);
+        let present = self.lock.get(&self.image, &step.id).filter(|locked| locked.kind == step.kind);
         present.filter(|_| !self.lock_use.renews(step)).cloned()
     }
 
@@ -49,7 +49,7 @@ impl Progress {
         self.chain.engine.tell(Event::Resolving { step: turn.step.clone() });
         self.resolve(world, step, kind, previous).await.map(Arc::new).map_err(|cause| match world.take_denied() {
             Some(wanted) => Cause::NotPinned { reason, wanted },
-            None => cause,
+            None => world.take_barred().unwrap_or(cause),
         })
     }
 
@@ -133,14 +133,14 @@ impl Progress {
         if self.lock_use == LockUse::Enforce {
             return enforce(present, &locked).map_err(|reason| Cause::Locked { reason });
         }
-        self.lock.set(self.image.as_deref(), &step.id, locked);
+        self.lock.set(&self.image, &step.id, locked);
         Ok(())
     }
 
     /// Says of an image that is not there that the lock names it, where it does: its name may be known all the same.
     pub(crate) fn blame_pin(&self, step: &Step, cause: Cause) -> Cause {
         let Cause::NoImage { reference } = &cause else { return cause };
-        let locked = self.lock.get(self.image.as_deref(), &step.id);
+        let locked = self.lock.get(&self.image, &step.id);
         let pinned = locked.and_then(|locked| {
             let is_it = |(name, digest): &(&String, &Digest)| format!("{name}@{digest}") == *reference;
             locked.images.iter().find(is_it)
@@ -171,6 +171,7 @@ fn enforce(present: Option<&LockedStep>, locked: &LockedStep) -> Result<(), Stri
 fn describe_fact(fact: &Fact) -> String {
     match fact {
         Fact::Platform => "the platform has changed".to_owned(),
+        Fact::MachinePlatform => "the platform of the machine has changed".to_owned(),
         Fact::BuilderVersion => "the builder version has changed".to_owned(),
         Fact::SourceDateEpoch => "the time that the build pretends has changed".to_owned(),
         Fact::Arg(name) => format!("the build argument `{name}` has changed"),

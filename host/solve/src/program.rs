@@ -13,6 +13,7 @@ use wythe_sys::overlay::Overlay;
 
 use crate::device::{Stock, Wanted};
 use crate::error::Cause;
+use crate::foreign::check_runs;
 use crate::machine::Machine;
 use crate::network::{Access, View};
 use crate::plumbing::{Asked, Plumbing, Point};
@@ -101,7 +102,8 @@ impl ProgramVolume {
 ///
 /// # Errors
 ///
-/// Fails where a layer of the image is not in the store, or the machine does not let the mounts be made.
+/// Fails where the image is for a platform whose programs cannot be run here, where a layer of it is not in the store, or the
+/// machine does not let the mounts be made.
 pub fn program_request(
     store: &Store,
     machine: &Machine,
@@ -109,6 +111,7 @@ pub fn program_request(
     image: &Image,
     program: &Program,
 ) -> Result<ReadyProgram, Cause> {
+    check_runs(machine, image.platform(), program.argv.first().map_or("", String::as_str))?;
     let config = image.config();
     let files = StateFiles::mount(store, image)?;
     let mut lowers = layer_dirs(store, image)?;

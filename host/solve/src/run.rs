@@ -18,6 +18,7 @@ use crate::chain::{Chain, Turn};
 use crate::device::{Supplied, Wanted};
 use crate::disk::DiskWatch;
 use crate::error::Cause;
+use crate::foreign::check_runs;
 use crate::machine::WayOut;
 use crate::mounts::{self, Laid};
 use crate::network::{Access, View};
@@ -163,6 +164,7 @@ impl Job {
             return Err(Cause::NoNetwork { command: text.to_owned() });
         }
         let on = Arc::clone(operation.input(run.on));
+        check_runs(&operation.chain.engine.machine, on.platform(), text)?;
         let effective = Effective::of(run, &on, &operation.chain.pretence);
         let laid = mounts::lay(operation, run).await?;
         let secret_env = granted::variables(operation, run).await?;

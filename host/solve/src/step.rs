@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use wythe_image::Image;
 use wythe_plan::spec::Step;
-use wythe_plan::{CORE_KINDS, Fragment, Kind, Lock, LockedStep, PlanError, StepCall, Trace, VertexId, plan_core_step};
+use wythe_plan::{
+    CORE_KINDS, Fragment, Kind, Lock, LockedImage, LockedStep, PlanError, StepCall, Trace, VertexId, plan_core_step,
+};
 
 use crate::chain::{Chain, Mode, Turn};
 use crate::engine::Engine;
@@ -40,7 +42,7 @@ impl LockUse {
 /// The state of an image while its steps are worked through.
 pub(crate) struct Progress {
     pub(crate) chain: Arc<Chain>,
-    pub(crate) image: Option<String>,
+    pub(crate) image: LockedImage,
     pub(crate) lock: Lock,
     pub(crate) lock_use: LockUse,
     /// The vertex and the state of the last step; none before the base.
@@ -211,7 +213,7 @@ impl Progress {
 
     async fn plan(&mut self, turn: &Arc<Turn>, step: &Step, planned: &mut Planned) -> Result<Fragment, Cause> {
         let base = match &self.head {
-            None => Some(Arc::new(Image::scratch(self.chain.engine.machine.platform.clone()))),
+            None => Some(Arc::new(Image::scratch(self.chain.platform.clone()))),
             Some((_, state)) => state.clone(),
         };
         let below = self.head.as_ref().map(|(vertex, _)| *vertex);

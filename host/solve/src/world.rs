@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
-use wythe_image::{Digest, Image, to_canonical_json};
+use wythe_image::{Digest, Image, Platform, to_canonical_json};
 use wythe_plan::{Fact, FactAnswer, Finding, Fragment, GitUrl, Offer, PlanError, Severity, VertexId, World};
 use wythe_remote::Listener;
 
-use crate::chain::{Chain, Turn, image_name};
+use crate::chain::{Chain, Turn};
 use crate::error::Cause;
 use crate::fetch::Fetcher;
 use crate::mounts::repeats;
+use crate::reference::image_for;
 use crate::state::{StateFiles, reason};
 use crate::{Event, probe};
 
@@ -39,6 +40,8 @@ pub(crate) struct StepWorld {
     reached_out: AtomicBool,
     /// What wanted the network where it is not to be used.
     denied: Mutex<Option<String>>,
+    /// Why a probe could not be run at all.
+    barred: Mutex<Option<Cause>>,
     pub(crate) files: Mutex<Option<Arc<StateFiles>>>,
     /// What the planner found that a person should look at.
     findings: Mutex<Vec<Finding>>,
@@ -63,6 +66,7 @@ impl StepWorld {
             images: Mutex::default(),
             reached_out: AtomicBool::new(false),
             denied: Mutex::default(),
+            barred: Mutex::default(),
             files: Mutex::default(),
             findings: Mutex::default(),
         }
@@ -93,6 +97,11 @@ impl StepWorld {
     /// Returns what wanted the network and was denied it.
     pub(crate) fn take_denied(&self) -> Option<String> {
         self.denied.lock().expect("no planner panics here").take()
+    }
+
+    /// Returns why a probe could not be run, where that is not the probe's own matter.
+    pub(crate) fn take_barred(&self) -> Option<Cause> {
+        self.barred.lock().expect("no planner panics here").take()
     }
 
     /// Returns whether a fetch or a probe was asked for since what was asked was last forgotten.
@@ -142,7 +151,8 @@ impl StepWorld {
         let pretence = &self.chain.pretence;
         let text = |text: &str| Ok(Ok(text.as_bytes().to_vec()));
         match fact {
-            Fact::Platform => text(&self.chain.engine.machine.platform.to_string()),
+            Fact::Platform => text(&self.chain.platform.to_string()),
+            Fact::MachinePlatform => text(&self.chain.engine.machine.platform.to_string()),
             Fact::BuilderVersion => text(&pretence.builder),
             Fact::SourceDateEpoch => text(&pretence.source_date_epoch.to_string()),
             Fact::Arg(name) => text(pretence.args.get(name).map_or("", String::as_str)),
@@ -183,14 +193,10 @@ impl StepWorld {
     fn image_digest(&self, reference: &str) -> FactAnswer {
         let found = match self.pins.get(reference) {
             Some(digest) => *digest,
-            None => match self.chain.engine.store.image(&image_name(reference)) {
-                Ok(Some(image)) => image.digest,
-                Ok(None) => return Err(format!("image `{reference}` is not in the store")),
-                Err(error) => return Err(error.to_string()),
-            },
+            None => image_for(&self.chain.engine.store, reference, &self.chain.platform)?.digest,
         };
         // A reference with a digest stands still by itself.
-        if !reference.contains('@') {
+        if !Platform::split_from(reference).0.contains('@') {
             self.images.lock().expect("no planner panics here").insert(reference.to_owned(), found);
         }
         Ok(found.to_string().into_bytes())
@@ -235,7 +241,13 @@ impl World for StepWorld {
             Ok(answer) => Ok(answer),
             Err(Cause::Plan(error)) => Err(error),
             Err(cause @ (Cause::NoNetwork { .. } | Cause::NotFetched { .. })) => Err(self.deny(&cause.wanted())),
-            Err(cause) => Err(world_error(&cause)),
+            Err(cause) => {
+                let error = world_error(&cause);
+                if matches!(cause, Cause::Foreign { .. }) {
+                    *self.barred.lock().expect("no planner panics here") = Some(cause);
+                }
+                Err(error)
+            }
         }
     }
 

@@ -173,6 +173,7 @@ impl Bench {
             sandbox: Arc::new(Native::new(PathBuf::from("/nothing"))),
             client: None,
             machine: Machine {
+                binary_formats: "/nowhere".into(),
                 devices: wythe_sandbox::cdi::Places::default(),
                 device_hooks: false,
                 platform: Platform::linux_amd64(),

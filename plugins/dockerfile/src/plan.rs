@@ -11,6 +11,7 @@ mod ignore;
 mod import;
 mod mounts;
 mod paths;
+mod platform;
 mod ports;
 mod references;
 mod run;

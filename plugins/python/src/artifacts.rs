@@ -92,7 +92,7 @@ pub fn uv_for(platform: &str) -> Result<Artifact, Failure> {
     let wanted = wanted.join("/");
     let (_, path, sha256, size) = UV
         .iter()
-        .find(|(platform, ..)| *platform == wanted)
+        .find(|(known, ..)| *known == wanted && !platform.ends_with("/v5") && !platform.ends_with("/v6"))
         .ok_or_else(|| Failure::failed(format!("uv is not published for {platform}; use a `pip` step")))?;
     Ok(Artifact::new(&format!("https://files.pythonhosted.org/packages/{path}"), sha256, Some(*size)))
 }

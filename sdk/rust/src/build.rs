@@ -9,6 +9,12 @@ pub fn platform() -> String {
     host::platform()
 }
 
+/// Returns the platform of the machine that builds, in the same form.
+#[must_use]
+pub fn machine_platform() -> String {
+    host::machine_platform()
+}
+
 /// Returns the builder version that the definition names, for example `2026.11`.
 #[must_use]
 pub fn builder_version() -> String {

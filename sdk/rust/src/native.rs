@@ -58,6 +58,10 @@ pub(crate) mod build {
         super::with(|world| world.ask("platform", world.given.platform.clone()))
     }
 
+    pub(crate) fn machine_platform() -> String {
+        super::with(|world| world.ask("machine-platform", world.given.machine_platform.clone()))
+    }
+
     pub(crate) fn builder_version() -> String {
         super::with(|world| world.ask("builder-version", world.given.builder_version.clone()))
     }

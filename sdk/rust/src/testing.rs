@@ -107,6 +107,13 @@ impl Build {
         self
     }
 
+    /// Sets the platform of the machine that builds.
+    #[must_use]
+    pub fn machine_platform(mut self, platform: &str) -> Self {
+        platform.clone_into(&mut self.given.machine_platform);
+        self
+    }
+
     /// Sets the builder version.
     #[must_use]
     pub fn builder_version(mut self, version: &str) -> Self {

@@ -29,8 +29,9 @@ pub(crate) struct Definition {
     /// `oci-layout://PATH[:TAG|@DIGEST]`, or a git repository, `https://HOST/PATH.git#REF:DIR`
     #[arg(long = "build-context", value_name = "NAME=DIR|ADDRESS")]
     pub(crate) build_contexts: Vec<String>,
-    /// The platform of the image; that of this machine is the only one so far
-    #[arg(long, value_name = "OS/ARCH")]
+    /// The platform of the image, as linux/arm64, in place of this machine's or the definition's; commands of another machine's
+    /// programs need an emulator: `wythe doctor`
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<String>,
     /// Labels that are added to the image of a claimed file
     #[arg(long = "label", value_name = "NAME=VALUE")]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use wythe_sandbox::cdi::{Device, Devices};
+use wythe_sandbox::foreign::{ForeignError, Way, ways_to_run};
 use wythe_sandbox::{
     Limits, Native, Network, RUNTIMES, RunError, RunInputs, RunRequest, RunTuning, Runtime, Sandbox as _, SetupError,
     Stdio,
@@ -51,6 +52,7 @@ pub(crate) fn run(workshop: &Workshop, doctor: &Doctor) -> Result<ExitCode, Repo
         findings.push(limits());
         findings.push(network(&machine));
     }
+    findings.push(platforms(&machine));
     findings.push(runtimes(&machine));
     findings.push(authorities(&machine));
     findings.extend(proxies(&machine));
@@ -213,6 +215,28 @@ fn network(machine: &Machine) -> Finding {
             format!("steps with the network `host` share this machine's, the loopback included: {reason}"),
         ),
     }
+}
+
+/// Which platforms commands can be of. That there is only the machine's is no fault: what runs no command is built for any.
+fn platforms(machine: &Machine) -> Finding {
+    const WHAT: &str = "platforms";
+    let here = machine.platform.architecture();
+    let (mut native, mut emulated, mut barred) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, way) in ways_to_run(here, &machine.binary_formats) {
+        match way {
+            Ok(Way::Native) => native.push(format!("linux/{name}")),
+            Ok(Way::Emulated { .. }) => emulated.push(format!("linux/{name}")),
+            Err(ForeignError::NoEmulator) => {}
+            Err(why) => barred.push(format!("not linux/{name}: {why}")),
+        }
+    }
+    let emulated = match emulated[..] {
+        [] => "no emulator for others is registered".to_owned(),
+        _ => format!("by emulators {}", emulated.join(", ")),
+    };
+    let found: Vec<String> =
+        [format!("commands are of {}", native.join(", ")), emulated].into_iter().chain(barred).collect();
+    Finding::good(WHAT, found.join("; "))
 }
 
 /// Which OCI runtimes there are. None is needed.

@@ -135,8 +135,10 @@ fn translate(
         let step = StepId { image: "".into(), step: base.id.as_str().into() };
         definition.explain(&BuildError { step, cause: Box::new(cause), place: None })
     };
-    let platform = workshop.machine().platform.to_string();
-    let world = ContextWorld::open(store, &order.context, platform, order.pretence, now()).map_err(failed)?;
+    let machine = workshop.machine().platform;
+    let platform = definition.spec.images[0].platform.clone().unwrap_or_else(|| machine.clone());
+    let platforms = (platform, machine);
+    let world = ContextWorld::open(store, &order.context, platforms, order.pretence, now()).map_err(failed)?;
     let call = StepCall { kind: &base.kind, options: &base.options, lock: None };
     let translation = plugins.translate(call, exact, added, &world);
     world.take_notes().iter().for_each(|note| print::to_stderr(&format!("warning: {note}")));

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use wythe_image::Platform;
 use wythe_plan::{LockChange, Moved};
 use wythe_solve::{Engine, Force, LockUse, pin};
 
@@ -63,7 +64,8 @@ fn change_json(change: &LockChange) -> serde_json::Value {
     let LockChange { image, step, was_locked, is_locked, moved } = change;
     let one = |Moved { name, from, to }: &Moved| json!({"name": name, "from": from, "to": to});
     let moved: Vec<_> = moved.iter().map(one).collect();
-    json!({"image": image, "step": step, "was-locked": was_locked, "is-locked": is_locked, "moved": moved})
+    let (image, platform) = (&image.name, &image.platform);
+    json!({"image": image, "platform": platform, "step": step, "was-locked": was_locked, "is-locked": is_locked, "moved": moved})
 }
 
 /// Most versions that are named of a step. The lock has them all.
@@ -72,7 +74,9 @@ const SHOWN: usize = 8;
 /// Says in a line what of a step is pinned otherwise.
 fn change_text(change: &LockChange) -> String {
     let LockChange { image, step, was_locked, is_locked, moved } = change;
-    let step = image.as_ref().map_or_else(|| step.clone(), |image| format!("{image}/{step}"));
+    let step = image.name.as_ref().map_or_else(|| step.clone(), |image| format!("{image}/{step}"));
+    let is_usual = image.platform == Platform::linux_amd64();
+    let step = if is_usual { step } else { format!("{step} ({})", image.platform) };
     let (verb, moved) = match (was_locked, is_locked) {
         (_, false) => return format!("{step}: dropped, the step is gone"),
         (true, true) if moved.is_empty() => return format!("{step}: the same versions, found anew"),
@@ -97,7 +101,8 @@ fn moved_text(Moved { name, from, to }: &Moved) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wythe_plan::{LockChange, Moved};
+    use wythe_image::Platform;
+    use wythe_plan::{LockChange, LockedImage, Moved};
 
     use super::change_text;
 
@@ -108,7 +113,7 @@ mod tests {
     #[test]
     fn a_change_is_one_line() {
         let change = |image: Option<&str>, was_locked, is_locked, moved| {
-            let image = image.map(str::to_owned);
+            let image = LockedImage::new(image, &Platform::linux_amd64());
             change_text(&LockChange { image, step: "deps".to_owned(), was_locked, is_locked, moved })
         };
         let several = vec![moved("a", Some("1"), Some("2")), moved("b", None, Some("1")), moved("c", Some("1"), None)];

@@ -79,7 +79,7 @@ fn step_text(step: &PlannedStep) -> String {
 fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
     let word = match vertex {
         Vertex::Base => return,
-        Vertex::Scratch => "start",
+        Vertex::Scratch | Vertex::ScratchFor { .. } => "start",
         Vertex::Image { .. } => "image",
         Vertex::Files(_) => "files",
         Vertex::Run(_) => "run  ",

@@ -14,7 +14,7 @@ use wythe_store::Store;
 use crate::arguments::{self, Inside, Run};
 use crate::commands::block_on;
 use crate::definition::split_assignment;
-use crate::diagnostic::{Report, is_the_commands_fault, no_device, of_limit};
+use crate::diagnostic::{Report, foreign, is_the_commands_fault, no_device, of_limit};
 use crate::exit::Exit;
 use crate::named;
 use crate::print;
@@ -122,6 +122,9 @@ fn cannot_lay_out(cause: &Cause) -> Report {
         Cause::NotGranted { .. } => Report::new(Exit::Spec, format!("cannot run the program: {cause}")),
         Cause::NoDevice { missing } => {
             no_device(Report::new(Exit::Spec, format!("cannot run the program: {missing}")), missing)
+        }
+        Cause::Foreign { foreign: found, .. } => {
+            foreign(Report::caused(Exit::World, format!("cannot run the program: {cause}"), &found.why), found)
         }
         cause => Report::caused(Exit::World, "cannot lay out the sandbox", cause),
     }

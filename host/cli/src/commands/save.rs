@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use wythe_export::{Export, LayerError, save_docker_archive, save_layout, save_oci_archive};
-use wythe_image::{Digest, LayerRef, Reference};
+use wythe_image::{Digest, LayerRef, Platform, Reference};
 use wythe_store::{Store, StoredImage};
 
 use crate::arguments::{Format, Save};
@@ -43,7 +43,9 @@ pub(crate) fn run(workshop: &Workshop, save: &Save) -> Result<(), Report> {
 /// which to take where it lists several.
 fn asked_for(stored: &StoredImage, asked: &str) -> Vec<String> {
     let asked = full_name(asked);
-    stored.names.iter().filter(|name| full_name(name) == asked).take(1).cloned().collect()
+    let asked = Platform::split_from(&asked).0;
+    let names = stored.names.iter().map(|name| Platform::split_from(name).0);
+    names.filter(|name| full_name(name) == asked).take(1).map(str::to_owned).collect()
 }
 
 /// Writes layers as a store has them.

@@ -19,13 +19,28 @@ use crate::workshop::store_failed;
 /// What is in front of the place of a layout.
 pub(super) const SCHEME: &str = "oci-layout://";
 
-/// Takes the image that `text` names, as `PATH`, `PATH:TAG` or `PATH@DIGEST`, into the store and returns its digest.
-pub(super) fn image_of(store: &Store, name: &str, text: &str, platform: &Platform) -> Result<String, Report> {
+/// Takes the image that `text` names, as `PATH`, `PATH:TAG` or `PATH@DIGEST`, into the store, for the platform that is built for
+/// and, where that is another one, for the machine's. Returns their digests; at least one is there.
+pub(super) fn images_of(
+    store: &Store,
+    name: &str,
+    text: &str,
+    [platform, machine]: [&Platform; 2],
+) -> Result<[Option<String>; 2], Report> {
     let failed =
         |report: Report| report.note(format!("the named context `{name}` is `{SCHEME}{text}`; nothing was run"));
     let (dir, wanted) = place(text).map_err(failed)?;
-    let image = read_layout(&dir, &wanted, platform).map_err(|error| failed(unread(&error)))?;
-    take_in(store, name, image).map_err(failed)
+    let taken = |platform: &Platform| match read_layout(&dir, &wanted, platform) {
+        Ok(image) => take_in(store, name, image).map(Ok).map_err(failed),
+        Err(error @ ReadLayoutError::OtherPlatform { .. }) => Ok(Err(failed(unread(&error)))),
+        Err(error) => Err(failed(unread(&error))),
+    };
+    let image = taken(platform)?;
+    let beside = if platform == machine { None } else { taken(machine)?.ok() };
+    match image {
+        Err(report) if beside.is_none() => Err(report),
+        image => Ok([image.ok(), beside]),
+    }
 }
 
 /// Takes `PATH[:TAG][@DIGEST]` apart. A path may have colons of its own before its last part.

@@ -8,8 +8,9 @@ use wythe_plan::spec::{BASE_STEP, Step};
 use wythe_plan::{PlanError, Problem};
 use wythe_remote::GitError;
 use wythe_sandbox::cdi::{DeviceError, Unusable};
+use wythe_sandbox::foreign::ForeignError;
 use wythe_sandbox::{Ending, Exceeded, RunError, SetupError, Unlimited, UserError};
-use wythe_solve::{BuildError, Cause, REDIRECTED, StepId, describe_ending};
+use wythe_solve::{BuildError, Cause, Foreign, REDIRECTED, StepId, describe_ending};
 use wythe_store::{QuotaError, total};
 use wythe_sys::userns::{Standing, standing};
 
@@ -154,6 +155,22 @@ pub(crate) fn no_device(report: Report, error: &DeviceError) -> Report {
     }
 }
 
+/// Says what to do where programs of another architecture cannot be run.
+pub(crate) fn foreign(report: Report, found: &Foreign) -> Report {
+    let architecture = found.platform.architecture();
+    match &found.why {
+        ForeignError::NoEmulator => report
+            .hint("install the packages qemu-user-static and binfmt-support (Debian, Ubuntu), or qemu-user-static (Fedora)")
+            .hint(format!("or have Docker register it: `docker run --privileged --rm tonistiigi/binfmt --install {architecture}`")),
+        ForeignError::SwitchedOff { format } => {
+            report.hint(format!("switch it on: `echo 1 > /proc/sys/fs/binfmt_misc/{format}`, and `status` beside it"))
+        }
+        ForeignError::NotFixed { .. } => report.hint(
+            "register it with the flag F, as the package qemu-user-static does, and `update-binfmts` with `--fix-binary yes`",
+        ),
+    }
+}
+
 /// Whether what was asked for cannot be had in the image, whatever the machine.
 pub(crate) fn is_the_commands_fault(setup: &SetupError) -> bool {
     if let SetupError::MountTarget { source, .. } = setup {
@@ -237,6 +254,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         | Cause::Context { .. }
         | Cause::NotGranted { .. }
         | Cause::NoDevice { .. }
+        | Cause::Foreign { .. }
         | Cause::RunsNothing => report.note(NOT_RUN),
         Cause::WrongContent { .. } => report.note("the download was discarded; nothing was added to the store"),
         _ => report.note(KEPT),
@@ -268,6 +286,7 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
             report.hint(format!("give it with `--secret id={id},env=NAME`, or `src=FILE` in place of `env=NAME`"))
         }
         Cause::NoDevice { missing } => no_device(report, missing),
+        Cause::Foreign { foreign: found, .. } => foreign(report, found),
         Cause::Leak { .. } => report
             .note("if it is in a cache, the file was removed there")
             .hint("have the command remove the file, or write it to a directory in memory such as /dev/shm"),

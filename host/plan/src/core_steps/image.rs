@@ -2,6 +2,7 @@
 //! `image`: a base by reference.
 
 use serde::Deserialize;
+use wythe_image::Platform;
 
 use super::problem;
 use crate::{Fact, Fragment, Label, PlanError, Vertex, World};
@@ -15,13 +16,12 @@ pub(super) struct Options {
 /// What a tag stands for is a fact, so that the lock holds it still.
 pub(super) fn plan(options: &Options, world: &dyn World) -> Result<Fragment, PlanError> {
     let written = &options.reference;
-    let reference = if written.contains("@sha256:") {
-        written.clone()
-    } else {
-        let answer = world.fact(&Fact::Image(written.clone()))?;
-        let bytes = answer.map_err(|reason| PlanError::Declined(vec![problem("/reference", reason)]))?;
-        format!("{written}@{}", String::from_utf8_lossy(&bytes))
-    };
+    // A digest stands still; whether it is one for the platform is asked all the same.
+    let answer = world.fact(&Fact::Image(written.clone()))?;
+    let bytes = answer.map_err(|reason| PlanError::Declined(vec![problem("/reference", reason)]))?;
+    let (name, _) = Platform::split_from(written);
+    let is_pinned = name.contains("@sha256:");
+    let reference = if is_pinned { name.to_owned() } else { format!("{name}@{}", String::from_utf8_lossy(&bytes)) };
     let mut fragment = Fragment::new();
     let head = fragment.add(Vertex::Image { reference }, Label::new(format!("image {written}")));
     fragment.set_head(head);

@@ -134,13 +134,17 @@ fn scratch_is_the_empty_plan() {
 }
 
 #[test]
-fn a_tag_becomes_a_digest_and_a_digest_asks_nothing() {
+fn a_tag_becomes_a_digest_and_a_digest_stays() {
     let digest = Digest::of(b"image").to_string();
     let pinned = format!("example.com/app:1.4@{digest}");
-    let answer = (Fact::Image("example.com/app:1.4".to_owned()), Ok(digest.into_bytes()));
-    let fragment = try_plan("image", json!({"reference": "example.com/app:1.4"}), &[answer]).unwrap();
+    let named = |reference: &str| {
+        let answer = (Fact::Image(reference.to_owned()), Ok(digest.clone().into_bytes()));
+        try_plan("image", json!({ "reference": reference }), &[answer]).unwrap()
+    };
+    let fragment = named("example.com/app:1.4");
     assert_eq!(fragment.vertex(fragment.head()), &Vertex::Image { reference: pinned.clone() });
-    assert_eq!(plan("image", json!({ "reference": pinned })).digest(), fragment.digest());
+    assert_eq!(named(&pinned).digest(), fragment.digest());
+    assert_eq!(named("example.com/app:1.4@linux/arm64").digest(), fragment.digest());
 }
 
 #[test]

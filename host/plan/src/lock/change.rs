@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Lock, LockedStep};
+use super::{Lock, LockedImage, LockedStep};
 
 /// A step of which two locks have something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockChange {
-    /// The step's image; none in a definition of one image.
-    pub image: Option<String>,
+    /// The step's image.
+    pub image: LockedImage,
     /// The step.
     pub step: String,
     /// Whether the older lock has it.
@@ -40,10 +40,10 @@ impl Lock {
         let mut steps: Vec<_> = self.steps().chain(newer.steps()).map(|(image, step, _)| (image, step)).collect();
         steps.sort_unstable();
         steps.dedup();
-        let change = |(image, step): (Option<&str>, &str)| {
+        let change = |(image, step): (&LockedImage, &str)| {
             let (old, new) = (self.get(image, step), newer.get(image, step));
             (old != new).then(|| LockChange {
-                image: image.map(str::to_owned),
+                image: image.clone(),
                 step: step.to_owned(),
                 was_locked: old.is_some(),
                 is_locked: new.is_some(),
@@ -94,11 +94,15 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::json;
-    use wythe_image::Digest;
+    use wythe_image::{Digest, Platform};
 
     use super::{LockChange, Moved};
     use crate::lock::Resolved;
-    use crate::{Lock, LockedStep, Trace};
+    use crate::{Lock, LockedImage, LockedStep, Trace};
+
+    fn image() -> LockedImage {
+        LockedImage::new(None, &Platform::linux_amd64())
+    }
 
     fn lock(step: &str, packages: &[(&str, &str)]) -> Lock {
         let packages: Vec<_> =
@@ -107,7 +111,7 @@ mod tests {
         let digest = Digest::of(b"");
         let resolved = Some(Arc::new(Resolved { options: digest, facts: Trace::new(), entry }));
         let mut lock = Lock::default();
-        lock.set(None, step, LockedStep { kind: "wood".into(), plugin: Some(digest), resolved, images: [].into() });
+        lock.set(&image(), step, LockedStep { kind: "wood".into(), plugin: Some(digest), resolved, images: [].into() });
         lock
     }
 
@@ -120,7 +124,7 @@ mod tests {
             Moved { name: "elm".into(), from: Some("1".into()), to: None },
             Moved { name: "oak".into(), from: Some("1".into()), to: Some("2".into()) },
         ];
-        let change = LockChange { image: None, step: "a".into(), was_locked: true, is_locked: true, moved };
+        let change = LockChange { image: image(), step: "a".into(), was_locked: true, is_locked: true, moved };
         assert_eq!(old.changes(&new), [change]);
     }
 

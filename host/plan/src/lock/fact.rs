@@ -7,6 +7,7 @@ use crate::Fact;
 pub(super) fn to_text(fact: &Fact) -> String {
     match fact {
         Fact::Platform => "platform".to_owned(),
+        Fact::MachinePlatform => "machine-platform".to_owned(),
         Fact::BuilderVersion => "builder-version".to_owned(),
         Fact::SourceDateEpoch => "source-date-epoch".to_owned(),
         Fact::BaseConfig => "base-config".to_owned(),
@@ -28,6 +29,7 @@ pub(super) fn parse(text: &str) -> Option<Fact> {
     let Some((word, about)) = text.split_once(' ') else {
         return match text {
             "platform" => Some(Fact::Platform),
+            "machine-platform" => Some(Fact::MachinePlatform),
             "builder-version" => Some(Fact::BuilderVersion),
             "source-date-epoch" => Some(Fact::SourceDateEpoch),
             "base-config" => Some(Fact::BaseConfig),
@@ -59,6 +61,7 @@ mod tests {
     fn every_question_has_one_text() {
         for (fact, text) in [
             (Fact::Platform, "platform"),
+            (Fact::MachinePlatform, "machine-platform"),
             (Fact::BuilderVersion, "builder-version"),
             (Fact::SourceDateEpoch, "source-date-epoch"),
             (Fact::BaseConfig, "base-config"),

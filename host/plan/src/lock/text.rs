@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use wythe_image::Digest;
+use wythe_image::{Digest, Platform};
 
-use super::{Lock, LockedStep, Resolved, fact};
+use super::{Lock, LockedImage, LockedStep, Resolved, fact};
 use crate::{Fact, Trace};
 
 /// Version of the format. A change that gives an old lock another meaning raises it; locks of older versions are then
@@ -62,8 +62,15 @@ pub enum ParseLockError {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u64,
-    images: BTreeMap<String, BTreeMap<String, Entry>>,
+    /// What is locked for [`Platform::linux_amd64`]. One platform stands here whatever the machine, so that a lock is the same
+    /// on all of them.
+    images: Images,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    platforms: BTreeMap<Platform, Images>,
 }
+
+/// Image → step → what is locked. The image of a definition of one image is the empty name.
+type Images = BTreeMap<String, BTreeMap<String, Entry>>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,10 +122,13 @@ impl Lock {
         }
         let file: File = serde_json::from_str(text).map_err(malformed)?;
         let mut lock = Self::default();
-        for (image, steps) in file.images {
-            for (step, entry) in steps {
-                let locked = entry.into_locked(&step)?;
-                lock.set(Some(&image), &step, locked);
+        for (platform, images) in std::iter::once((Platform::linux_amd64(), file.images)).chain(file.platforms) {
+            for (image, steps) in images {
+                let image = LockedImage::new(Some(&image), &platform);
+                for (step, entry) in steps {
+                    let locked = entry.into_locked(&step)?;
+                    lock.set(&image, &step, locked);
+                }
             }
         }
         Ok(lock)
@@ -127,12 +137,14 @@ impl Lock {
     /// Returns the text of the lock, which ends in a newline. The same lock is the same text.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let entries = |(image, steps): (&String, &BTreeMap<String, LockedStep>)| {
-            let steps = steps.iter().map(|(step, locked)| (step.clone(), locked.clone().into())).collect();
-            (image.clone(), steps)
-        };
-        let file = File { version: VERSION, images: self.images.iter().map(entries).collect() };
-        lines::to_text(&file)
+        let mut platforms: BTreeMap<Platform, Images> = BTreeMap::new();
+        for (image, step, locked) in self.steps() {
+            let images = platforms.entry(image.platform.clone()).or_default();
+            let steps = images.entry(image.name.clone().unwrap_or_default()).or_default();
+            steps.insert(step.to_owned(), locked.clone().into());
+        }
+        let images = platforms.remove(&Platform::linux_amd64()).unwrap_or_default();
+        lines::to_text(&File { version: VERSION, images, platforms })
     }
 }
 

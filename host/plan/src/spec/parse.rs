@@ -182,7 +182,8 @@ impl<'a> Reader<'a> {
 
     fn platform(&mut self, pointer: &str, value: &Value) -> Option<Platform> {
         let text = self.text(pointer, "platform", value)?;
-        text.parse().map_err(|error| self.push_at(pointer, Diagnostic::error(Code::Invalid, format!("{error}")))).ok()
+        let fault = |error| Diagnostic::error(Code::Invalid, format!("{error}"));
+        Platform::named(&text).map_err(|error| self.push_at(pointer, fault(error))).ok()
     }
 
     fn args(&mut self, pointer: &str, value: &Value) -> BTreeMap<String, String> {

@@ -12,6 +12,10 @@ impl Host for Guest {
         self.sure_fact(&Fact::Platform)
     }
 
+    fn machine_platform(&mut self) -> wasmtime::Result<String> {
+        self.sure_fact(&Fact::MachinePlatform)
+    }
+
     fn builder_version(&mut self) -> wasmtime::Result<String> {
         self.sure_fact(&Fact::BuilderVersion)
     }

@@ -2,7 +2,7 @@
 //! `graph.state`: where states begin, what is known of them, and edits of their configuration.
 
 use wasmtime::component::Resource;
-use wythe_image::Healthcheck;
+use wythe_image::{Healthcheck, Platform};
 use wythe_plan::{ConfigEdit, Fact, FactAnswer, Label, Vertex, VertexId};
 
 use crate::draft::State;
@@ -28,6 +28,20 @@ impl Guest {
         if vertex(state) == VertexId::BASE { self.text_fact(fact) } else { Ok(Err(ONLY_DESCRIBED.to_owned())) }
     }
 
+    /// Adds the image that a reference stands for; behind it there may be a platform.
+    fn image_of(&mut self, reference: String) -> wasmtime::Result<Result<Handle, String>> {
+        match self.text_fact(&Fact::Image(reference.clone()))? {
+            Err(why) => Ok(Err(why)),
+            Ok(digest) => {
+                // What was recorded is what is meant, also after the tag has moved on.
+                let (name, _) = Platform::split_from(&reference);
+                let pinned = format!("{name}@{digest}");
+                let reference = if name.contains('@') || digest.is_empty() { name.to_owned() } else { pinned };
+                self.add(Vertex::Image { reference }, Label::default()).map(Ok)
+            }
+        }
+    }
+
     /// Adds an edit of the configuration.
     fn configure(&mut self, on: &Handle, edit: ConfigEdit) -> wasmtime::Result<Handle> {
         self.add(Vertex::Configure { on: vertex(on), edit }, Label::default())
@@ -42,18 +56,20 @@ impl HostState for Guest {
     fn image(&mut self, reference: String) -> wasmtime::Result<Result<Handle, String>> {
         self.charge([reference.as_str()])?;
         self.demand("state.image", untrusted::name("reference", &reference))?;
-        match self.text_fact(&Fact::Image(reference.clone()))? {
-            Err(why) => Ok(Err(why)),
-            Ok(digest) => {
-                // What was recorded is what is meant, also after the tag has moved on.
-                let reference = if reference.contains('@') || digest.is_empty() {
-                    reference
-                } else {
-                    format!("{reference}@{digest}")
-                };
-                self.add(Vertex::Image { reference }, Label::default()).map(Ok)
-            }
-        }
+        self.image_of(reference)
+    }
+
+    fn scratch_for(&mut self, platform: String) -> wasmtime::Result<Handle> {
+        self.charge([platform.as_str()])?;
+        let platform = self.demand("state.scratch-for", untrusted::platform(&platform))?;
+        self.add(Vertex::ScratchFor { platform }, Label::default())
+    }
+
+    fn image_for(&mut self, reference: String, platform: String) -> wasmtime::Result<Result<Handle, String>> {
+        self.charge([reference.as_str(), &platform])?;
+        self.demand("state.image-for", untrusted::name("reference", &reference))?;
+        let platform = self.demand("state.image-for", untrusted::platform(&platform))?;
+        self.image_of(platform.behind(&reference))
     }
 
     fn config(&mut self, state: Handle) -> wasmtime::Result<Result<String, String>> {

@@ -107,7 +107,7 @@ impl World for Still {
             return Err(PlanError::NotYet);
         }
         let text = match fact {
-            Fact::Platform => "linux/amd64",
+            Fact::Platform | Fact::MachinePlatform => "linux/amd64",
             Fact::BuilderVersion => "2026.11",
             Fact::SourceDateEpoch => "1700000000",
             Fact::Arg(name) if name == "given" => "value",

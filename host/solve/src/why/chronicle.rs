@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use wythe_image::{Config, Digest, Image, LayerRef, to_canonical_json};
-use wythe_plan::Lock;
 use wythe_plan::spec::Step;
+use wythe_plan::{Lock, LockedImage};
 use wythe_store::IndexError;
 
 use super::account::subject;
@@ -178,11 +178,11 @@ impl Chronicle {
                 Then { past, matches }
             }));
         }
-        let image = Some(self.image.as_str()).filter(|image| !image.is_empty());
+        let image = LockedImage::new(Some(&self.image), &self.chain.platform);
         for (place, step) in self.now.iter_mut().enumerate().skip(self.filled) {
             if step.past.lock.is_none() && step.past.plugin.is_some() {
                 step.past.lock = lock
-                    .get(image, &step.past.said.id)
+                    .get(&image, &step.past.said.id)
                     .and_then(|locked| Some(locked.resolved.as_ref()?.entry.clone()));
             }
             let then = self.then.as_ref().and_then(Option::as_ref);

@@ -3,9 +3,10 @@
 
 use std::rc::Rc;
 
-use wythe_sdk::State;
+use wythe_sdk::{State, build};
 
 use super::git::Asked;
+use super::platform::normal;
 use super::stage::{Built, Config};
 use super::{Planner, references};
 use crate::fault::{Fault, Place};
@@ -16,18 +17,18 @@ impl Planner<'_> {
     pub(super) fn from(&self, index: usize) -> Result<Rc<Built>, Fault> {
         let stage = &self.file.stages[index];
         let Some(from) = &stage.from else { return self.image_so_far(stage.place) };
-        self.check_platform(index)?;
+        let platform = self.platform_of(index)?;
         let name = references::base_name(self.file, &self.globals, index)?;
         self.check_arguments(index);
         if let Some(earlier) = self.stage_named(&name, index, false) {
             return self.ensure(earlier);
         }
         if name == "scratch" && !self.options.contexts.contains_key("scratch") {
-            let state = State::scratch().env("PATH", USUAL_PATH);
+            let state = platform.as_deref().map_or_else(State::scratch, State::scratch_for).env("PATH", USUAL_PATH);
             let config = Config { env: vec![format!("PATH={USUAL_PATH}")], ..Config::default() };
             return Ok(Rc::new(Built::of_image(state, config)));
         }
-        self.image(&name, from.place)
+        self.image(&name, platform.as_deref(), from.place)
     }
 
     fn image_so_far(&self, place: Place) -> Result<Rc<Built>, Fault> {
@@ -37,18 +38,20 @@ impl Planner<'_> {
         Ok(Rc::new(Built::of_image(self.base.name("so-far"), config)))
     }
 
-    /// Returns an image, `scratch`, or what a named context says.
-    pub(super) fn image(&self, name: &str, place: Place) -> Result<Rc<Built>, Fault> {
-        if let Some(context) = self.options.contexts.get(name) {
+    /// Returns an image, `scratch`, or what a named context says: of a platform, if it is another one than the image's.
+    fn image(&self, name: &str, platform: Option<&str>, place: Place) -> Result<Rc<Built>, Fault> {
+        let contexts = &self.options.contexts;
+        let of_platform = platform.and_then(|platform| contexts.get(&format!("{name}@{platform}")));
+        if let Some(context) = of_platform.or_else(|| contexts.get(name)) {
             return match context.strip_prefix("docker-image://") {
-                Some(reference) => self.reference(reference, place),
+                Some(reference) => self.reference(reference, platform, place),
                 None => self.other_context(name, context, place),
             };
         }
         if name == "scratch" {
             return Ok(Rc::new(Built::of_image(State::scratch(), Config::default())));
         }
-        self.reference(name, place)
+        self.reference(name, platform, place)
     }
 
     /// Returns the files of a named context that is no image: of a git repository.
@@ -74,19 +77,23 @@ impl Planner<'_> {
         Ok(built)
     }
 
-    fn reference(&self, reference: &str, place: Place) -> Result<Rc<Built>, Fault> {
-        if let Some(known) = self.images.borrow().get(reference) {
+    fn reference(&self, reference: &str, platform: Option<&str>, place: Place) -> Result<Rc<Built>, Fault> {
+        let asked = platform.map_or_else(|| reference.to_owned(), |platform| format!("{reference}@{platform}"));
+        if let Some(known) = self.images.borrow().get(&asked) {
             return Ok(Rc::clone(known));
         }
         super::scope::short(reference, place)?;
         if reference.is_empty() || reference.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
             return Err(Fault::new(place, format!("`{reference}` is not the name of an image")));
         }
-        let found = State::image(reference);
+        let found = match platform {
+            Some(platform) => State::image_for(reference, platform),
+            None => State::image(reference),
+        };
         if found.is_err() && self.stands_in {
             self.missing.borrow_mut().insert(reference.to_owned());
             let built = Rc::new(Built::of_image(State::scratch(), Config::default()));
-            self.images.borrow_mut().insert(reference.to_owned(), Rc::clone(&built));
+            self.images.borrow_mut().insert(asked, Rc::clone(&built));
             return Ok(built);
         }
         let state = found.map_err(|why| {
@@ -94,16 +101,27 @@ impl Planner<'_> {
             let names = self.file.names();
             match wythe_sdk::nearest(reference, names) {
                 Some(stage) => fault.hint(format!("did you mean the stage `{stage}`?")),
-                None => fault.hint(format!(
-                    "images are not pulled: build it, `wythe build -t {reference} DIR`, or name a layout that has it, \
-                     `--build-context {reference}=oci-layout://DIR:TAG` (`skopeo copy docker://{reference} oci:DIR:TAG` makes one)"
-                )),
+                None => fault.hint(self.how_to_have(reference, platform)),
             }
         })?;
         let text = state.config().map_err(|why| Fault::new(place, why))?;
         let built = Rc::new(Built::of_image(state, read_config(&text, place)?));
-        self.images.borrow_mut().insert(reference.to_owned(), Rc::clone(&built));
+        self.images.borrow_mut().insert(asked, Rc::clone(&built));
         Ok(built)
+    }
+
+    /// Says how an image comes into the store that is not there.
+    fn how_to_have(&self, reference: &str, platform: Option<&str>) -> String {
+        let platform = platform.unwrap_or(&self.platform);
+        let is_native = normal(&build::machine_platform()).is_ok_and(|machine| machine == platform);
+        let (build, copy) = match platform.split('/').nth(1).filter(|_| !is_native) {
+            None => (String::new(), String::new()),
+            Some(architecture) => (format!(" --platform {platform}"), format!(" --override-arch {architecture}")),
+        };
+        format!(
+            "images are not pulled: build it, `wythe build{build} -t {reference} DIR`, or name a layout that has it, \
+             `--build-context {reference}=oci-layout://DIR:TAG` (`skopeo copy{copy} docker://{reference} oci:DIR:TAG` makes one)"
+        )
     }
 
     /// Returns what `--from` or `from=` names: a stage before this one, by name or number, or an image.
@@ -126,7 +144,8 @@ impl Planner<'_> {
             let fault = Fault::new(place, format!("there is no stage {name} before this one"));
             return Err(fault.hint("stages are counted from 0"));
         }
-        self.image(name, place)
+        // As in BuildKit it is the one for the image's platform, whatever the stage's.
+        self.image(name, None, place)
     }
 
     /// Warns of arguments in `FROM` that nobody declares, and of those whose defaults make no image of it.
@@ -151,18 +170,6 @@ impl Planner<'_> {
             self.warn(Fault::of_rule("InvalidDefaultArgInFrom", from.place, message));
         }
     }
-
-    fn check_platform(&self, index: usize) -> Result<(), Fault> {
-        let Some(flag) = &self.file.stages[index].platform else { return Ok(()) };
-        let text = flag.value.as_deref().unwrap_or_default();
-        let wanted = references::global_value(self.file, &self.globals, text, flag.place)?;
-        if wanted.is_empty() || normal(&wanted) == normal(&self.platform) {
-            return Ok(());
-        }
-        let fault =
-            Fault::new(flag.place, format!("the build is for {}, and this stage for `{wanted}`", self.platform));
-        Err(fault.hint("a stage of another platform is not available in this version of wythe"))
-    }
 }
 
 /// What a stage on nothing has as its `PATH`.
@@ -172,13 +179,6 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 fn is_reference(text: &str) -> bool {
     let parts_are_there = text.split(['/', ':', '@']).all(|part| !part.is_empty());
     parts_are_there && !text.ends_with(['.', '-', '_']) && !text.contains(char::is_whitespace)
-}
-
-/// Returns a platform with the names that it has several of brought to one.
-fn normal(platform: &str) -> String {
-    let lower = platform.to_ascii_lowercase();
-    let whole = if lower.contains('/') { lower } else { format!("linux/{lower}") };
-    whole.replace("x86_64", "amd64").replace("x86-64", "amd64").replace("aarch64", "arm64").replace("arm64/v8", "arm64")
 }
 
 fn read_config(text: &str, place: Place) -> Result<Config, Fault> {

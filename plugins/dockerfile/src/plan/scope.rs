@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which variables stand where: arguments of the file, arguments of a stage, the environment.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use wythe_sdk::build;
 
 use super::Given;
+use super::platform::normal;
 use crate::fault::{Fault, Place};
 use crate::text::expand::{self, Quotes, Variables};
 use crate::text::instruction::{Action, Assignment, Instruction, Text};
@@ -26,23 +27,36 @@ pub(super) const PROXIES: [&str; 10] = [
     "all_proxy",
 ];
 
+/// What arguments begin with that describe the machine that builds.
+const MACHINE: &str = "BUILD";
+
 /// The arguments before the first `FROM`, and those that describe the build.
 #[derive(Debug, Default)]
 pub(super) struct Globals {
     values: BTreeMap<String, Option<String>>,
     /// The same where nobody gives a value.
     defaults: BTreeMap<String, Option<String>>,
+    /// What describes the machine that builds, once it is asked for: a plan that does not depend on it is the same everywhere.
+    machine: OnceCell<[(String, String); 4]>,
     unset: RefCell<Vec<String>>,
 }
 
 /// The arguments of a file where nobody gives a value.
 #[derive(Debug)]
-pub(super) struct Defaults<'a>(&'a BTreeMap<String, Option<String>>);
+pub(super) struct Defaults<'a>(&'a Globals);
 
 impl Variables for Defaults<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_deref()
+        self.0.value(&self.0.defaults, name)
     }
+}
+
+/// Returns the arguments that describe a platform.
+fn describing(prefix: &str, platform: &str) -> [(String, String); 4] {
+    let mut parts = platform.split('/');
+    let mut next = || parts.next().unwrap_or_default();
+    let values = [("PLATFORM", platform), ("OS", next()), ("ARCH", next()), ("VARIANT", next())];
+    values.map(|(name, value)| (format!("{prefix}{name}"), value.to_owned()))
 }
 
 impl Defaults<'_> {
@@ -54,19 +68,13 @@ impl Defaults<'_> {
 impl Globals {
     pub(super) fn read(file: &Dockerfile, given: &Given<'_>, platform: &str, target: &str) -> Result<Self, Fault> {
         let mut globals = Self::default();
-        let mut parts = platform.split('/');
-        let (os, architecture, variant) = (parts.next(), parts.next(), parts.next());
-        for prefix in ["TARGET", "BUILD"] {
-            for (name, value) in [
-                ("PLATFORM", Some(platform)),
-                ("OS", os),
-                ("ARCH", architecture),
-                ("VARIANT", Some(variant.unwrap_or_default())),
-            ] {
-                let name = format!("{prefix}{name}");
-                let value = given.get(&name).or_else(|| value.map(str::to_owned));
-                globals.values.insert(name, value);
-            }
+        for (name, value) in describing("TARGET", platform) {
+            let value = given.get(&name).unwrap_or(value);
+            globals.values.insert(name, Some(value));
+        }
+        for (name, _) in describing(MACHINE, "") {
+            let value = given.get(&name);
+            globals.values.insert(name, value);
         }
         globals.values.insert("TARGETSTAGE".to_owned(), Some(target.to_owned()));
         globals.defaults = globals.values.clone();
@@ -79,13 +87,13 @@ impl Globals {
                         expand::value(default, file.directives.escape, Quotes::Taken, &globals)
                             .map_err(|what| Fault::new(assignment.name.place, what))?,
                     ),
-                    (None, None) => globals.values.get(&assignment.name.text).cloned().flatten(),
+                    (None, None) => globals.get(&assignment.name.text).map(str::to_owned),
                 };
                 globals.values.insert(assignment.name.text.clone(), value);
                 let default = assignment
                     .value
                     .as_ref()
-                    .and_then(|default| Defaults(&globals.defaults).value(default, file.directives.escape).ok());
+                    .and_then(|default| globals.defaults().value(default, file.directives.escape).ok());
                 globals.defaults.insert(assignment.name.text.clone(), default);
             }
         }
@@ -93,7 +101,21 @@ impl Globals {
     }
 
     pub(super) fn defaults(&self) -> Defaults<'_> {
-        Defaults(&self.defaults)
+        Defaults(self)
+    }
+
+    /// Returns a value; what describes the machine is asked for now.
+    fn value<'a>(&'a self, values: &'a BTreeMap<String, Option<String>>, name: &str) -> Option<&'a str> {
+        let of_machine = || {
+            let machine = || {
+                let platform = build::machine_platform();
+                describing(MACHINE, &normal(&platform).unwrap_or(platform))
+            };
+            let is_one = describing(MACHINE, "").iter().any(|(known, _)| known == name);
+            let known = is_one.then(|| self.machine.get_or_init(machine))?;
+            known.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        };
+        values.get(name)?.as_deref().or_else(of_machine)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
@@ -111,7 +133,7 @@ impl Globals {
 
 impl Variables for Globals {
     fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name)?.as_deref()
+        self.value(&self.values, name)
     }
 
     fn missing(&self, name: &str) {

@@ -112,6 +112,21 @@ impl State {
         Ok(Self::add(json!({ "image": { "reference": reference } })))
     }
 
+    /// As [`State::scratch`], for another platform.
+    #[must_use]
+    pub fn scratch_for(platform: &str) -> Self {
+        Self::add(json!({ "scratch-for": { "platform": platform } }))
+    }
+
+    /// As [`State::image`], for another platform.
+    ///
+    /// # Errors
+    ///
+    /// Says why there is none.
+    pub fn image_for(reference: &str, platform: &str) -> Result<Self, String> {
+        Self::image(&format!("{reference}@{platform}"))
+    }
+
     fn fact<T>(
         &self,
         question: &str,

@@ -12,6 +12,7 @@ use crate::{Commanded, Verdict};
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     pub(crate) platform: String,
+    pub(crate) machine_platform: String,
     pub(crate) builder_version: String,
     pub(crate) source_date_epoch: u64,
     pub(crate) args: BTreeMap<String, String>,
@@ -35,6 +36,7 @@ impl Default for Given {
     fn default() -> Self {
         Self {
             platform: "linux/amd64".into(),
+            machine_platform: "linux/amd64".into(),
             builder_version: "2026.11".into(),
             source_date_epoch: 1_793_491_200,
             args: BTreeMap::new(),

@@ -16,6 +16,7 @@ use crate::{Importer, Verdict, Wish};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct Scene {
     platform: Option<String>,
+    machine_platform: Option<String>,
     builder_version: Option<String>,
     source_date_epoch: Option<u64>,
     args: Map<String, Value>,
@@ -209,6 +210,9 @@ fn scene(case: &Case, path: &Path) -> Build {
     let mut build = Build::new();
     if let Some(platform) = &scene.platform {
         build = build.platform(platform);
+    }
+    if let Some(platform) = &scene.machine_platform {
+        build = build.machine_platform(platform);
     }
     if let Some(version) = &scene.builder_version {
         build = build.builder_version(version);

@@ -4,11 +4,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use wythe_image::Digest;
+use wythe_image::{Digest, Platform};
 use wythe_plan::spec::Spec;
 use wythe_plan::{CORE_KINDS, PlanError};
+use wythe_sandbox::foreign::ForeignError;
 use wythe_sandbox::{Ending, RunError};
-use wythe_solve::{BuildError, Cause, StepId};
+use wythe_solve::{BuildError, Cause, Foreign, StepId};
 
 use super::{Texts, explain};
 
@@ -41,6 +42,11 @@ fn causes() -> Vec<(&'static str, u8, Cause)> {
         log: PathBuf::from("/store/logs/1-2/deps.1.log"),
         scene: None,
     };
+    let foreign = |why| {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        let foreign = Foreign { platform: platform("linux/arm64"), machine: platform("linux/amd64"), why };
+        Cause::Foreign { command: "make".to_owned(), foreign: Box::new(foreign) }
+    };
     vec![
         ("plugin-trapped", 4, broken("trapped while planning: unreachable", &["plan at src/lib.rs:7"])),
         ("plugin-too-slow", 4, broken("did not finish planning within 10 s", &[])),
@@ -54,6 +60,16 @@ fn causes() -> Vec<(&'static str, u8, Cause)> {
         ("command-signal", 3, ended(Ending::Signaled(9))),
         ("command-timed-out", 3, ended(Ending::TimedOut)),
         ("stopped", 130, Cause::Cancelled),
+        ("foreign-no-emulator", 5, foreign(ForeignError::NoEmulator)),
+        ("foreign-switched-off", 5, foreign(ForeignError::SwitchedOff { format: "qemu-aarch64".to_owned() })),
+        (
+            "foreign-not-fixed",
+            5,
+            foreign(ForeignError::NotFixed {
+                format: "qemu-aarch64".to_owned(),
+                interpreter: "/usr/bin/qemu-aarch64".into(),
+            }),
+        ),
         (
             "disk-full",
             5,

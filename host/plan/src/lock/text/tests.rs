@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use wythe_image::Digest;
+use wythe_image::{Digest, Platform};
 
 use super::ParseLockError;
 use crate::lock::Resolved;
-use crate::{Fact, Lock, LockedStep, Trace};
+use crate::{Fact, Lock, LockedImage, LockedStep, Trace};
+
+fn image() -> LockedImage {
+    LockedImage::new(None, &Platform::linux_amd64())
+}
 
 /// The example of `docs/formats/lock.md`: a change here is a change of the format.
 const TEXT: &str = r#"{
@@ -50,10 +54,10 @@ fn line(error: &ParseLockError) -> Option<usize> {
 fn the_form_is_stable() {
     let lock = Lock::parse(TEXT).unwrap();
     assert_eq!(lock.to_text(), TEXT);
-    let base = lock.get(None, "base").unwrap();
+    let base = lock.get(&image(), "base").unwrap();
     assert_eq!(base.images.keys().collect::<Vec<_>>(), ["example.com/app:1.4"]);
     assert_eq!((&base.plugin, &base.resolved), (&None, &None));
-    let deps = lock.get(None, "deps").unwrap().resolved.as_ref().unwrap();
+    let deps = lock.get(&image(), "deps").unwrap().resolved.as_ref().unwrap();
     assert_eq!(deps.facts.keys().collect::<Vec<_>>(), [&Fact::Platform, &Fact::ContextRead("wood.txt".to_owned())]);
     assert_eq!(deps.entry["trees"][1]["version"], "0.9.1");
 }
@@ -104,6 +108,18 @@ fn an_entry_of_null_is_an_entry() {
     let digest = Digest::of(b"");
     let resolved = Some(Arc::new(Resolved { options: digest, facts: Trace::new(), entry: serde_json::Value::Null }));
     let step = LockedStep { kind: "a".into(), plugin: Some(digest), resolved, images: [].into() };
-    lock.set(None, "a", step.clone());
-    assert_eq!(Lock::parse(&lock.to_text()).unwrap().get(None, "a"), Some(&step));
+    lock.set(&image(), "a", step.clone());
+    assert_eq!(Lock::parse(&lock.to_text()).unwrap().get(&image(), "a"), Some(&step));
+}
+
+#[test]
+fn other_platforms_stand_beside() {
+    let mut lock = Lock::parse(TEXT).unwrap();
+    let step = lock.get(&image(), "base").unwrap().clone();
+    lock.set(&LockedImage::new(None, &"linux/arm64".parse().unwrap()), "base", step);
+    let text = lock.to_text();
+    let (begin, end) = text.split_once("  },\n  \"platforms\": {\n    \"linux/arm64\": {\n").unwrap();
+    assert!(TEXT.starts_with(begin));
+    assert!(end.starts_with("      \"\": {\n        \"base\": {\n"), "{end}");
+    assert_eq!(Lock::parse(&text).unwrap(), lock);
 }

@@ -4,6 +4,7 @@
 use wythe_plan::Fact;
 
 use crate::chain::Chain;
+use crate::reference::image_for;
 use crate::why::past::StepPast;
 use crate::why::tree::{LONGEST_TEXT, text_of};
 use crate::world::digest_of_answer;
@@ -21,6 +22,10 @@ pub(super) fn fill_texts(chain: &Chain, step: &mut StepPast, was: Option<&StepPa
             Fact::ContextRead(path) => chain.context.read_file(path, LONGEST_TEXT),
             Fact::ContextExists(path) => chain.context.exists(path).map(|is| Ok(is.to_string().into_bytes())),
             Fact::ContextGlob(pattern) => chain.context.glob(pattern),
+            Fact::Image(reference) => {
+                let stored = image_for(&chain.engine.store, reference, &chain.platform);
+                Ok(stored.map(|stored| stored.digest.to_string().into_bytes()))
+            }
             _ => continue,
         };
         // A failure of the machine is no answer, and has no text.
