@@ -24,18 +24,6 @@ fn an_argument_without_a_value_is_that_of_the_environment() {
 }
 
 #[test]
-fn a_platform_is_this_one_or_an_error() {
-    let bench = Bench::new();
-    bench.file("Dockerfile", "FROM scratch\nLABEL a=b\n");
-    let here = if cfg!(target_arch = "x86_64") { "linux/amd64" } else { "linux/arm64" };
-    bench.wythe(&["build", "--platform", here, "--pull"]).stdout();
-    let ended = bench.wythe(&["build", "--platform", "linux/s390x"]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("an image for linux/s390x cannot be built here"), "{}", ended.stderr);
-    assert_eq!(bench.wythe(&["build", "--platform", "amd64 please"]).code, Some(2));
-}
-
-#[test]
 fn what_scripts_say_to_other_builders_is_understood() {
     let bench = Bench::new();
     bench.file("Dockerfile", "FROM scratch\nLABEL a=b\n");

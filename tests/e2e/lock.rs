@@ -166,8 +166,9 @@ fn what_changed_is_printed_for_programs() {
     bench.definition(&on("below:1"));
     let changes: Value = serde_json::from_str(&bench.wythe(&["lock", "--json"]).stdout()).unwrap();
     let to = &digest["sha256:".len()..][..12];
+    let platform = if cfg!(target_arch = "x86_64") { "linux/amd64" } else { "linux/arm64" };
     let expected = serde_json::json!([{
-        "image": null, "step": "base", "was-locked": false, "is-locked": true,
+        "image": null, "platform": platform, "step": "base", "was-locked": false, "is-locked": true,
         "moved": [{"name": "below:1", "from": null, "to": to}],
     }]);
     assert_eq!(changes, expected);

@@ -134,6 +134,26 @@ pub fn can_become_ordinary() -> bool {
     is_there
 }
 
+/// Returns whether programs of an architecture, by Go's name, can be run here, and says that the test needs that where they
+/// cannot.
+///
+/// # Panics
+///
+/// Panics where `wythe doctor` does not print JSON.
+#[must_use]
+pub fn runs_programs_of(architecture: &str) -> bool {
+    let told = Bench::new().wythe(&["doctor", "--json"]).stdout;
+    let found: serde_json::Value = serde_json::from_str(&told).expect("the findings are JSON");
+    let platforms = found.as_array().into_iter().flatten().find(|one| one["what"] == "platforms");
+    let found = platforms.and_then(|one| one["found"].as_str()).unwrap_or_default();
+    let wanted = format!("linux/{architecture}");
+    let runs = found.split([' ', ',', ';']).any(|word| word == wanted) && !found.contains(&format!("not {wanted}"));
+    if !runs {
+        eprintln!("skipped: no emulator for {wanted} is registered (packages qemu-user-static, binfmt-support)");
+    }
+    runs
+}
+
 /// A directory to work in and a store to build into.
 #[derive(Debug)]
 pub struct Bench {
