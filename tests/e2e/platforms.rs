@@ -133,6 +133,19 @@ fn a_command_without_an_emulator_is_an_error_at_its_line() {
             assert!(ended.stderr.contains(words), "{words:?} is missing:\n{}", ended.stderr);
         }
     }
+    // It is told before anything runs, and is no error while nothing of that platform has to run.
+    bench.file(
+        "late/Dockerfile",
+        "FROM scratch AS a\nCOPY Dockerfile /a\nFROM a\nRUN [\"/program\"]\nFROM a\nCOPY --from=1 / /\n",
+    );
+    let ended = build_with_formats(&bench, &[], &["late"]);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    let at = |words: &str| {
+        lines.iter().position(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}: {lines:?}"))
+    };
+    assert!(at(&format!("commands for {OTHER} cannot be run on this machine")) < at("COPY Dockerfile /a"), "{lines:?}");
+    let ended = build_with_formats(&bench, &[], &["late", "--target", "a"]);
+    assert!(ended.code == Some(0) && !ended.stderr.contains("cannot be run"), "{}", ended.stderr);
     // A step of a definition, and a program of the image, are told the same.
     bench.definition(&format!(
         "base = \"scratch\"\nplatform = \"{OTHER}\"\n[[steps]]\nkind = \"run\"\ncommands = [\"x\"]\n"

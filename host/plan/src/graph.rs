@@ -324,6 +324,12 @@ impl Graph {
         &self.vertices[id.index()]
     }
 
+    /// Returns the operations from one on, each after what it depends on.
+    #[must_use]
+    pub fn vertices_from(&self, first: usize) -> &[Arc<Vertex>] {
+        self.vertices.get(first..).unwrap_or_default()
+    }
+
     /// Returns what is said of an operation.
     #[must_use]
     pub fn label(&self, id: VertexId) -> &Label {

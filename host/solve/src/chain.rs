@@ -9,17 +9,18 @@ use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use tokio::sync::OnceCell;
 use wythe_image::{Config, Image, Platform};
 use wythe_plan::spec::Ambient;
-use wythe_plan::{ConfigEdit, Fragment, Graph, Label, PlanError, Vertex, VertexId};
+use wythe_plan::{ConfigEdit, Fragment, Graph, Label, PlanError, Severity, Vertex, VertexId};
 
 use crate::context::Context;
 use crate::device::Wanted;
 use crate::engine::Engine;
 use crate::error::Cause;
+use crate::foreign::Foresight;
 use crate::machine::Pretence;
 use crate::operation::Operation;
 use crate::reference::image_name;
 use crate::why::OpNow;
-use crate::{Forced, How, Order, StepId, granted};
+use crate::{Event, Forced, How, Order, StepId, granted};
 
 /// Whether missing results are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub(crate) struct Chain {
     pub(crate) forced_parts: Vec<String>,
     graph: Mutex<Graph>,
     states: Mutex<BTreeMap<VertexId, Arc<OnceCell<Arc<Image>>>>>,
+    foresight: Mutex<Foresight>,
     /// What steps that are not done need to be granted.
     wants: Mutex<Vec<Want>>,
 }
@@ -176,6 +178,7 @@ impl Chain {
             forced_parts: order.force.parts.clone(),
             graph: Mutex::new(Graph::new()),
             states: Mutex::default(),
+            foresight: Mutex::default(),
             wants: Mutex::default(),
         })
     }
@@ -214,6 +217,18 @@ impl Chain {
         match wants.iter().find_map(|want| Some((want, granted::lacking(&self.engine, want)?))) {
             None => Ok(()),
             Some((want, cause)) => Err(Cause::OfStep { step: want.step.clone(), cause: Box::new(cause) }),
+        }
+    }
+
+    /// Says, before something runs, which commands that are planned cannot be run here.
+    pub(crate) fn warn_of_foreign(&self, turn: &Turn) {
+        let mut foresight = self.foresight.lock().expect("no look ahead panics");
+        for foreign in foresight.look(self) {
+            let text = format!(
+                "commands for {} cannot be run on this machine, which is {}: {}; a build that has their results goes on",
+                foreign.platform, foreign.machine, foreign.why
+            );
+            self.engine.tell(Event::Message { step: turn.step.clone(), severity: Severity::Warning, text });
         }
     }
 

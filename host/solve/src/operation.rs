@@ -74,6 +74,7 @@ impl Operation<'_> {
         }
         self.chain.check_may_run()?;
         self.chain.check_wants()?;
+        self.chain.warn_of_foreign(self.turn);
         let engine = &self.chain.engine;
         let _flight = engine.flights.enter(key).await;
         let _lock = self.lock(key).await?;
