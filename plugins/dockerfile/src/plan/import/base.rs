@@ -65,6 +65,16 @@ impl<'a, 'p> Walk<'a, 'p> {
         let name = references::base_name(self.planner.file, &self.planner.globals, first)?;
         let line = stage.place.line;
         self.pending = self.raw.comments_above(line);
+        if let Some(platform) = self.planner.platform_of(first)? {
+            // That of the machine is not written down: it is another one elsewhere.
+            let said = stage.platform.as_ref().and_then(|flag| flag.value.as_deref()).unwrap_or_default();
+            let platform = if ["$BUILDPLATFORM", "${BUILDPLATFORM}"].contains(&said) { said } else { &platform };
+            let text = format!("FROM --platform={platform} {name}\n");
+            let note = "it is for another platform than the image, which only an instruction says";
+            let base = self.base(line, KIND, only("text", text), Some(note.to_owned()));
+            self.planner.triggers(&mut self.work)?;
+            return Ok(base);
+        }
         if name == "scratch" {
             let base = self.base(line, "scratch", Map::new(), None);
             let path = self.work.scope.env.first().map_or("", |(_, value)| value.as_str());
