@@ -19,13 +19,24 @@ fn network_debian_for_another_machine_is_bootstrapped_and_runs() {
          [[steps]]\nkind = \"run\"\ncommands = [\"uname -m > /machine; dpkg --print-architecture >> /machine; tree --version\"]\n"
     ));
     let platform = format!("linux/{architecture}");
-    let made = bench.wythe(&["build", "--platform", &platform, "-t", "other-machine", "-o", "out"]).stdout();
+    bench.wythe(&["build", "--platform", &platform, "-t", "other-machine", "-o", "out"]).stdout();
     let told = std::fs::read_to_string(bench.dir().join("out/machine")).unwrap();
     assert_eq!(told, format!("{machine}\n{architecture}\n"));
     let listed = bench.wythe(&["packages", "other-machine"]).stdout();
     assert!(listed.contains("tree") && listed.contains(architecture), "{listed}");
-    if can_become_ordinary() {
-        // With the lock that lies beside the definition.
-        assert_eq!(bench.wythe_elsewhere(&["build", "--locked", "--platform", &platform]).stdout(), made);
+}
+
+#[test]
+fn network_rootless_debian_for_another_machine_has_roots_digest() {
+    let [architecture, machine] = OTHER;
+    if !can_become_ordinary() || !runs_programs_of(architecture) {
+        return;
     }
+    let bench = Bench::shared();
+    let test = format!("test $(uname -m) = {machine} && id > /who");
+    bench.definition(&format!("{}[[steps]]\nkind = \"run\"\ncommands = [\"{test}\"]\n", debian("")));
+    let platform = format!("linux/{architecture}");
+    let made = bench.wythe(&["build", "--platform", &platform]).stdout();
+    // With the lock that lies beside the definition.
+    assert_eq!(bench.wythe_elsewhere(&["build", "--locked", "--platform", &platform]).stdout(), made);
 }
