@@ -18,9 +18,12 @@ impl Misbehave for Guest {
             return Err(Failure::Options(problems.into()));
         }
         let image = State::image("registry.example/debian:12").map(|_| "found");
+        let other = State::image_for("registry.example/debian:12", "linux/aarch64").map(|_| "found");
+        drop(State::scratch_for("linux/riscv64"));
         let answers = [
             ("OPTIONS", options),
             ("PLATFORM", build::platform()),
+            ("MACHINE", build::machine_platform()),
             ("BUILDER", build::builder_version()),
             ("EPOCH", build::source_date_epoch().to_string()),
             ("ARG", format!("{:?} {:?}", build::arg("given"), build::arg("absent"))),
@@ -33,6 +36,7 @@ impl Misbehave for Guest {
             ("WHICH", format!("{:?} {:?}", base.which("python3"), base.which("none"))),
             ("NAMES", format!("{:?}", base.glob("/etc/*"))),
             ("OTHER", format!("{:?}", base.env("A", "1").config())),
+            ("ELSEWHERE", format!("{other:?}")),
             ("IMAGE", format!("{image:?} {:?}", State::image("missing.example/x").map(|_| ()))),
         ];
         let start = base.env("ASKED", "yes");

@@ -21,6 +21,7 @@ impl Misbehave for Guest {
             "remove root" => Files::new(base).remove("//"),
             "bad device" => command().device("gpu"),
             "bad network" => command().network("some"),
+            "bad platform" => drop(State::scratch_for("linux/none")),
             "no pattern" => Files::new(base).context(&[], "/"),
             other => panic!("no fault called {other}"),
         }

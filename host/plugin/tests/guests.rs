@@ -245,6 +245,7 @@ fn asks(name: &str) {
         ("ASKED", "yes".to_owned()),
         ("OPTIONS", "\"x\"".to_owned()),
         ("PLATFORM", "linux/amd64".to_owned()),
+        ("MACHINE", "linux/amd64".to_owned()),
         ("BUILDER", "2026.11".to_owned()),
         ("EPOCH", "1700000000".to_owned()),
         ("ARG", "Some(\"value\") None".to_owned()),
@@ -257,6 +258,7 @@ fn asks(name: &str) {
         ("WHICH", "Ok(Some(\"/usr/bin/python3\")) Ok(None)".to_owned()),
         ("NAMES", format!("Ok({:?})", ["/etc/a", "/etc/b"])),
         ("OTHER", format!("Err({only:?})")),
+        ("ELSEWHERE", "Ok(\"found\")".to_owned()),
         ("IMAGE", "Ok(\"found\") Err(\"no such image\")".to_owned()),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value));
@@ -264,7 +266,10 @@ fn asks(name: &str) {
     assert_eq!(set, expected);
     let pinned = "registry.example/debian:12@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert!(fragment.vertices().contains(&Vertex::Image { reference: pinned.to_owned() }));
-    assert_eq!(world.heard().len(), 19, "{:?}", world.heard());
+    let riscv = "linux/riscv64".parse().expect("a platform");
+    assert!(fragment.vertices().contains(&Vertex::ScratchFor { platform: riscv }));
+    assert!(world.heard().contains(&"Image(\"registry.example/debian:12@linux/arm64\")".to_owned()));
+    assert_eq!(world.heard().len(), 21, "{:?}", world.heard());
 
     let early = Still { is_too_early: true, ..Still::default() };
     assert!(matches!(plan(&plugins, "asks", "x", &early), Err(PlanError::NotYet)));
@@ -389,6 +394,7 @@ fn breaks_the_contract(name: &str) {
             "bad address",
             "called `artifact` with the address `file:///etc/passwd`, which is neither https:// nor http://",
         ),
+        ("bad platform", "called `state.scratch-for` with the platform `linux/none`, which is none"),
         ("bad variable", "called `state.env` with the variable `A=B`, which has a `=` in it"),
         ("relative path", "called `files.put` with the path `etc/hosts`, which is not absolute"),
         ("remove root", "called `files.remove` with the path `//`, which is the root"),

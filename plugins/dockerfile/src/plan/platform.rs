@@ -34,6 +34,12 @@ const ARCHITECTURES: [(&str, &str); 8] = [
     ("arm", "arm/v7"),
 ];
 
+/// The architectures that Linux runs on, by their usual names.
+const KNOWN: [&str; 14] = [
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x", "sparc64",
+];
+
 /// Returns the one name of a platform of several that mean it, as containerd has them; an architecture alone is one of Linux.
 ///
 /// # Errors
@@ -44,18 +50,17 @@ pub(super) fn normal(platform: &str) -> Result<String, String> {
     let (os, rest) = lower.split_once('/').unwrap_or(("linux", &lower));
     let (architecture, variant) =
         rest.split_once('/').map_or((rest, ""), |(architecture, variant)| (architecture, variant));
-    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    if os.is_empty()
-        || architecture.is_empty()
-        || rest.ends_with('/')
-        || ![os, architecture, variant].into_iter().all(is_word)
-    {
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if os.is_empty() || architecture.is_empty() || rest.ends_with('/') || !is_word(variant) {
         return Err("is no platform".to_owned());
     }
     if os != "linux" {
         return Err("is a platform of another system than linux, for which nothing is built".to_owned());
     }
     let usual = ARCHITECTURES.iter().find(|(name, _)| *name == architecture).map_or(architecture, |(_, usual)| usual);
+    if !KNOWN.contains(&usual.split('/').next().unwrap_or_default()) {
+        return Err(format!("is of an architecture that is not known; known: {}", KNOWN.join(", ")));
+    }
     let variant = match (usual, variant) {
         ("amd64", "v1") | ("arm64", "v8" | "8") | ("386", _) | (_, "") => String::new(),
         ("arm/v7", number @ ("5" | "6" | "7" | "8")) => format!("v{number}"),
@@ -88,7 +93,18 @@ mod tests {
         ] {
             assert_eq!(normal(text).as_deref(), Ok(name), "{text}");
         }
-        for text in ["", "/", "linux/", "linux/a b", "linux/arm/", "linux/arm/v7/x", "windows/amd64", "linux/$X"] {
+        for text in [
+            "",
+            "/",
+            "linux/",
+            "linux/a b",
+            "linux/arm/",
+            "linux/arm/v7/x",
+            "windows/amd64",
+            "linux/$X",
+            "arm46",
+            "linux/arm64/v-8",
+        ] {
             assert!(normal(text).is_err(), "{text}");
         }
     }
