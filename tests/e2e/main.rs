@@ -15,6 +15,7 @@ mod deep;
 mod diff;
 mod dockerfile;
 mod dockerfile_cases;
+mod dockerfile_insecure;
 mod dockerfile_judged;
 mod dockerfile_layouts;
 mod dockerfile_options;

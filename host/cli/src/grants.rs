@@ -8,7 +8,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use wythe_solve::{Grants, LONGEST_SECRET};
+use wythe_plan::spec::known_hint;
+use wythe_solve::{Grants, INSECURE, LONGEST_SECRET};
 
 use crate::arguments;
 use crate::diagnostic::Report;
@@ -20,7 +21,7 @@ use crate::workshop::absolute;
 /// Reads what is granted. Values are not fetched before a step needs them, but what names no place to fetch one from is
 /// said now.
 pub(crate) fn read(given: &arguments::Grants, surroundings: &Surroundings) -> Result<Grants, Report> {
-    let mut grants = Grants::default();
+    let mut grants = Grants { insecure: is_insecure_allowed(&given.allow)?, ..Grants::default() };
     for text in &given.secrets.secrets {
         let (id, origin) = Origin::parse(text)?;
         let value = origin.check(&id, text, surroundings)?;
@@ -40,6 +41,19 @@ pub(crate) fn read(given: &arguments::Grants, surroundings: &Surroundings) -> Re
         })?;
     }
     Ok(grants)
+}
+
+/// Reads what `--allow` names. What others make depend on a grant and is so here in any case is accepted.
+pub(crate) fn is_insecure_allowed(given: &[String]) -> Result<bool, Report> {
+    const KNOWN: [&str; 3] = ["device", "network.host", INSECURE];
+    for text in given {
+        let name = if text.starts_with("device=") { "device" } else { text };
+        if !KNOWN.contains(&name) {
+            let report = Report::new(Exit::Usage, format!("`--allow {text}`: there is no such grant"));
+            return Err(report.hint(known_hint(name, "grants", &KNOWN)));
+        }
+    }
+    Ok(given.iter().any(|name| name == INSECURE))
 }
 
 /// Where a value comes from, as it is written.

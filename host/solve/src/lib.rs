@@ -63,6 +63,7 @@ pub use engine::{Engine, Grants, Parts};
 pub use error::{BuildError, Cause, describe_ending};
 pub use event::{Event, EventSink, How, Silent, StepId, Stream};
 pub use git::REDIRECTED;
+pub use granted::INSECURE;
 pub use inventory::{Installed, installed};
 pub use machine::{Machine, Pretence, WayOut};
 pub use network::loopback_ports;

@@ -139,6 +139,10 @@ pub(crate) struct Grants {
     /// A directory of this machine in place of the volume NAME
     #[arg(long = "volume", value_name = "NAME=DIR")]
     pub(crate) volumes: Vec<String>,
+    /// What steps may do that asks for trust: `security.insecure` is to run without what confines a command, for those that ask
+    /// for it; `network.host` and `device` are accepted
+    #[arg(long, value_name = "GRANT", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
 }
 
 /// What nobody but the steps that ask for it is to have.

@@ -95,6 +95,9 @@ fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
         };
         let _infallible = writeln!(text, "         network {network}");
         sandbox_text(text, &run.sandbox);
+        if run.insecure {
+            let _infallible = writeln!(text, "         security insecure");
+        }
         if let Some(gpu) = &run.gpu {
             let _infallible = writeln!(text, "         gpu {gpu}");
         }
