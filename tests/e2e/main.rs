@@ -11,6 +11,7 @@ mod attacks;
 mod bad_input;
 mod cache;
 mod check;
+mod contexts;
 mod deep;
 mod diff;
 mod dockerfile;

@@ -9,6 +9,7 @@ use wythe_plan::spec::BuilderVersion;
 use wythe_plan::{Kind, Network, SandboxOptions, Ulimit};
 
 use crate::arguments;
+use crate::contexts::Elsewhere;
 use crate::definition::{arguments_given, read_text, split_assignment};
 use crate::diagnostic::Report;
 use crate::exit::Exit;
@@ -47,6 +48,9 @@ impl Claimed {
         wanted: &arguments::Definition,
         kinds: &'k [Kind],
     ) -> Result<Option<(&'k Kind, PathBuf, PathBuf)>, Report> {
+        if let Some(elsewhere) = &wanted.elsewhere {
+            return Ok(Self::place_in(elsewhere, wanted, kinds)?.map(|(kind, file)| (kind, wanted.path.clone(), file)));
+        }
         if let Some(file) = &wanted.file {
             let kind = kind_of(file, kinds)?;
             return Ok(Some((kind, wanted.path.clone(), file.clone())));
@@ -67,6 +71,25 @@ impl Claimed {
         Ok(None)
     }
 
+    /// The same for a context that was brought, where no link leads out of it.
+    fn place_in<'k>(
+        elsewhere: &Elsewhere,
+        wanted: &arguments::Definition,
+        kinds: &'k [Kind],
+    ) -> Result<Option<(&'k Kind, PathBuf)>, Report> {
+        let input = PathBuf::from("-");
+        match &wanted.file {
+            _ if elsewhere.text.is_some() => Ok(Some((kind_of(&input, kinds)?, input))),
+            Some(file) if *file == input => Ok(Some((kind_of(&input, kinds)?, input))),
+            Some(file) => Ok(Some((kind_of(file, kinds)?, wanted.path.join(file)))),
+            None => {
+                let mut files = kinds.iter().flat_map(|kind| kind.files.iter().map(move |name| (kind, name)));
+                let found = files.find(|(_, name)| elsewhere.has(Path::new(name)));
+                Ok(found.map(|(kind, name)| (kind, wanted.path.join(name))))
+            }
+        }
+    }
+
     fn of(
         workshop: &Workshop,
         wanted: &arguments::Definition,
@@ -75,10 +98,20 @@ impl Claimed {
         file: &Path,
     ) -> Result<Self, Report> {
         let mut options = Map::new();
-        match path_below(dir, file) {
+        let elsewhere = wanted.elsewhere.as_deref();
+        let path = match elsewhere {
+            // Links in it lead nowhere outside, which who reads it sees to.
+            Some(_) => file.strip_prefix(dir).ok().and_then(Path::to_str).map(str::to_owned),
+            None => path_below(dir, file),
+        };
+        match path {
             Some(path) => drop(options.insert("path".to_owned(), path.into())),
             // What lies outside of the context is handed over as text.
-            None => drop(options.insert("text".to_owned(), outside(file)?.into())),
+            None => {
+                let text = elsewhere.and_then(|elsewhere| elsewhere.text.clone());
+                let text = text.map_or_else(|| outside(file), Ok)?;
+                drop(options.insert("text".to_owned(), text.into()));
+            }
         }
         let pairs = |texts: &[String], option: &str| {
             let pairs =

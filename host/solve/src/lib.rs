@@ -22,6 +22,7 @@ mod context;
 mod context_world;
 mod device;
 mod disk;
+mod elsewhere;
 mod engine;
 mod error;
 mod event;
@@ -59,6 +60,7 @@ pub use build::{Built, Checked, Force, Order, Outcome, build, check, foresee, lo
 pub use chain::describe_edit;
 pub use context_world::ContextWorld;
 pub use disk::DiskWatch;
+pub use elsewhere::{Brought, Repository};
 pub use engine::{Engine, Grants, Parts};
 pub use error::{BuildError, Cause, describe_ending};
 pub use event::{Event, EventSink, How, Silent, StepId, Stream};

@@ -2,6 +2,7 @@
 //! Arguments of what reads a definition without building it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use wythe_plan::{ExtraHost, NamedUlimit, Network};
@@ -9,13 +10,18 @@ use wythe_plan::{ExtraHost, NamedUlimit, Network};
 use super::program::network_mode;
 use super::size::docker_size;
 use super::{Grants, Progress};
+use crate::contexts::Elsewhere;
 
 /// Where a definition is.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Definition {
-    /// A directory with a wythe.toml, or with a file that a plugin claims; or such a file
-    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    /// A directory with a wythe.toml, or with a file that a plugin claims; or such a file; `-` for what is on standard input, or
+    /// the address of a git repository, an archive or a file
+    #[arg(default_value = ".", value_name = "DIR|FILE|ADDRESS|-")]
     pub(crate) path: PathBuf,
+    /// What was brought in the place of a directory
+    #[arg(skip)]
+    pub(crate) elsewhere: Option<Arc<Elsewhere>>,
     /// Build this file, which a plugin claims by its name, with DIR as its context; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,

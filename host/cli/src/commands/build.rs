@@ -42,7 +42,7 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
         store.verify_before_use(|dir| Ok(wythe_snapshot::layer_digest(dir)?.0));
     }
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let wanted = contexts::prepared(workshop, &store, &plugins, &build.definition)?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &build.definition, Some(&build.grants))?;
     let mut definition = Definition::read_remembering(workshop, &wanted, plugins.kinds(), &store)?;
     if build.no_limits {
         definition.forget_limits();

@@ -19,7 +19,7 @@ use crate::{contexts, print};
 pub(crate) fn run(workshop: &Workshop, plan: &Plan) -> Result<(), Report> {
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let wanted = contexts::prepared(workshop, &store, &plugins, &plan.definition)?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &plan.definition, None)?;
     let definition = Definition::read(workshop, &wanted, &all_kinds(&plugins))?;
     let order = definition.order(workshop, LockUse::Use, Force::default())?;
     let images = block_on(async {
