@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use wythe_plan::spec::BuilderVersion;
 use wythe_plan::{Kind, Network, SandboxOptions, Ulimit};
 
-use crate::arguments;
+use crate::arguments::{self, AllNetworks};
 use crate::contexts::Elsewhere;
 use crate::definition::{arguments_given, read_text, split_assignment};
 use crate::diagnostic::Report;
@@ -140,7 +140,7 @@ impl Claimed {
             ask("args", "--arg", given.map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into())?;
         }
         options.insert("kind".to_owned(), kind.name.clone().into());
-        if let Some(network) = &wanted.network {
+        if let Some(AllNetworks(Some(network))) = &wanted.network {
             options.insert(
                 "network".to_owned(),
                 match network {
@@ -151,6 +151,7 @@ impl Claimed {
             );
         }
         options.extend(sandbox_options(wanted));
+        options.extend(limits(wanted)?);
         let builder = json!(BuilderVersion::newest().as_str());
         let text = format!("builder = {builder}\n[base]\n{}", table(&options));
         Ok(Self { text, dir: dir.to_owned(), file: file.to_owned() })
@@ -172,6 +173,22 @@ fn sandbox_options(wanted: &arguments::Definition) -> Map<String, Value> {
     options.extend(given.shm_size.map(|bytes| ("shm-size".to_owned(), bytes.into())));
     options.extend((!ulimits.is_empty()).then(|| ("ulimits".to_owned(), ulimits.into())));
     options
+}
+
+/// Returns what a command may use of the machine, as a definition says it.
+fn limits(wanted: &arguments::Definition) -> Result<Map<String, Value>, Report> {
+    let mut options = Map::new();
+    options.extend(wanted.memory.filter(|bytes| *bytes > 0).map(|bytes| ("memory".to_owned(), bytes.into())));
+    match (wanted.cpu_quota.unwrap_or_default(), wanted.cpu_period.unwrap_or(100_000)) {
+        (..=0, _) => {}
+        (_, 0) => return Err(Report::new(Exit::Usage, "`--cpu-period 0` is no time")),
+        (quota, period) => {
+            #[allow(clippy::cast_precision_loss, reason = "a share of a processor")]
+            let share = (quota as f64 / period as f64 * 1000.0).round() / 1000.0;
+            options.insert("cpu".to_owned(), json!(share));
+        }
+    }
+    Ok(options)
 }
 
 /// Returns the kind that a file is for: the one that claims its name, or the only one that claims any.

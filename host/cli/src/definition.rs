@@ -302,6 +302,8 @@ fn refuse_what_is_for_claimed(wanted: &arguments::Definition) -> Result<(), Repo
             "write it into the step: `extra-hosts = { NAME = \"ADDRESS\" }`",
         ),
         ("--shm-size", wanted.shm_size.is_some(), "write it into the step: `shm-size = \"1GiB\"`"),
+        ("--memory", wanted.memory.is_some(), "write it into the step: `memory = \"2GiB\"`"),
+        ("--cpu-quota", wanted.cpu_quota.is_some(), "write it into the step: `cpu = 0.5`"),
         ("--ulimit", !wanted.ulimits.is_empty(), "write it into the step: `ulimits = { nofile = \"1024:4096\" }`"),
     ];
     match given.iter().find(|(_, is_given, _)| *is_given) {

@@ -85,7 +85,7 @@ impl Origin {
             Report::new(Exit::Usage, format!("`--secret {text}`: {what}"))
                 .hint("write `--secret id=NAME,env=VARIABLE`, `id=NAME,src=FILE`, `id=NAME,dotenv=FILE` or `id=NAME,command=COMMAND`")
         };
-        let (mut id, mut origin, mut key) = (None, None, None);
+        let (mut id, mut origin, mut key, mut is_variable) = (None, None, None, false);
         let mut rest = text;
         while !rest.is_empty() {
             let end = if rest.starts_with("command=") { rest.len() } else { rest.find(',').unwrap_or(rest.len()) };
@@ -105,7 +105,10 @@ impl Origin {
                     key = Some(value.to_owned());
                     continue;
                 }
-                "type" if matches!(value, "env" | "file") => continue,
+                "type" if matches!(value, "env" | "file") => {
+                    is_variable = value == "env";
+                    continue;
+                }
                 "env" => Self::Variable(value.to_owned()),
                 "src" | "source" => Self::File(value.into()),
                 "dotenv" => Self::DotEnv { path: value.into(), key: String::new() },
@@ -117,7 +120,12 @@ impl Origin {
             }
         }
         let id = id.filter(|id| !id.is_empty() && !id.contains('/')).ok_or_else(|| fault("it has no id"))?;
-        let origin = match (origin.unwrap_or(Self::Named), key) {
+        let origin = match origin.unwrap_or(Self::Named) {
+            // As others read it: the source of what is a variable is its name.
+            Self::File(name) if is_variable => Self::Variable(name.to_string_lossy().into_owned()),
+            origin => origin,
+        };
+        let origin = match (origin, key) {
             (Self::DotEnv { path, .. }, key) => Self::DotEnv { path, key: key.unwrap_or_else(|| id.clone()) },
             (_, Some(_)) => return Err(fault("`key` goes with `dotenv`")),
             (origin, None) => origin,
@@ -234,7 +242,8 @@ mod tests {
         for (text, id, origin) in [
             ("id=hf,env=HF_TOKEN", "hf", variable("HF_TOKEN")),
             ("type=env,id=hf,env=HF_TOKEN", "hf", variable("HF_TOKEN")),
-            ("id=hf,src=/a", "hf", Origin::File("/a".into())),
+            ("type=env,id=hf,src=HF_TOKEN", "hf", variable("HF_TOKEN")),
+            ("id=hf,src=/a,type=file", "hf", Origin::File("/a".into())),
             ("id=hf,command=pass show a,b=c", "hf", Origin::Command("pass show a,b=c".into())),
             ("id=hf,dotenv=.env", "hf", Origin::DotEnv { path: ".env".into(), key: "hf".into() }),
             ("id=hf,dotenv=.env,key=K", "hf", Origin::DotEnv { path: ".env".into(), key: "K".into() }),

@@ -12,6 +12,14 @@ use super::size::docker_size;
 use super::{Grants, Progress};
 use crate::contexts::Elsewhere;
 
+/// The network of all commands; none for that which each asks for, as it is where nothing is said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AllNetworks(pub(crate) Option<Network>);
+
+fn all_networks(text: &str) -> Result<AllNetworks, String> {
+    if text == "default" { Ok(AllNetworks(None)) } else { network_mode(text).map(|network| AllNetworks(Some(network))) }
+}
+
 /// Where a definition is.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Definition {
@@ -42,8 +50,8 @@ pub(crate) struct Definition {
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
     /// The network of every command of a claimed file: `host`, `none`, or hosts between commas
-    #[arg(long, value_name = "MODE|HOSTS", value_parser = network_mode)]
-    pub(crate) network: Option<Network>,
+    #[arg(long, value_name = "MODE|HOSTS", value_parser = all_networks)]
+    pub(crate) network: Option<AllNetworks>,
     /// A name that every command of a claimed file finds in /etc/hosts; also NAME:ADDRESS
     #[arg(long = "add-host", value_name = "NAME=ADDRESS")]
     pub(crate) extra_hosts: Vec<ExtraHost>,
@@ -53,6 +61,15 @@ pub(crate) struct Definition {
     /// A limit of each process of every command of a claimed file, as in nofile=1024:4096; -1 is no limit at all
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     pub(crate) ulimits: Vec<NamedUlimit>,
+    /// How much memory the processes of one command of a claimed file may use together, as in 2g
+    #[arg(short, long, value_name = "SIZE", value_parser = docker_size)]
+    pub(crate) memory: Option<u64>,
+    /// How long the processes of one command of a claimed file may use processors in each period, in microseconds
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) cpu_quota: Option<i64>,
+    /// That period, in microseconds; 100000 where nothing is said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) cpu_period: Option<u64>,
     /// Only these images of a definition with several
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,
