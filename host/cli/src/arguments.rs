@@ -106,7 +106,7 @@ pub(crate) enum When {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build the images of a definition
-    Build(Build),
+    Build(Box<Build>),
     /// Print what a build would do, without running anything
     Plan(Plan),
     /// Say what is wrong with a definition or a claimed file, or could be better, without building it
