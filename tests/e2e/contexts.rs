@@ -83,6 +83,7 @@ fn a_file_on_standard_input_needs_no_context() {
         (&["build", "-", "-f", "-"][..], &b"FROM scratch\n"[..], "cannot be both"),
         (&["build", "-", "-f", "Other"], b"FROM scratch\n", "is no archive, and `--file` names a file in one"),
         (&["build", "-"], b"", "is empty"),
+        (&["build", "-"], b"\n<!DOCTYPE html>\n", "is a page of a web site"),
         (&["build", "-"], b"\x1f\x8b\x08\0\0\0\0\0\0\0", "neither a tar archive nor a text"),
         (&["build", "-"], b"PK\x03\x04\0\0", "neither a tar archive nor a text"),
     ] {

@@ -133,6 +133,11 @@ impl Bringer<'_> {
             let report = Report::new(Exit::Spec, format!("{called} is neither a tar archive nor a text"));
             report.hint("an archive may be compressed with gzip, bzip2, xz or zstd")
         })?;
+        // What a site shows of a repository to people.
+        if text.trim_start().starts_with('<') {
+            let report = Report::new(Exit::Spec, format!("{called} is a page of a web site, and no file to build"));
+            return Err(report.hint("the address of a git repository ends in `.git`: `https://HOST/PATH.git#REF:DIR`"));
+        }
         if text.trim().is_empty() {
             return Err(Report::new(Exit::Spec, format!("{called} is empty")));
         }
