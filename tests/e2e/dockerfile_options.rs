@@ -95,6 +95,14 @@ fn what_has_no_effect_is_told_and_what_would_be_missed_is_refused() {
     for name in ["one", "two:1", "three"] {
         bench.wythe(&["inspect", name]).stdout();
     }
+    let digest = bench.wythe(&["build", "-t", "one", "--label", "empty", "--metadata-file", "made.json"]).stdout();
+    let made: Value = serde_json::from_str(&fs::read_to_string(bench.dir().join("made.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&made["containerimage.digest"], &made["digest"]),
+        (&Value::from(digest.trim()), &Value::from(digest.trim()))
+    );
+    assert_eq!(made["image.name"], "one:latest");
+    assert_eq!(labels(&bench, "one")["empty"], "");
     bench.file("definition/wythe.toml", "builder = \"2026.11\"\nbase = \"scratch\"\n");
     let ended = bench.wythe(&["build", "definition", "-m", "1g"]);
     assert!(ended.code == Some(2) && ended.stderr.contains("memory = \"2GiB\""), "{}", ended.stderr);

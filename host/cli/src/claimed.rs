@@ -131,8 +131,14 @@ impl Claimed {
         for (name, option, texts) in
             [("contexts", "--build-context", &wanted.build_contexts), ("labels", "--label", &wanted.labels)]
         {
+            // A label may have no value.
+            let whole = |text: &String| if text.contains('=') { text.clone() } else { format!("{text}=") };
+            let texts: Vec<String> = match name {
+                "labels" => texts.iter().map(whole).collect(),
+                _ => texts.clone(),
+            };
             if !texts.is_empty() {
-                ask(name, option, pairs(texts, option)?.into())?;
+                ask(name, option, pairs(&texts, option)?.into())?;
             }
         }
         if !wanted.args.is_empty() {

@@ -17,6 +17,8 @@ Examples:
   wythe build -t app:1.4
   wythe build . --locked --progress plain
   wythe build -f FILE --target test --build-arg VERSION=3 .
+  wythe build - < FILE               a file that needs no context; tar -c . | wythe build - for an archive
+  wythe build https://example.com/app.git#v1:dir
   wythe build --add-host db=10.0.0.5 --shm-size 1g --ulimit nofile=4096 .
   wythe build --build-context base=oci-layout://layout:1.4 .
   wythe build --secret id=hf,env=HF_TOKEN --secret 'id=index,command=pass show index'
@@ -83,7 +85,8 @@ pub(crate) struct Build {
     /// Write the digest of the image's configuration, which other builders call its id, to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,
-    /// Write what `--json` prints to a file
+    /// Write what `--json` prints to a file: of one image that is an object, which also has the names that other builders give
+    /// to digests
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata_file: Option<PathBuf>,
     #[command(flatten)]

@@ -40,7 +40,7 @@ pub(crate) struct Definition {
     #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME[=VALUE]")]
     pub(crate) args: Vec<String>,
     /// What takes the place of a name in a claimed file: a directory, `docker-image://REFERENCE`, an image of a layout,
-    /// `oci-layout://PATH[:TAG|@DIGEST]`, or a git repository, `https://HOST/PATH.git#REF:DIR`
+    /// `oci-layout://PATH[:TAG|@DIGEST]`, a git repository, `https://HOST/PATH.git#REF:DIR`, or the address of an archive
     #[arg(long = "build-context", value_name = "NAME=DIR|ADDRESS")]
     pub(crate) build_contexts: Vec<String>,
     /// The platform of the image; that of this machine is the only one so far
@@ -49,7 +49,7 @@ pub(crate) struct Definition {
     /// Labels that are added to the image of a claimed file
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
-    /// The network of every command of a claimed file: `host`, `none`, or hosts between commas
+    /// The network of every command of a claimed file: `host`, `none`, or hosts between commas; `default` for what each asks for
     #[arg(long, value_name = "MODE|HOSTS", value_parser = all_networks)]
     pub(crate) network: Option<AllNetworks>,
     /// A name that every command of a claimed file finds in /etc/hosts; also NAME:ADDRESS

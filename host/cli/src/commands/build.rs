@@ -193,6 +193,18 @@ fn result_json(tags: &[String], built: &[Built]) -> Vec<serde_json::Value> {
     built.iter().map(one).collect()
 }
 
+/// Returns the same for a file: of one image an object, in which scripts for other builders find what they look for.
+fn metadata(tags: &[String], built: &[Built]) -> serde_json::Value {
+    let mut all = result_json(tags, built);
+    if let ([image], [one]) = (built, &mut all[..]) {
+        one["containerimage.digest"] = json!(image.packed.digest);
+        one["containerimage.config.digest"] = json!(image.packed.config_digest);
+        one["image.name"] = json!(tags.iter().map(|tag| full_name(tag)).collect::<Vec<_>>().join(","));
+        return one.take();
+    }
+    all.into()
+}
+
 /// Writes the files that were asked for beside standard output.
 fn write_result(build: &Build, tags: &[String], built: &[Built]) -> Result<(), Report> {
     let write = |path: &std::path::Path, text: String| {
@@ -207,7 +219,7 @@ fn write_result(build: &Build, tags: &[String], built: &[Built]) -> Result<(), R
         write(path, ids.join("\n"))?;
     }
     if let Some(path) = &build.metadata_file {
-        let text = serde_json::to_string_pretty(&result_json(tags, built)).expect("digests and names are JSON");
+        let text = serde_json::to_string_pretty(&metadata(tags, built)).expect("digests and names are JSON");
         write(path, text + "\n")?;
     }
     Ok(())

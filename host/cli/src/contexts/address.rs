@@ -53,10 +53,7 @@ impl Place {
 pub(super) fn is_repository(text: &str) -> bool {
     let address = text.split(['?', '#']).next().unwrap_or_default();
     let begins = |starts: &[&str]| starts.iter().any(|start| address.starts_with(start));
-    let has_fragment = text.contains('#') && begins(&["https://", "http://"]);
-    has_fragment
-        || begins(&["git://", "ssh://", "git@"])
-        || (begins(&["https://", "http://"]) && address.ends_with(".git"))
+    begins(&["git://", "ssh://", "git@"]) || (begins(&["https://", "http://"]) && address.ends_with(".git"))
 }
 
 /// Reads `ADDRESS?QUERY#REFERENCE:DIRECTORY`. No message repeats it: it may have a password in it.
@@ -138,7 +135,7 @@ mod tests {
         for (text, is_one) in [
             ("https://a/r.git#main:dir", true),
             ("http://a/r.git?ref=x", true),
-            ("https://a/r#main", true),
+            ("https://a/r#x.git", false),
             ("git@a:r", true),
             ("ssh://a/r", true),
             ("git://a/r", true),
