@@ -64,7 +64,7 @@ pub(super) fn claim(dir: &Path) -> io::Result<Option<File>> {
 }
 
 /// Removes the groups that are inside one, the innermost first, as far as that goes: those that a command has made which may.
-fn empty(dir: &Path) {
+pub(super) fn empty(dir: &Path) {
     let mut inside = vec![dir.to_owned()];
     let mut next = 0;
     while next < inside.len() && inside.len() < MOST_INSIDE {

@@ -57,14 +57,21 @@ pub(super) fn take_all(all: CapabilitySet) -> rustix::io::Result<()> {
     all.iter().try_for_each(|one| rustix::thread::configure_capability_in_ambient_set(one, true))
 }
 
+/// Returns the hierarchies of control groups that there are, each by its controllers or its name. They are the same wherever this
+/// process goes, and it can only be asked of them where it is seen.
+pub(super) fn hierarchies() -> io::Result<Vec<String>> {
+    let text = std::fs::read_to_string("/proc/self/cgroup")?;
+    Ok(text.lines().filter_map(|line| line.split(':').nth(1)).map(str::to_owned).collect())
+}
+
 /// Mounts the control groups below the group of this process on `/sys/fs/cgroup`, in a cgroup namespace. Nothing can be changed
 /// there but in a group of the command's own. Where the kernel shows none there is something empty.
-pub(super) fn mount_groups(root: &Root, is_own: bool) -> Result<(), SetupError> {
+pub(super) fn mount_groups(root: &Root, hierarchies: &[String], is_own: bool) -> Result<(), SetupError> {
     const PLACE: &str = "sys/fs/cgroup";
     let system = || SetupError::system("mount /sys/fs/cgroup");
     let mounted = match root.locate(Path::new(PLACE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        place => groups(is_own, &place.map_err(system())?),
+        place => groups(hierarchies, is_own, &place.map_err(system())?),
     };
     match mounted {
         Ok(true) => Ok(()),
@@ -73,10 +80,8 @@ pub(super) fn mount_groups(root: &Root, is_own: bool) -> Result<(), SetupError> 
 }
 
 /// Whether there were any to mount.
-fn groups(is_own: bool, place: &OwnedFd) -> io::Result<bool> {
+fn groups(hierarchies: &[String], is_own: bool, place: &OwnedFd) -> io::Result<bool> {
     let restrictions = Restrictions { read_only: !is_own, ..Restrictions::INERT };
-    let text = std::fs::read_to_string("/proc/self/cgroup")?;
-    let hierarchies: Vec<&str> = text.lines().filter_map(|line| line.split(':').nth(1)).collect();
     if hierarchies == [""] {
         mount::attach(mount::new_file_system("cgroup2", &[], restrictions)?, place)?;
         return Ok(true);
@@ -85,7 +90,7 @@ fn groups(is_own: bool, place: &OwnedFd) -> io::Result<bool> {
     mount::attach(&all, place)?;
     let all = Root::from_fd(all);
     let mut has_any = false;
-    for names in hierarchies {
+    for names in hierarchies.iter().map(String::as_str) {
         let (kind, directory) = match names.strip_prefix("name=") {
             _ if names.is_empty() => ("cgroup2", "unified"),
             Some(name) => ("cgroup", name),

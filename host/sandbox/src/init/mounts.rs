@@ -28,9 +28,11 @@ pub(super) const OF_REQUESTS: Restrictions =
 ///
 /// `has_group` says whether the control group of this process is that of the command alone.
 pub(super) fn build(inputs: &RunInputs, has_group: bool) -> Result<Root, SetupError> {
+    // Before the new `/proc` is there, in which it is all the same: the old one is where this process is known.
+    let hierarchies = if inputs.insecure { insecure::hierarchies().unwrap_or_default() } else { Vec::new() };
     let root = assemble(inputs, top)?;
     if inputs.insecure {
-        insecure::mount_groups(&root, has_group)?;
+        insecure::mount_groups(&root, &hierarchies, has_group)?;
     }
     pivot(&root).map_err(|error| SetupError::system("change the root directory")(error.into()))?;
     Ok(root)

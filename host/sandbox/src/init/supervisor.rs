@@ -176,7 +176,12 @@ fn inside(container: Pid, act: impl FnOnce() -> io::Result<()>) -> io::Result<()
 
 /// Mounts control groups for a command that may have to do with them.
 fn complete(container: Pid, is_own: bool) -> io::Result<()> {
-    inside(container, || insecure::mount_groups(&Root::from_fd(open_directory("/")?), is_own).map_err(io::Error::other))
+    // The container's `/proc` does not know who comes from outside.
+    let hierarchies = insecure::hierarchies()?;
+    inside(container, || {
+        let root = Root::from_fd(open_directory("/")?);
+        insecure::mount_groups(&root, &hierarchies, is_own).map_err(io::Error::other)
+    })
 }
 
 /// Makes sure that no node works but those of `/dev` that are mounts of their own, whatever the runtime has made of the
