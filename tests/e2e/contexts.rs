@@ -235,6 +235,19 @@ fn b04_a_context_that_is_sent_leads_nowhere() {
     let through = pack(&link("sub", outside.clone()), &[]);
     let ended = with_input(&bench, &["build", "-", "-f", "sub/Dockerfile"], &through);
     assert!(ended.code == Some(1) && !ended.stderr.contains(CANARY), "{}", ended.stderr);
+    // Where there is such a file inside, its lock would still be looked for outside.
+    bench.file("outside/Dockerfile.lock", CANARY);
+    let twice = pack(
+        &|src| {
+            let inside = src.join(outside.strip_prefix("/").unwrap());
+            fs::create_dir_all(&inside).unwrap();
+            fs::write(inside.join("Dockerfile"), "FROM scratch\nCOPY . /\n").unwrap();
+            symlink(&outside, src.join("sub")).unwrap();
+        },
+        &[],
+    );
+    let ended = with_input(&bench, &["build", "-", "-f", "sub/Dockerfile"], &twice);
+    assert!(ended.code == Some(1) && !ended.stderr.contains(CANARY), "{}", ended.stderr);
     with_input(&bench, &["build", "-", "-o", "out"], &through).stdout();
     assert_eq!(fs::read_link(bench.dir().join("out/sub")).unwrap(), outside);
     fs::write(bench.dir().join("late"), "late").unwrap();

@@ -18,6 +18,8 @@ use crate::commands::block_on;
 use crate::definition::{DEFINITION, LARGEST_TEXT};
 use crate::diagnostic::{Report, of_bringing};
 use crate::exit::Exit;
+use crate::named;
+use crate::print;
 use crate::workshop::{Stops, Workshop};
 
 /// What was brought, and what it is called.
@@ -87,7 +89,7 @@ impl Bringer<'_> {
                 repository.keep_git_dir |= wanted.args.iter().any(keeps);
                 let name = repository.url.to_string();
                 let brought =
-                    self.with_engine(wanted, async |engine| Brought::repository(&engine, &repository).await)?;
+                    self.with_engine(wanted, &name, async |engine| Brought::repository(&engine, &repository).await)?;
                 let brought = brought
                     .map_err(|cause| of_bringing(&format!("cannot fetch the build context `{name}`"), &cause))?;
                 Ok(Elsewhere { name, text: None, brought })
@@ -101,7 +103,8 @@ impl Bringer<'_> {
     }
 
     fn download(&self, url: &str, wanted: &Definition) -> Result<Brought, Report> {
-        let brought = self.with_engine(wanted, async |engine| Brought::download(&engine, url).await)?;
+        let brought =
+            self.with_engine(wanted, &wythe_remote::shown(url), async |engine| Brought::download(&engine, url).await)?;
         brought.map_err(|cause| of_bringing(&format!("cannot fetch `{}`", wythe_remote::shown(url)), &cause))
     }
 
@@ -149,9 +152,13 @@ impl Bringer<'_> {
     fn with_engine<T>(
         &self,
         wanted: &Definition,
+        name: &str,
         act: impl AsyncFnOnce(Arc<Engine>) -> Result<T, Cause>,
     ) -> Result<Result<T, Cause>, Report> {
         let workshop = self.workshop;
+        if workshop.is_terminal {
+            print::to_stderr(&format!("fetching {name}"));
+        }
         let grants = self.grants.map(|given| crate::grants::read(given, &workshop.surroundings));
         let grants = grants.transpose()?.unwrap_or_default();
         block_on(async {
@@ -194,6 +201,11 @@ impl Elsewhere {
                     return Err(
                         Report::new(Exit::Spec, what).hint("`--file` names a file relative to the top of the context")
                     );
+                }
+                // Its lock would lie behind the link, wherever that leads.
+                if !root.is_without_links(named::parent(file)) {
+                    let what = format!("a link leads to `{}` in the build context `{}`", file.display(), self.name);
+                    return Err(Report::new(Exit::Spec, what).hint("name the file by the directory that it is in"));
                 }
                 ours.push(file.with_added_extension("lock"));
             }
