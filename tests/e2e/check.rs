@@ -120,3 +120,23 @@ fn a_file_says_what_can_be_chosen() {
     assert_eq!(found[0]["description"], "of the thing");
     assert_eq!((&found[1]["required"], &found[2]["required"]), (&json!(true), &json!(false)));
 }
+
+#[test]
+fn what_a_mount_asks_for_is_read_with_its_variables() {
+    let bench = Bench::new();
+    bench.file(
+        "Dockerfile",
+        "ARG KIND=ssh\nFROM scratch AS base\nARG KIND\nENV ID=to\nFROM base\nARG T=${KIND%%h}h\n\
+         RUN --mount=type=$T,id=agent --mount=type=$KIND,id=${ID}ken,required=false true\n",
+    );
+    let outline = |more: &[&str]| {
+        let text = bench.wythe(&[&["build", "--call=outline,format=json"], more].concat()).stdout();
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let grants = found.as_array().unwrap().iter().filter(|one| one["kind"] != "argument");
+        grants
+            .map(|one| format!("{} {}", one["kind"].as_str().unwrap(), one["name"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(outline(&[]), ["ssh agent", "ssh token"]);
+    assert_eq!(outline(&["--build-arg", "KIND=secret", "--build-arg", "T=ssh"]), ["ssh agent", "secret token"]);
+}

@@ -92,7 +92,7 @@ fn layouts_that_cannot_be_used_say_why() {
     expect("oci-layout://nowhere", 1, "`nowhere` is not an OCI image layout: it has no file `oci-layout`");
     expect(&format!("oci-layout://{layout}@sha256:12"), 2, "is not a digest of the form");
     expect("target:other", 2, "targets of other files");
-    expect("https://example.org/x", 2, "`https://` is not available in this version");
+    expect("ftp://example.org/x", 2, "`ftp://` is not available in this version");
     expect(
         "https://somebody:word@127.0.0.1:1/r.git",
         2,

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
-use wythe_tests::{Bench, is_installed, run};
+use wythe_tests::{Bench, is_installed, is_root, run};
 
 use crate::dockerfile::{busybox, inspect};
 
@@ -27,13 +27,85 @@ fn an_argument_without_a_value_is_that_of_the_environment() {
 fn what_scripts_say_to_other_builders_is_understood() {
     let bench = Bench::new();
     bench.file("Dockerfile", "FROM scratch\nLABEL a=b\n");
-    let habits = ["--load", "--rm", "--force-rm", "--provenance=false", "--sbom=false"];
+    let habits = [
+        "--load",
+        "--rm",
+        "--force-rm",
+        "--provenance=false",
+        "--sbom=false",
+        "--attest=type=sbom,disabled=true",
+        "--builder=default",
+        "-D",
+        "--compress",
+        "--isolation=default",
+        "--disable-content-trust=false",
+        "--network=default",
+        "--output=type=docker",
+        "--output=type=cacheonly",
+    ];
+
     let ended = bench.wythe(&[["build", "-q", "."].as_slice(), &habits].concat());
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     assert_eq!(ended.stdout, bench.wythe(&["build", "--progress", "quiet"]).stdout());
     // What would be made is not, so it cannot be asked for.
     assert_eq!(bench.wythe(&["build", "--provenance=true"]).code, Some(2));
     assert_eq!(bench.wythe(&["build", "-q", "--progress", "plain"]).code, Some(2));
+}
+
+#[test]
+fn what_has_no_effect_is_told_and_what_would_be_missed_is_refused() {
+    let bench = Bench::new();
+    bench.file("Dockerfile", "FROM scratch\nLABEL a=b\n");
+    let told = bench.wythe(&["build", "--cache-from", "x/y", "--cache-to=type=local,dest=c", "--memory-swap", "-1"]);
+    let notes: Vec<&str> = told.stderr.lines().filter(|line| line.starts_with("note: ")).collect();
+    assert_eq!(notes.len(), 3, "{}", told.stderr);
+    assert!(
+        notes[0].starts_with("note: `--cache-from` has no effect: results are looked up in the store"),
+        "{notes:?}"
+    );
+    for (options, said) in [
+        (&["--push"][..], "skopeo copy"),
+        (&["-o", "type=registry"], "skopeo copy"),
+        (&["-o", "type=image,name=x,push=true"], "skopeo copy"),
+        (&["--squash"], "COPY --from=STAGE / /"),
+        (&["--attest", "type=sbom"], "no attestations are made"),
+        (&["--provenance=mode=max"], "no attestations are made"),
+        (&["--sbom=true"], "no attestations are made"),
+        (&["--annotation", "a=b"], "--label NAME=VALUE"),
+        (&["--cgroup-parent", "x"], "systemd-run --scope"),
+        (&["--cpu-quota", "1000", "--cpu-period", "0"], "is no time"),
+    ] {
+        let ended = bench.wythe(&[&["build"], options].concat());
+        assert!(ended.code == Some(2) && ended.stderr.contains(said), "{options:?}: {}", ended.stderr);
+    }
+    let names = ["build", "-t", "one", "-o", "type=image,\"name=two:1,three\",push=false"];
+    bench.wythe(&names).stdout();
+    for name in ["one", "two:1", "three"] {
+        bench.wythe(&["inspect", name]).stdout();
+    }
+    let digest = bench.wythe(&["build", "-t", "one", "--label", "empty", "--metadata-file", "made.json"]).stdout();
+    let made: Value = serde_json::from_str(&fs::read_to_string(bench.dir().join("made.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&made["containerimage.digest"], &made["digest"]),
+        (&Value::from(digest.trim()), &Value::from(digest.trim()))
+    );
+    assert_eq!(made["image.name"], "one:latest");
+    assert_eq!(labels(&bench, "one")["empty"], "");
+    bench.file("definition/wythe.toml", "builder = \"2026.11\"\nbase = \"scratch\"\n");
+    let ended = bench.wythe(&["build", "definition", "-m", "1g"]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("memory = \"2GiB\""), "{}", ended.stderr);
+}
+
+#[test]
+fn a_command_has_the_processors_and_the_memory_that_are_given() {
+    let bench = Bench::new();
+    if !is_root() || !busybox(&bench) {
+        return;
+    }
+    bench.file("Dockerfile", "FROM busybox:test\nRUN dd if=/dev/zero of=/dev/null bs=64M count=1\n");
+    let ended = bench.wythe(&["build", "--memory", "16m"]);
+    assert!(ended.code == Some(3) && ended.stderr.contains("memory"), "{}", ended.stderr);
+    bench.wythe(&["build", "--memory", "256m", "--cpu-quota", "50000", "--cpu-period=100000"]).stdout();
 }
 
 #[test]
@@ -76,8 +148,8 @@ fn a_directory_takes_the_place_of_a_name() {
     let ended = bench.wythe(&["build", "--build-context", "other=nowhere"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("the named context `other`: `nowhere` is no directory"), "{}", ended.stderr);
-    let ended = bench.wythe(&["build", "--build-context", "other=https://example.org/x"]);
-    assert!(ended.stderr.contains("`https://` is not available in this version"), "{}", ended.stderr);
+    let ended = bench.wythe(&["build", "--build-context", "other=ftp://example.org/x"]);
+    assert!(ended.stderr.contains("`ftp://` is not available in this version"), "{}", ended.stderr);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod build;
 mod definition;
+mod habits;
 mod images;
 mod import;
 mod program;
@@ -14,7 +15,8 @@ mod size;
 mod upkeep;
 
 pub(crate) use build::{Build, Call, Grants, Progress, Secrets};
-pub(crate) use definition::{Check, Definition, Explain, Lock, Logs, Plan, Remembered};
+pub(crate) use definition::{AllNetworks, Check, Definition, Explain, Lock, Logs, Plan, Remembered};
+pub(crate) use habits::{Habits, PUSH};
 pub(crate) use images::{Diff, Format, History, Images, OneImage, Packages, Remove, Save, Tag};
 pub(crate) use import::Import;
 pub(crate) use program::{Inside, Limits, Run, Shell};
@@ -104,7 +106,7 @@ pub(crate) enum When {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build the images of a definition
-    Build(Build),
+    Build(Box<Build>),
     /// Print what a build would do, without running anything
     Plan(Plan),
     /// Say what is wrong with a definition or a claimed file, or could be better, without building it

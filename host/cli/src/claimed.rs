@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use wythe_plan::spec::BuilderVersion;
 use wythe_plan::{Kind, Network, SandboxOptions, Ulimit};
 
-use crate::arguments;
+use crate::arguments::{self, AllNetworks};
+use crate::contexts::Elsewhere;
 use crate::definition::{arguments_given, read_text, split_assignment};
 use crate::diagnostic::Report;
 use crate::exit::Exit;
@@ -47,6 +48,9 @@ impl Claimed {
         wanted: &arguments::Definition,
         kinds: &'k [Kind],
     ) -> Result<Option<(&'k Kind, PathBuf, PathBuf)>, Report> {
+        if let Some(elsewhere) = &wanted.elsewhere {
+            return Ok(Self::place_in(elsewhere, wanted, kinds)?.map(|(kind, file)| (kind, wanted.path.clone(), file)));
+        }
         if let Some(file) = &wanted.file {
             let kind = kind_of(file, kinds)?;
             return Ok(Some((kind, wanted.path.clone(), file.clone())));
@@ -67,6 +71,25 @@ impl Claimed {
         Ok(None)
     }
 
+    /// The same for a context that was brought, where no link leads out of it.
+    fn place_in<'k>(
+        elsewhere: &Elsewhere,
+        wanted: &arguments::Definition,
+        kinds: &'k [Kind],
+    ) -> Result<Option<(&'k Kind, PathBuf)>, Report> {
+        let input = PathBuf::from("-");
+        match &wanted.file {
+            _ if elsewhere.text.is_some() => Ok(Some((kind_of(&input, kinds)?, input))),
+            Some(file) if *file == input => Ok(Some((kind_of(&input, kinds)?, input))),
+            Some(file) => Ok(Some((kind_of(file, kinds)?, wanted.path.join(file)))),
+            None => {
+                let mut files = kinds.iter().flat_map(|kind| kind.files.iter().map(move |name| (kind, name)));
+                let found = files.find(|(_, name)| elsewhere.has(Path::new(name)));
+                Ok(found.map(|(kind, name)| (kind, wanted.path.join(name))))
+            }
+        }
+    }
+
     fn of(
         workshop: &Workshop,
         wanted: &arguments::Definition,
@@ -75,10 +98,20 @@ impl Claimed {
         file: &Path,
     ) -> Result<Self, Report> {
         let mut options = Map::new();
-        match path_below(dir, file) {
+        let elsewhere = wanted.elsewhere.as_deref();
+        let path = match elsewhere {
+            // Links in it lead nowhere outside, which who reads it sees to.
+            Some(_) => file.strip_prefix(dir).ok().and_then(Path::to_str).map(str::to_owned),
+            None => path_below(dir, file),
+        };
+        match path {
             Some(path) => drop(options.insert("path".to_owned(), path.into())),
             // What lies outside of the context is handed over as text.
-            None => drop(options.insert("text".to_owned(), outside(file)?.into())),
+            None => {
+                let text = elsewhere.and_then(|elsewhere| elsewhere.text.clone());
+                let text = text.map_or_else(|| outside(file), Ok)?;
+                drop(options.insert("text".to_owned(), text.into()));
+            }
         }
         let pairs = |texts: &[String], option: &str| {
             let pairs =
@@ -98,8 +131,14 @@ impl Claimed {
         for (name, option, texts) in
             [("contexts", "--build-context", &wanted.build_contexts), ("labels", "--label", &wanted.labels)]
         {
+            // A label may have no value.
+            let whole = |text: &String| if text.contains('=') { text.clone() } else { format!("{text}=") };
+            let texts: Vec<String> = match name {
+                "labels" => texts.iter().map(whole).collect(),
+                _ => texts.clone(),
+            };
             if !texts.is_empty() {
-                ask(name, option, pairs(texts, option)?.into())?;
+                ask(name, option, pairs(&texts, option)?.into())?;
             }
         }
         if !wanted.args.is_empty() {
@@ -107,7 +146,7 @@ impl Claimed {
             ask("args", "--arg", given.map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into())?;
         }
         options.insert("kind".to_owned(), kind.name.clone().into());
-        if let Some(network) = &wanted.network {
+        if let Some(AllNetworks(Some(network))) = &wanted.network {
             options.insert(
                 "network".to_owned(),
                 match network {
@@ -118,6 +157,7 @@ impl Claimed {
             );
         }
         options.extend(sandbox_options(wanted));
+        options.extend(limits(wanted)?);
         let builder = json!(BuilderVersion::newest().as_str());
         let text = format!("builder = {builder}\n[base]\n{}", table(&options));
         Ok(Self { text, dir: dir.to_owned(), file: file.to_owned() })
@@ -139,6 +179,22 @@ fn sandbox_options(wanted: &arguments::Definition) -> Map<String, Value> {
     options.extend(given.shm_size.map(|bytes| ("shm-size".to_owned(), bytes.into())));
     options.extend((!ulimits.is_empty()).then(|| ("ulimits".to_owned(), ulimits.into())));
     options
+}
+
+/// Returns what a command may use of the machine, as a definition says it.
+fn limits(wanted: &arguments::Definition) -> Result<Map<String, Value>, Report> {
+    let mut options = Map::new();
+    options.extend(wanted.memory.filter(|bytes| *bytes > 0).map(|bytes| ("memory".to_owned(), bytes.into())));
+    match (wanted.cpu_quota.unwrap_or_default(), wanted.cpu_period.unwrap_or(100_000)) {
+        (..=0, _) => {}
+        (_, 0) => return Err(Report::new(Exit::Usage, "`--cpu-period 0` is no time")),
+        (quota, period) => {
+            #[allow(clippy::cast_precision_loss, reason = "a share of a processor")]
+            let share = (quota as f64 / period as f64 * 1000.0).round() / 1000.0;
+            options.insert("cpu".to_owned(), json!(share));
+        }
+    }
+    Ok(options)
 }
 
 /// Returns the kind that a file is for: the one that claims its name, or the only one that claims any.

@@ -2,6 +2,8 @@
 //! What takes the place of names in a claimed file. Directories and layouts become images of the store, so that no plugin sees
 //! them: a directory that of its files, built like any other. Git repositories are for the plugin, which pins them.
 
+mod address;
+mod elsewhere;
 mod layout;
 
 use std::path::Path;
@@ -14,13 +16,15 @@ use wythe_plugin::Plugins;
 use wythe_solve::{Engine, Force, Grants, LockUse, Order, Pretence, Silent};
 use wythe_store::Store;
 
-use crate::arguments::Definition;
+use crate::arguments::{self, Definition};
 use crate::commands::block_on;
 use crate::definition::{platform_wanted, rfc3339, split_assignment};
 use crate::diagnostic::{Report, Texts, explain};
 use crate::exit::Exit;
 use crate::named;
 use crate::workshop::{Stops, Workshop, absolute, all_kinds, store_failed};
+use address::is_repository;
+use elsewhere::Bringer;
 
 /// What is in front of the name of an image.
 const IMAGE: &str = "docker-image://";
@@ -28,14 +32,20 @@ const IMAGE: &str = "docker-image://";
 /// What other builders put in front of a target of another file.
 const TARGET: &str = "target:";
 
-/// Returns where a definition is, with images in place of the directories and layouts among its named contexts.
+pub(crate) use elsewhere::Elsewhere;
+
+/// Returns where a definition is: brought here where it is elsewhere, and with images in place of the directories, layouts and
+/// archives among its named contexts. `grants` open repositories that are closed.
 pub(crate) fn prepared(
     workshop: &Workshop,
     store: &Arc<Store>,
     plugins: &Arc<Plugins>,
     wanted: &Definition,
+    grants: Option<&arguments::Grants>,
 ) -> Result<Definition, Report> {
     let mut prepared = wanted.clone();
+    let bringer = Bringer { workshop, store, plugins, grants };
+    bringer.context(&mut prepared)?;
     let machine = workshop.machine().platform;
     let platform = platform_wanted(workshop, wanted)?.unwrap_or_else(|| machine.clone());
     let mut of_machine = Vec::new();
@@ -44,7 +54,7 @@ pub(crate) fn prepared(
         if value.starts_with(IMAGE) {
             continue;
         }
-        if let Some(address) = repository(&value) {
+        if let Some(address) = is_repository(&value).then(|| value.split(['?', '#']).next().unwrap_or_default()) {
             // Before it becomes part of anything: there may be a password in it.
             address.parse::<GitUrl>().map_err(|error| no_repository(&name, &error))?;
             continue;
@@ -55,6 +65,9 @@ pub(crate) fn prepared(
             of_machine.extend(beside.map(|digest| context_of(&machine.behind(&name), &digest)));
             let Some(digest) = image else { continue };
             digest
+        } else if ["https://", "http://"].iter().any(|scheme| value.starts_with(scheme)) {
+            let brought = bringer.archive(&value, wanted)?;
+            image_of(workshop, store, plugins, wanted, (brought.path(), &platform))?
         } else {
             refuse_other_places(text, &value)?;
             let dir = Path::new(&value);
@@ -76,15 +89,6 @@ fn context_of(name: &str, digest: &str) -> String {
     format!("{name}={IMAGE}named-context@{digest}")
 }
 
-/// Returns the address of a git repository, without what is asked of it, where a context is one: other builders tell it alike.
-fn repository(value: &str) -> Option<&str> {
-    let address = value.split(['?', '#']).next()?;
-    let begins = |starts: &[&str]| starts.iter().any(|start| address.starts_with(start));
-    let is_one =
-        begins(&["git://", "ssh://", "git@"]) || (begins(&["https://", "http://"]) && address.ends_with(".git"));
-    is_one.then_some(address)
-}
-
 fn no_repository(name: &str, error: &GitUrlError) -> Report {
     let report = Report::new(Exit::Usage, format!("the named context `{name}`: {error}"));
     report.hint("a token opens a repository: `--secret id=GIT_AUTH_TOKEN,env=NAME`; for ssh there is `--ssh default`")
@@ -103,7 +107,7 @@ fn refuse_other_places(text: &str, value: &str) -> Result<(), Report> {
         None => Ok(()),
         Some((scheme, _)) => Err(refused(format!("`{scheme}://` is not available in this version")).hint(
             "name a directory, `docker-image://REFERENCE` for an image of the store, `oci-layout://PATH:TAG` for one of a layout, \
-             or a git repository, whose address with `https://` ends in `.git`",
+             an archive by its address with `https://`, or a git repository, whose address with `https://` ends in `.git`",
         )),
     }
 }
@@ -142,30 +146,9 @@ fn image_of(
         let engine = Engine::new(workshop.parts(store, plugins, grants, Arc::new(Silent), &stops, wanted)?);
         Ok::<_, Report>(wythe_solve::build(&engine, &order).await)
     })?;
-    let texts = Texts { spec: &spec, dir: &context, claimed: None };
+    let texts = Texts { spec: &spec, dir: &context, is_brought: false, claimed: None };
     let built = outcome.images.into_iter().next().expect("the definition has an image");
     let built = built.map_err(|error| explain(&error, &texts))?;
     store.save_image(&built.packed, &[]).map_err(|error| store_failed(&error))?;
     Ok(built.packed.digest.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::repository;
-
-    #[test]
-    fn a_repository_is_known_by_its_address() {
-        for (value, address) in [
-            ("https://a/r.git#main:dir", Some("https://a/r.git")),
-            ("http://a/r.git?ref=x", Some("http://a/r.git")),
-            ("git@a:r", Some("git@a:r")),
-            ("ssh://a/r", Some("ssh://a/r")),
-            ("git://a/r", Some("git://a/r")),
-            ("https://a/r.tar.gz", None),
-            ("https://a/r#x.git", None),
-            ("dir/r.git", None),
-        ] {
-            assert_eq!(repository(value), address, "{value}");
-        }
-    }
 }

@@ -30,7 +30,7 @@ pub(crate) const DEFINITION: &str = "wythe.toml";
 const ACCEPTED: &str = "true";
 
 /// Largest definition or lock that is read. A lock of a thousand packages has less than a megabyte.
-const LARGEST_TEXT: u64 = 64 << 20;
+pub(crate) const LARGEST_TEXT: u64 = 64 << 20;
 
 /// A definition, read and checked.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct Definition {
     /// What messages call a text that nobody wrote into a definition.
     claimed: Option<String>,
     dir: PathBuf,
+    /// What the context is called where it was brought here.
+    elsewhere: Option<String>,
     /// Names the definition in the store's memory of earlier builds.
     file: PathBuf,
     args: Vec<(String, String)>,
@@ -96,14 +98,20 @@ impl Definition {
         parse: impl FnOnce(&str, &str) -> Result<Spec, SpecErrors>,
     ) -> Result<Self, Report> {
         let platform = platform_wanted(workshop, wanted)?;
-        let is_definition = wanted.file.is_none() && named::is_file(&wanted.path.join(DEFINITION))?;
+        let is_definition = wanted.file.is_none()
+            && match &wanted.elsewhere {
+                Some(elsewhere) => elsewhere.has(Path::new(DEFINITION)),
+                None => named::is_file(&wanted.path.join(DEFINITION))?,
+            };
         if !is_definition && let Some(claimed) = Claimed::find(workshop, wanted, kinds)? {
             return Self::of_claimed(workshop, claimed, wanted, platform, parse);
         }
         refuse_what_is_for_claimed(wanted)?;
         let path = find(&wanted.path, kinds)?;
         let text = read_text(&path)?;
-        let mut spec = parse(&name_of(&path), &text)?;
+        let elsewhere = wanted.elsewhere.as_ref().map(|elsewhere| elsewhere.name.clone());
+        let name = if elsewhere.is_some() { DEFINITION.to_owned() } else { name_of(&path) };
+        let mut spec = parse(&name, &text)?;
         if let Some(text) = warnings(&spec.warnings, &spec.source, workshop.color) {
             crate::print::to_stderr(&text);
         }
@@ -116,7 +124,8 @@ impl Definition {
         let args = arguments_given(workshop, wanted)?;
         let file = dir.join(path.file_name().unwrap_or_default());
         let lock_path = Some(lock_path);
-        Ok(Self { spec, lock, images, lock_path, lock_text, keeps_lock: true, claimed: None, dir, file, args })
+        let keeps_lock = elsewhere.is_none();
+        Ok(Self { spec, lock, images, lock_path, lock_text, keeps_lock, claimed: None, dir, elsewhere, file, args })
     }
 
     /// Makes a definition of a file that a kind claims. Its text has no name: nobody wrote it, so nobody is shown it.
@@ -135,8 +144,11 @@ impl Definition {
         // Beside the file and called after it, since a directory may have several.
         let lock_path = (claimed.file != Path::new("-")).then(|| claimed.file.with_added_extension("lock"));
         let (lock_text, lock) = lock_path.as_deref().map(read_lock).transpose()?.unwrap_or_default();
-        let (keeps_lock, name) = (!lock_text.is_empty(), Some(name_of(&claimed.file)));
-        Ok(Self { spec, lock, images, lock_path, lock_text, keeps_lock, claimed: name, dir, file, args })
+        let elsewhere = wanted.elsewhere.as_ref().map(|elsewhere| elsewhere.name.clone());
+        let keeps_lock = !lock_text.is_empty() && elsewhere.is_none();
+        let inside = claimed.file.strip_prefix(&claimed.dir).ok().filter(|_| elsewhere.is_some());
+        let name = Some(inside.map_or_else(|| name_of(&claimed.file), |file| file.display().to_string()));
+        Ok(Self { spec, lock, images, lock_path, lock_text, keeps_lock, claimed: name, dir, elsewhere, file, args })
     }
 
     /// Forgets the limits that a machine may be unable to keep.
@@ -181,7 +193,11 @@ impl Definition {
 
     /// Returns what names the definition in the store's memory of earlier builds: the file, whatever it is called by.
     pub(crate) fn name(&self) -> String {
-        self.file.display().to_string()
+        // Where it was brought to says nothing, and is another place each time.
+        match &self.elsewhere {
+            Some(name) => format!("{name} {}", self.file.strip_prefix(&self.dir).unwrap_or(&self.file).display()),
+            None => self.file.display().to_string(),
+        }
     }
 
     /// Returns the lock that `found` leads to. Where every image reached its end, steps that the definition does not have
@@ -209,7 +225,8 @@ impl Definition {
 
     /// Returns the texts that steps are made of.
     pub(crate) fn texts(&self) -> Texts<'_> {
-        Texts { spec: &self.spec, dir: &self.dir, claimed: self.claimed.as_deref() }
+        let is_brought = self.elsewhere.is_some();
+        Texts { spec: &self.spec, dir: &self.dir, is_brought, claimed: self.claimed.as_deref() }
     }
 
     /// Returns the name of the lock's file.
@@ -298,6 +315,8 @@ fn refuse_what_is_for_claimed(wanted: &arguments::Definition) -> Result<(), Repo
             "write it into the step: `extra-hosts = { NAME = \"ADDRESS\" }`",
         ),
         ("--shm-size", wanted.shm_size.is_some(), "write it into the step: `shm-size = \"1GiB\"`"),
+        ("--memory", wanted.memory.is_some(), "write it into the step: `memory = \"2GiB\"`"),
+        ("--cpu-quota", wanted.cpu_quota.is_some(), "write it into the step: `cpu = 0.5`"),
         ("--ulimit", !wanted.ulimits.is_empty(), "write it into the step: `ulimits = { nofile = \"1024:4096\" }`"),
     ];
     match given.iter().find(|(_, is_given, _)| *is_given) {

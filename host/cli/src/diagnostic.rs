@@ -2,6 +2,7 @@
 //! The only place where an error becomes prose for a person: what, where, why, what state things are in, what next.
 
 mod build;
+mod elsewhere;
 mod texts;
 
 use std::ops::Range;
@@ -15,6 +16,7 @@ use crate::exit::Exit;
 use crate::print::harmless;
 
 pub(crate) use build::{explain, foreign, is_the_commands_fault, no_device, of_limit};
+pub(crate) use elsewhere::of_bringing;
 pub(crate) use texts::Texts;
 
 /// A failure on its way to the person who caused it or can mend it.

@@ -8,7 +8,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use wythe_solve::{Grants, LONGEST_SECRET};
+use wythe_plan::spec::known_hint;
+use wythe_solve::{Grants, INSECURE, LONGEST_SECRET};
 
 use crate::arguments;
 use crate::diagnostic::Report;
@@ -20,7 +21,7 @@ use crate::workshop::absolute;
 /// Reads what is granted. Values are not fetched before a step needs them, but what names no place to fetch one from is
 /// said now.
 pub(crate) fn read(given: &arguments::Grants, surroundings: &Surroundings) -> Result<Grants, Report> {
-    let mut grants = Grants::default();
+    let mut grants = Grants { insecure: is_insecure_allowed(&given.allow)?, ..Grants::default() };
     for text in &given.secrets.secrets {
         let (id, origin) = Origin::parse(text)?;
         let value = origin.check(&id, text, surroundings)?;
@@ -40,6 +41,19 @@ pub(crate) fn read(given: &arguments::Grants, surroundings: &Surroundings) -> Re
         })?;
     }
     Ok(grants)
+}
+
+/// Reads what `--allow` names. What others make depend on a grant and is so here in any case is accepted.
+pub(crate) fn is_insecure_allowed(given: &[String]) -> Result<bool, Report> {
+    const KNOWN: [&str; 3] = ["device", "network.host", INSECURE];
+    for text in given {
+        let name = if text.starts_with("device=") { "device" } else { text };
+        if !KNOWN.contains(&name) {
+            let report = Report::new(Exit::Usage, format!("`--allow {text}`: there is no such grant"));
+            return Err(report.hint(known_hint(name, "grants", &KNOWN)));
+        }
+    }
+    Ok(given.iter().any(|name| name == INSECURE))
 }
 
 /// Where a value comes from, as it is written.
@@ -71,7 +85,7 @@ impl Origin {
             Report::new(Exit::Usage, format!("`--secret {text}`: {what}"))
                 .hint("write `--secret id=NAME,env=VARIABLE`, `id=NAME,src=FILE`, `id=NAME,dotenv=FILE` or `id=NAME,command=COMMAND`")
         };
-        let (mut id, mut origin, mut key) = (None, None, None);
+        let (mut id, mut origin, mut key, mut is_variable) = (None, None, None, false);
         let mut rest = text;
         while !rest.is_empty() {
             let end = if rest.starts_with("command=") { rest.len() } else { rest.find(',').unwrap_or(rest.len()) };
@@ -91,7 +105,10 @@ impl Origin {
                     key = Some(value.to_owned());
                     continue;
                 }
-                "type" if matches!(value, "env" | "file") => continue,
+                "type" if matches!(value, "env" | "file") => {
+                    is_variable = value == "env";
+                    continue;
+                }
                 "env" => Self::Variable(value.to_owned()),
                 "src" | "source" => Self::File(value.into()),
                 "dotenv" => Self::DotEnv { path: value.into(), key: String::new() },
@@ -103,7 +120,12 @@ impl Origin {
             }
         }
         let id = id.filter(|id| !id.is_empty() && !id.contains('/')).ok_or_else(|| fault("it has no id"))?;
-        let origin = match (origin.unwrap_or(Self::Named), key) {
+        let origin = match origin.unwrap_or(Self::Named) {
+            // As others read it: the source of what is a variable is its name.
+            Self::File(name) if is_variable => Self::Variable(name.to_string_lossy().into_owned()),
+            origin => origin,
+        };
+        let origin = match (origin, key) {
             (Self::DotEnv { path, .. }, key) => Self::DotEnv { path, key: key.unwrap_or_else(|| id.clone()) },
             (_, Some(_)) => return Err(fault("`key` goes with `dotenv`")),
             (origin, None) => origin,
@@ -220,7 +242,8 @@ mod tests {
         for (text, id, origin) in [
             ("id=hf,env=HF_TOKEN", "hf", variable("HF_TOKEN")),
             ("type=env,id=hf,env=HF_TOKEN", "hf", variable("HF_TOKEN")),
-            ("id=hf,src=/a", "hf", Origin::File("/a".into())),
+            ("type=env,id=hf,src=HF_TOKEN", "hf", variable("HF_TOKEN")),
+            ("id=hf,src=/a,type=file", "hf", Origin::File("/a".into())),
             ("id=hf,command=pass show a,b=c", "hf", Origin::Command("pass show a,b=c".into())),
             ("id=hf,dotenv=.env", "hf", Origin::DotEnv { path: ".env".into(), key: "hf".into() }),
             ("id=hf,dotenv=.env,key=K", "hf", Origin::DotEnv { path: ".env".into(), key: "K".into() }),

@@ -27,7 +27,7 @@ mod size;
 mod step;
 mod toml_value;
 
-pub use ambient::{Ambient, Limits, SSH_SOCKET, SecretPlace, SecretUse};
+pub use ambient::{Ambient, Limits, SSH_SOCKET, SecretPlace, SecretUse, Security};
 pub use builder_version::{BuilderVersion, UnknownBuilderVersion};
 pub use diagnostic::{Code, Diagnostic, SourceText, SpecErrors};
 pub use nearest::known_hint;

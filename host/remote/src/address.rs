@@ -40,7 +40,8 @@ fn check(url: &Url, hosts: &Hosts) -> Result<(), Failure> {
 }
 
 /// Returns an address for people: without user, password, query (where signatures and tokens travel) and fragment.
-pub(crate) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else {
         // Not an address: whatever precedes an `@` or follows a `?` may still be a secret.
         let text = text.split(['?', '#']).next().unwrap_or_default();

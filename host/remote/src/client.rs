@@ -181,6 +181,20 @@ impl Client {
         self.transfer(url, into, expected_size.map_or(Bound::None, Bound::Exactly), progress).await
     }
 
+    /// Does the same, and fails where it is longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::download`].
+    pub async fn download_at_most(
+        &self,
+        url: &str,
+        into: &mut (dyn Write + Send),
+        limit: u64,
+    ) -> Result<u64, FetchError> {
+        self.transfer(url, into, Bound::AtMost(limit), &|_, _| ()).await
+    }
+
     async fn transfer(
         &self,
         url: &str,

@@ -40,6 +40,7 @@ mod git;
 mod retry;
 mod transfer;
 
+pub use address::shown;
 pub use client::{Client, ClientError, ClientOptions, Listener, Proxy, Repeat};
 pub use failure::{Failure, FetchError};
 pub use gate::{Exchange, Gate, GateOptions, MachineProxies, Refusal, Request, Traffic};

@@ -93,7 +93,8 @@ impl Group {
         Ok(Some(group))
     }
 
-    /// Makes the group that a runtime puts the command into, without limits, in each hierarchy where that can be done.
+    /// Makes a group without limits in each hierarchy where that can be done: one that a runtime puts the command into, or one for a
+    /// command that may change groups.
     pub(crate) fn for_runtime() -> io::Result<Self> {
         let parents = Tables::read().all().into_iter().filter(|parent| is_writable(parent)).collect();
         let (name, members) = member::create_in(parents).map_err(|(_, error)| error)?;

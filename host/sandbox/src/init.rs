@@ -26,6 +26,7 @@ mod command;
 mod confine;
 mod devices;
 mod input;
+mod insecure;
 mod mounts;
 mod program;
 mod secret;
@@ -36,6 +37,7 @@ mod system;
 use stack::Stack;
 
 pub(crate) use confine::capabilities;
+pub(crate) use insecure::has_devices;
 pub(crate) use system::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC};
 
 /// The first argument by which a binary knows that it is to call [`init_main`] and do nothing else.
@@ -139,12 +141,16 @@ fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<C
     let keeper = pidfd(getpid()).map_err(SetupError::system("open a descriptor of a process"))?;
     let (ready, tell_ready) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
         .map_err(|error| SetupError::system("create a pipe")(error.into()))?;
-    let group = Group::create(&start.limits)?;
+    let mut group = Group::create(&start.limits)?;
+    // An ordinary user may make none, and runc does without where no path is asked for.
+    let makes_group = start.runtime.as_ref().is_some_and(|runtime| runtime.makes_group());
+    if start.inputs.insecure && group.is_none() && !makes_group {
+        // One of its own, so that what it does to its group is not done to ours. Where there can be none it cannot write there.
+        group = Group::for_runtime().ok();
+    }
     // Outside of the namespace of the command's processes, which are not to see it.
     let stack = Stack::start(&start.inputs.network, &keeper, socket)?;
     let traces = place_of_traces(&start.inputs);
-    // An ordinary user may make none, and runc does without where no path is asked for.
-    let makes_group = start.runtime.as_ref().is_some_and(|runtime| runtime.makes_group());
     let of_runtime = (makes_group && wythe_sys::userns::is_initial()).then(Group::for_runtime).transpose();
     let of_runtime = of_runtime.map_err(SetupError::system("make the control group of the runtime"))?;
     process::unshare(UnshareFlags::NEWPID).map_err(SetupError::system("create a process id namespace"))?;

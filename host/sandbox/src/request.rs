@@ -51,6 +51,10 @@ pub struct RunInputs {
     /// stricter than Docker's default.
     #[serde(default)]
     pub set_id_programs: bool,
+    /// Whether it is to have whatever its user namespace can give: all capabilities, all system calls, nothing hidden or read-only
+    /// in `/proc` and `/sys`. Files, descriptors and the end of its processes are as ever.
+    #[serde(default)]
+    pub insecure: bool,
     /// Bytes that `/dev/shm` holds; 64 MiB if `None`, which is Docker's default.
     #[serde(default)]
     pub shared_memory: Option<u64>,
@@ -66,6 +70,11 @@ impl RunInputs {
     /// Returns the name of the machine that it sees.
     pub(crate) fn machine_name(&self) -> &str {
         if self.hostname.is_empty() { "localhost" } else { &self.hostname }
+    }
+
+    /// Whether programs can give it more than it has.
+    pub(crate) fn may_gain(&self) -> bool {
+        self.set_id_programs || self.insecure
     }
 
     /// Returns the variables that it gets, those that are secret in place of plain ones of the same name.

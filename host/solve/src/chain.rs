@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use tokio::sync::OnceCell;
 use wythe_image::{Config, Image, Platform};
-use wythe_plan::spec::Ambient;
+use wythe_plan::spec::{Ambient, Security};
 use wythe_plan::{ConfigEdit, Fragment, Graph, Label, PlanError, Severity, Vertex, VertexId};
 
 use crate::context::Context;
@@ -70,6 +70,8 @@ pub(crate) enum Need {
     Agent(String),
     /// Devices of the machine.
     Devices(Wanted),
+    /// That its commands run without what confines others.
+    Insecure,
 }
 
 /// A command before which a step is to stop.
@@ -187,7 +189,8 @@ impl Chain {
     pub(crate) fn want(&self, step: &StepId, ambient: &Ambient) {
         let secrets = ambient.secrets.iter().filter(|secret| secret.required).map(|it| Need::Secret(it.id.clone()));
         let gpu = ambient.gpu.clone().map(|gpu| Need::Devices(Wanted { gpu: Some(gpu), names: Vec::new() }));
-        self.add_wants(step, secrets.chain(ambient.ssh.clone().map(Need::Agent)).chain(gpu));
+        let insecure = (ambient.security == Some(Security::Insecure)).then_some(Need::Insecure);
+        self.add_wants(step, secrets.chain(ambient.ssh.clone().map(Need::Agent)).chain(gpu).chain(insecure));
     }
 
     /// Writes down what devices the commands of a step's plan need.
@@ -202,6 +205,19 @@ impl Chain {
             if !wants.contains(&want) {
                 wants.push(want);
             }
+        }
+    }
+
+    /// Refuses a plan with commands that ask to run without what confines others, where nobody has granted that: also where their
+    /// results are known, since it is about who is trusted and not about what is there.
+    pub(crate) fn check_insecure(&self, fragment: &Fragment) -> Result<(), Cause> {
+        if self.engine.grants.insecure || self.mode != Mode::Build {
+            return Ok(());
+        }
+        let is_insecure = |vertex: &Vertex| matches!(vertex, Vertex::Run(run) if run.insecure);
+        match fragment.vertices().iter().zip(fragment.labels()).find(|(vertex, _)| is_insecure(vertex)) {
+            Some((_, label)) => Err(granted::no_insecure().placed(label.place())),
+            None => Ok(()),
         }
     }
 

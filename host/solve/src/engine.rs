@@ -63,6 +63,8 @@ pub struct Grants {
     pub secrets: Secrets,
     /// Directories of the machine that stand for named volumes.
     pub volumes: BTreeMap<String, PathBuf>,
+    /// Whether commands that ask for it run without what confines others.
+    pub insecure: bool,
 }
 
 /// Solves plans.

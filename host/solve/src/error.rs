@@ -112,16 +112,10 @@ pub enum Cause {
         /// Where they are.
         missing: Vec<String>,
     },
-    /// The plan asks for something that this version cannot give.
-    #[error("{what} is not available in this version of wythe")]
-    Unsupported {
-        /// What was asked for.
-        what: String,
-    },
-    /// A secret or an ssh agent that a command needs cannot be had.
+    /// A secret, an ssh agent or a freedom that a command needs cannot be had.
     #[error("it needs {what}: {why}")]
     NotGranted {
-        /// `the secret …`, `the ssh agent …`.
+        /// `the secret …`, `the ssh agent …`, `security.insecure, …`.
         what: String,
         /// Its name.
         id: String,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wythe_plan::{Checkout, GitTransport, GitUrl};
-use wythe_remote::{Git, GitAccess, GitOptions};
+use wythe_remote::{Git, GitAccess, GitOptions, GitProgress};
 use wythe_store::Active;
 
 use crate::Event;
@@ -85,13 +85,22 @@ pub(crate) async fn check_out(operation: &Operation<'_>, wanted: &[&Checkout]) -
 
 async fn one(operation: &Operation<'_>, checkout: &Checkout) -> Result<(Active, PathBuf), Cause> {
     let engine = &operation.chain.engine;
-    let (access, place) = (access(engine, &checkout.url).await?, begin(engine).await?);
     let report = |done| {
         let (step, label) = (operation.turn.step.clone(), "1 commit".to_owned());
         engine.tell(Event::Progress { step, label, done, total: 0 });
     };
+    bring(engine, checkout, &report).await
+}
+
+/// Fetches a commit into a place of its own.
+pub(crate) async fn bring(
+    engine: &Arc<Engine>,
+    checkout: &Checkout,
+    report: GitProgress<'_>,
+) -> Result<(Active, PathBuf), Cause> {
+    let (access, place) = (access(engine, &checkout.url).await?, begin(engine).await?);
     let git = Git::new(&engine.git, &checkout.url, &access, place.dir()).map_err(Cause::Git)?;
-    let tree = git.check_out(checkout, &report).await.map_err(Cause::Git)?;
+    let tree = git.check_out(checkout, report).await.map_err(Cause::Git)?;
     Ok((place, tree))
 }
 

@@ -56,10 +56,20 @@ pub(crate) fn lacking(engine: &Engine, want: &Want) -> Option<Cause> {
         Need::Agent(id) => (id, secrets.agent(id).is_some(), format!("the ssh agent `{id}`")),
         Need::Secret(id) => (id, secrets.ids().any(|known| known == id), format!("the secret `{id}`")),
         Need::Devices(wanted) => return engine.stock.supply(wanted).err(),
+        Need::Insecure => return (!engine.grants.insecure).then(no_insecure),
     };
     let why = "it is not given".to_owned();
     (!is_granted).then(|| Cause::NotGranted { what, id: id.clone(), why })
 }
+
+/// That a command asks to run without what confines others, and nobody has granted it.
+pub(crate) fn no_insecure() -> Cause {
+    let what = "`security.insecure`, to run without what confines other commands".to_owned();
+    Cause::NotGranted { what, id: INSECURE.to_owned(), why: "it is not allowed".to_owned() }
+}
+
+/// The name of that grant.
+pub const INSECURE: &str = "security.insecure";
 
 /// Returns the socket of an ssh agent; none for an optional one that is not granted.
 pub(crate) fn agent(operation: &Operation<'_>, id: &str, required: bool) -> Result<Option<PathBuf>, Cause> {

@@ -155,6 +155,7 @@ pub fn program_request(
             network: access.of_sandbox(),
             hostname: HOSTNAME.to_owned(),
             set_id_programs: false,
+            insecure: false,
             hooks: devices.hooks.clone(),
             ..RunInputs::default()
         },

@@ -159,7 +159,9 @@ struct Ended {
 
 impl Job {
     pub(crate) async fn prepare(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Self, Cause> {
-        refuse_what_is_not_there_yet(run)?;
+        if run.insecure && !operation.chain.engine.grants.insecure {
+            return Err(granted::no_insecure());
+        }
         if run.network.is_some() && operation.chain.engine.fetcher.is_offline() {
             return Err(Cause::NoNetwork { command: text.to_owned() });
         }
@@ -328,6 +330,7 @@ impl Job {
                 network: access.of_sandbox(),
                 hostname: HOSTNAME.to_owned(),
                 set_id_programs: false,
+                insecure: self.run.insecure,
                 shared_memory: self.run.sandbox.shm_size,
                 rlimits: rlimits(&self.run.sandbox.ulimits),
                 hooks: self.devices.hooks.clone(),
@@ -372,14 +375,6 @@ fn open_log(path: &std::path::Path) -> std::io::Result<std::io::BufWriter<std::f
 
 /// Most bytes of standard output that a probe returns.
 const LARGEST_PROBE: usize = 64 << 20;
-
-/// Refuses grants that this version cannot give, instead of running without them.
-fn refuse_what_is_not_there_yet(run: &Run) -> Result<(), Cause> {
-    if run.insecure {
-        return Err(Cause::Unsupported { what: "a step without its sandbox".to_owned() });
-    }
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests {

@@ -124,6 +124,7 @@ impl Progress {
 
     async fn solve(&mut self, turn: &Arc<Turn>, step: &Step, planned: &mut Planned) -> Result<Arc<Image>, Cause> {
         let fragment = self.plan(turn, step, planned).await?;
+        self.chain.check_insecure(&fragment)?;
         self.chain.want_devices(&turn.step, &fragment);
         let vertex = self.link(fragment);
         let state = self.chain.state(turn, vertex).await.map_err(|cause| self.blame_pin(step, cause))?;

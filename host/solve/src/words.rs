@@ -103,6 +103,9 @@ pub(crate) fn run_words(run: &Run, effective: &Effective, words: &mut Words) {
         let ids: BTreeMap<&String, &String> = run.secret_env.iter().map(|(name, (id, _))| (name, id)).collect();
         words.word("secret_env", json!(ids));
     }
+    if run.insecure {
+        words.word("security", json!("insecure"));
+    }
     if !run.sandbox.is_usual() {
         words.word("sandbox", json!(run.sandbox));
     }

@@ -50,6 +50,13 @@ pub fn restrict_alone(top: impl AsFd, restrictions: Restrictions) -> io::Result<
     set_attributes(top, restrictions, 0, 0)
 }
 
+/// Takes back that device nodes in the one mount that `top` is on cannot be opened.
+pub fn allow_devices(top: impl AsFd) -> io::Result<()> {
+    let clear = MountAttrFlags::MOUNT_ATTR_NODEV.bits().into();
+    let attributes = libc::mount_attr { attr_set: 0, attr_clr: clear, propagation: 0, userns_fd: 0 };
+    raw::mount_setattr(top.as_fd(), c"", libc::AT_EMPTY_PATH, &attributes)
+}
+
 /// Cuts `tree` and every mount below it off from what is mounted elsewhere, in both directions.
 pub fn make_private(tree: impl AsFd) -> io::Result<()> {
     set_attributes(tree, Restrictions::default(), libc::MS_PRIVATE, libc::AT_RECURSIVE)

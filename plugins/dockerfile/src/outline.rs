@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a file lets a person choose: stages, arguments, secrets, agents.
 
+use std::collections::BTreeMap;
+
 use wythe_sdk::report::{self, Offer, Offering};
 
 use crate::fault::Place;
 use crate::source::Source;
+use crate::text::expand::{self, Quotes, Variables};
 use crate::text::instruction::{Action, Instruction};
 use crate::text::mount;
 use crate::text::stages::Dockerfile;
@@ -15,7 +18,11 @@ use crate::{Options, plan};
 pub(crate) fn tell(file: &Dockerfile, source: &Source, options: &Options) {
     let Ok(target) = plan::target(file, options) else { return };
     let outline = Outline { source };
-    file.global.iter().for_each(|one| outline.arguments(one));
+    let mut global = Known { escape: file.directives.escape, ..Known::default() };
+    for one in &file.global {
+        outline.arguments(one);
+        global.learn(one, &Known::default(), options);
+    }
     for (index, stage) in file.stages.iter().enumerate() {
         if let Some(name) = &stage.name {
             outline.offer(Offer {
@@ -29,9 +36,52 @@ pub(crate) fn tell(file: &Dockerfile, source: &Source, options: &Options) {
         }
     }
     let needed = plan::needed(file, options, target).unwrap_or_else(|_| vec![target]);
-    for one in needed.iter().flat_map(|index| &file.stages[*index].instructions) {
-        outline.arguments(one);
-        outline.grants(one);
+    // What a stage that others stand on says is known in these, too.
+    let mut ends = BTreeMap::<usize, Known>::new();
+    for index in needed {
+        let stage = &file.stages[index];
+        let below = stage.from.as_ref().and_then(|from| file.stage(&global.value(&from.text)?, index));
+        let below = below.and_then(|below| ends.get(&below));
+        let mut known = below.cloned().unwrap_or(Known { escape: global.escape, ..Known::default() });
+        for one in &stage.instructions {
+            outline.arguments(one);
+            outline.grants(one, &known);
+            known.learn(one, &global, options);
+        }
+        ends.insert(index, known);
+    }
+}
+
+/// What variables stand for, as far as the file and who builds say it. The environment of an image below is not known.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    values: BTreeMap<String, String>,
+    escape: char,
+}
+
+impl Variables for Known {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+}
+
+impl Known {
+    fn value(&self, text: &str) -> Option<String> {
+        expand::value(text, self.escape, Quotes::Taken, self).ok()
+    }
+
+    fn learn(&mut self, one: &Instruction, global: &Self, options: &Options) {
+        let (Action::Arg(pairs) | Action::Env { pairs, .. }) = &one.action else { return };
+        for pair in pairs {
+            let Some(name) = self.value(&pair.name.text) else { continue };
+            let value = pair.value.as_ref().and_then(|value| self.value(value));
+            let value = match &one.action {
+                Action::Env { .. } => value,
+                _ => options.args.get(&name).cloned().or(value).or_else(|| global.values.get(&name).cloned()),
+            };
+            // Who comes last wins.
+            self.values.extend(value.map(|value| (name, value)));
+        }
     }
 }
 
@@ -58,10 +108,11 @@ impl Outline<'_> {
         }
     }
 
-    fn grants(&self, one: &Instruction) {
+    fn grants(&self, one: &Instruction, known: &Known) {
         for flag in one.flags_of("mount") {
-            let value = flag.value.as_deref().unwrap_or_default();
-            let field = |name: &str| mount::field(value, name);
+            let text = flag.value.as_deref().unwrap_or_default();
+            // What cannot be read is told when it is planned.
+            let field = |name: &str| mount::field(text, name).map(|value| known.value(&value).unwrap_or(value));
             let id =
                 field("id").or_else(|| field("target").and_then(|path| path.rsplit('/').next().map(str::to_owned)));
             let (kind, name) = match field("type").map(|kind| kind.to_ascii_lowercase()).as_deref() {
@@ -69,7 +120,7 @@ impl Outline<'_> {
                 Some("ssh") => (Offering::Ssh, Some(field("id").unwrap_or_else(|| "default".to_owned()))),
                 _ => continue,
             };
-            // What stands there may be a variable, whose value nobody knows yet.
+            // What stands there may be a variable of the image below.
             let is_required = field("required").is_some_and(|value| truth(&value) != Some(false));
             if let Some(name) = name {
                 self.grant(kind, name, is_required, flag.place);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Definition;
+use super::{Definition, Habits};
 
 /// Arguments of `wythe build`.
 #[derive(Debug, Args)]
@@ -17,6 +17,8 @@ Examples:
   wythe build -t app:1.4
   wythe build . --locked --progress plain
   wythe build -f FILE --target test --build-arg VERSION=3 .
+  wythe build - < FILE               a file that needs no context; tar -c . | wythe build - for an archive
+  wythe build https://example.com/app.git#v1:dir
   wythe build --add-host db=10.0.0.5 --shm-size 1g --ulimit nofile=4096 .
   wythe build --build-context base=oci-layout://layout:1.4 .
   wythe build --secret id=hf,env=HF_TOKEN --secret 'id=index,command=pass show index'
@@ -62,12 +64,12 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) pull: bool,
     /// Also write the image: `type=oci|docker|tar|local,dest=PATH`; `tar` and `local` are its files; a PATH alone is `local`,
-    /// and `-` is a `tar` on standard output
+    /// and `-` is a `tar` on standard output. `type=image,name=NAME` gives it a name, as `--tag` does
     #[arg(short, long = "output", value_name = "TYPE")]
     pub(crate) outputs: Vec<String>,
     /// Do something else with it than building
-    #[arg(long, value_name = "WHAT", default_value = "build")]
-    pub(crate) call: Call,
+    #[arg(long, value_name = "build|check|outline|targets", default_value = "build", value_parser = called)]
+    pub(crate) call: (Call, bool),
     /// The same as --call check
     #[arg(long, conflicts_with = "call")]
     pub(crate) check: bool,
@@ -83,11 +85,12 @@ pub(crate) struct Build {
     /// Write the digest of the image's configuration, which other builders call its id, to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,
-    /// Write what `--json` prints to a file
+    /// Write what `--json` prints to a file: of one image that is an object, which also has the names that other builders give
+    /// to digests
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata_file: Option<PathBuf>,
     #[command(flatten)]
-    _habits: Habits,
+    pub(crate) habits: Habits,
 }
 
 impl Build {
@@ -97,25 +100,18 @@ impl Build {
     }
 }
 
-/// What scripts say to other builders, and what is so here in any case.
-#[derive(Debug, Args)]
-#[allow(dead_code, reason = "that they are accepted is all there is to them")]
-struct Habits {
-    /// The image goes to the store
-    #[arg(long, hide = true)]
-    load: bool,
-    /// No container stays
-    #[arg(long, hide = true)]
-    rm: bool,
-    /// Nor after a failure
-    #[arg(long, hide = true)]
-    force_rm: bool,
-    /// No attestation is made
-    #[arg(long, hide = true, value_parser = ["false"])]
-    provenance: Option<String>,
-    /// Nor a list of what is in it
-    #[arg(long, hide = true, value_parser = ["false"])]
-    sbom: Option<String>,
+/// Reads what is done, and whether JSON is asked for as other builders have it: `outline,format=json`.
+fn called(text: &str) -> Result<(Call, bool), String> {
+    let (what, format) = text.split_once(",format=").unwrap_or((text, "text"));
+    let known =
+        || Call::value_variants().iter().filter_map(|call| Some(call.to_possible_value()?.get_name().to_owned()));
+    let call = Call::from_str(what, true);
+    let call = call.map_err(|_| format!("there is {}", known().collect::<Vec<_>>().join(", ")))?;
+    match format {
+        "json" => Ok((call, true)),
+        "text" => Ok((call, false)),
+        other => Err(format!("there is no format `{other}`: there are text and json")),
+    }
 }
 
 /// What is done with a definition.
@@ -139,6 +135,10 @@ pub(crate) struct Grants {
     /// A directory of this machine in place of the volume NAME
     #[arg(long = "volume", value_name = "NAME=DIR")]
     pub(crate) volumes: Vec<String>,
+    /// What steps may do that asks for trust: `security.insecure` is to run without what confines a command, for those that ask
+    /// for it; `network.host` and `device` are accepted
+    #[arg(long, value_name = "GRANT", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
 }
 
 /// What nobody but the steps that ask for it is to have.
@@ -170,7 +170,9 @@ pub(crate) enum Progress {
     /// A line an event.
     Plain,
     /// A JSON object an event.
+    #[value(alias = "rawjson")]
     Json,
     /// Nothing but errors.
+    #[value(alias = "none")]
     Quiet,
 }

@@ -2,6 +2,7 @@
 //! Arguments of what reads a definition without building it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use wythe_plan::{ExtraHost, NamedUlimit, Network};
@@ -9,13 +10,26 @@ use wythe_plan::{ExtraHost, NamedUlimit, Network};
 use super::program::network_mode;
 use super::size::docker_size;
 use super::{Grants, Progress};
+use crate::contexts::Elsewhere;
+
+/// The network of all commands; none for that which each asks for, as it is where nothing is said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AllNetworks(pub(crate) Option<Network>);
+
+fn all_networks(text: &str) -> Result<AllNetworks, String> {
+    if text == "default" { Ok(AllNetworks(None)) } else { network_mode(text).map(|network| AllNetworks(Some(network))) }
+}
 
 /// Where a definition is.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Definition {
-    /// A directory with a wythe.toml, or with a file that a plugin claims; or such a file
-    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    /// A directory with a wythe.toml, or with a file that a plugin claims; or such a file; `-` for what is on standard input, or
+    /// the address of a git repository, an archive or a file
+    #[arg(default_value = ".", value_name = "DIR|FILE|ADDRESS|-")]
     pub(crate) path: PathBuf,
+    /// What was brought in the place of a directory
+    #[arg(skip)]
+    pub(crate) elsewhere: Option<Arc<Elsewhere>>,
     /// Build this file, which a plugin claims by its name, with DIR as its context; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
@@ -26,7 +40,7 @@ pub(crate) struct Definition {
     #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME[=VALUE]")]
     pub(crate) args: Vec<String>,
     /// What takes the place of a name in a claimed file: a directory, `docker-image://REFERENCE`, an image of a layout,
-    /// `oci-layout://PATH[:TAG|@DIGEST]`, or a git repository, `https://HOST/PATH.git#REF:DIR`
+    /// `oci-layout://PATH[:TAG|@DIGEST]`, a git repository, `https://HOST/PATH.git#REF:DIR`, or the address of an archive
     #[arg(long = "build-context", value_name = "NAME=DIR|ADDRESS")]
     pub(crate) build_contexts: Vec<String>,
     /// The platform of the image, as linux/arm64, in place of this machine's or the definition's; commands of another machine's
@@ -36,9 +50,9 @@ pub(crate) struct Definition {
     /// Labels that are added to the image of a claimed file
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
-    /// The network of every command of a claimed file: `host`, `none`, or hosts between commas
-    #[arg(long, value_name = "MODE|HOSTS", value_parser = network_mode)]
-    pub(crate) network: Option<Network>,
+    /// The network of every command of a claimed file: `host`, `none`, or hosts between commas; `default` for what each asks for
+    #[arg(long, value_name = "MODE|HOSTS", value_parser = all_networks)]
+    pub(crate) network: Option<AllNetworks>,
     /// A name that every command of a claimed file finds in /etc/hosts; also NAME:ADDRESS
     #[arg(long = "add-host", value_name = "NAME=ADDRESS")]
     pub(crate) extra_hosts: Vec<ExtraHost>,
@@ -48,6 +62,15 @@ pub(crate) struct Definition {
     /// A limit of each process of every command of a claimed file, as in nofile=1024:4096; -1 is no limit at all
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     pub(crate) ulimits: Vec<NamedUlimit>,
+    /// How much memory the processes of one command of a claimed file may use together, as in 2g
+    #[arg(short, long, value_name = "SIZE", value_parser = docker_size)]
+    pub(crate) memory: Option<u64>,
+    /// How long the processes of one command of a claimed file may use processors in each period, in microseconds
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) cpu_quota: Option<i64>,
+    /// That period, in microseconds; 100000 where nothing is said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) cpu_period: Option<u64>,
     /// Only these images of a definition with several
     #[arg(long = "image", value_name = "NAME")]
     pub(crate) images: Vec<String>,

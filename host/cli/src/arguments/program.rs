@@ -136,6 +136,9 @@ pub(crate) struct Shell {
     /// Build arguments, with --step
     #[arg(long = "arg", visible_alias = "build-arg", value_name = "NAME=VALUE", requires = "step")]
     pub(crate) args: Vec<String>,
+    /// What the step may do that asks for trust, as with `wythe build`
+    #[arg(long, value_name = "GRANT", requires = "step", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
     /// The image of the step, of a definition with several
     #[arg(long = "image", value_name = "NAME", requires = "step")]
     pub(crate) images: Vec<String>,

@@ -24,30 +24,36 @@ use crate::{contexts, print};
 /// Builds the images of a definition.
 pub(crate) fn run(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
     let done = |()| Exit::Done.into();
-    match build.call {
-        _ if build.check => check::run(workshop, &build.definition, build.json),
-        Call::Check => check::run(workshop, &build.definition, build.json),
-        Call::Outline => outline::outline(workshop, &build.definition, build.json).map(done),
-        Call::Targets => outline::targets(workshop, &build.definition, build.json).map(done),
+    let (call, json) = (build.call.0, build.json || build.call.1);
+    match call {
+        _ if build.check => check::run(workshop, &build.definition, json),
+        Call::Check => check::run(workshop, &build.definition, json),
+        Call::Outline => outline::outline(workshop, &build.definition, json).map(done),
+        Call::Targets => outline::targets(workshop, &build.definition, json).map(done),
         Call::Build => images(workshop, build),
     }
 }
 
 fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
     shell::check_terminal(build)?;
+    build.habits.check()?;
     let begun = Instant::now();
     let outputs = build.outputs.iter().map(|text| Output::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    if shows_more(build) {
+        build.habits.notes().iter().for_each(|note| print::to_stderr(note));
+    }
     let store = workshop.store()?;
     if build.verify {
         store.verify_before_use(|dir| Ok(wythe_snapshot::layer_digest(dir)?.0));
     }
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let wanted = contexts::prepared(workshop, &store, &plugins, &build.definition)?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &build.definition, Some(&build.grants))?;
     let mut definition = Definition::read_remembering(workshop, &wanted, plugins.kinds(), &store)?;
     if build.no_limits {
         definition.forget_limits();
     }
-    check_names(build, &definition)?;
+    let tags: Vec<String> = build.tags.iter().chain(outputs.iter().flat_map(|output| &output.names)).cloned().collect();
+    check_names(&tags, &definition)?;
     if !outputs.is_empty() && definition.spec.images.len() > 1 {
         let report = Report::new(Exit::Usage, "`--output` writes one image, and the definition has several");
         return Err(report.hint("choose one with `--image NAME`"));
@@ -95,17 +101,17 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
         (built, _) => built?,
     };
     for image in &built {
-        keep(&store, image, &build.tags)?;
+        keep(&store, image, &tags)?;
     }
     for output in &outputs {
-        built.iter().try_for_each(|image| output.write(&store, image, &build.tags, &order.pretence))?;
+        built.iter().try_for_each(|image| output.write(&store, image, &tags, &order.pretence))?;
     }
-    write_result(build, &built)?;
+    write_result(build, &tags, &built)?;
     if !outputs.iter().any(Output::is_stdout) {
-        print_result(build, &built);
+        print_result(build, &tags, &built);
     }
     if shows_more(build) {
-        print::to_stderr(&summary(&tally, &built, &build.tags, begun));
+        print::to_stderr(&summary(&tally, &built, &tags, begun));
     }
     Ok(Exit::Done.into())
 }
@@ -115,12 +121,12 @@ fn shows_more(build: &Build) -> bool {
     !matches!(build.progress(), Progress::Quiet | Progress::Json)
 }
 
-fn check_names(build: &Build, definition: &Definition) -> Result<(), Report> {
-    if !build.tags.is_empty() && definition.spec.images.len() > 1 {
+fn check_names(tags: &[String], definition: &Definition) -> Result<(), Report> {
+    if !tags.is_empty() && definition.spec.images.len() > 1 {
         let report = Report::new(Exit::Usage, "`--tag` names one image, and the definition has several");
         return Err(report.hint("choose one with `--image NAME`; without `--tag` each gets its own name"));
     }
-    build.tags.iter().try_for_each(|tag| check_name(tag))
+    tags.iter().try_for_each(|tag| check_name(tag))
 }
 
 /// Refuses names that no registry would take (OCI distribution-spec, "Pulling manifests").
@@ -173,11 +179,11 @@ fn keep(store: &Store, image: &Built, tags: &[String]) -> Result<(), Report> {
 }
 
 /// Returns what there is to say of the images, for programs.
-fn result_json(build: &Build, built: &[Built]) -> Vec<serde_json::Value> {
+fn result_json(tags: &[String], built: &[Built]) -> Vec<serde_json::Value> {
     let one = |image: &Built| {
         json!({
             "name": image.name,
-            "tags": build.tags.iter().map(|tag| full_name(tag)).collect::<Vec<_>>(),
+            "tags": tags.iter().map(|tag| full_name(tag)).collect::<Vec<_>>(),
             "digest": image.packed.digest,
             "config": image.packed.config_digest,
             "layers": image.image.layers(),
@@ -187,8 +193,20 @@ fn result_json(build: &Build, built: &[Built]) -> Vec<serde_json::Value> {
     built.iter().map(one).collect()
 }
 
+/// Returns the same for a file: of one image an object, in which scripts for other builders find what they look for.
+fn metadata(tags: &[String], built: &[Built]) -> serde_json::Value {
+    let mut all = result_json(tags, built);
+    if let ([image], [one]) = (built, &mut all[..]) {
+        one["containerimage.digest"] = json!(image.packed.digest);
+        one["containerimage.config.digest"] = json!(image.packed.config_digest);
+        one["image.name"] = json!(tags.iter().map(|tag| full_name(tag)).collect::<Vec<_>>().join(","));
+        return one.take();
+    }
+    all.into()
+}
+
 /// Writes the files that were asked for beside standard output.
-fn write_result(build: &Build, built: &[Built]) -> Result<(), Report> {
+fn write_result(build: &Build, tags: &[String], built: &[Built]) -> Result<(), Report> {
     let write = |path: &std::path::Path, text: String| {
         std::fs::write(path, text).map_err(|error| {
             Report::new(Exit::World, format!("cannot write `{}`", path.display()))
@@ -201,15 +219,15 @@ fn write_result(build: &Build, built: &[Built]) -> Result<(), Report> {
         write(path, ids.join("\n"))?;
     }
     if let Some(path) = &build.metadata_file {
-        let text = serde_json::to_string_pretty(&result_json(build, built)).expect("digests and names are JSON");
+        let text = serde_json::to_string_pretty(&metadata(tags, built)).expect("digests and names are JSON");
         write(path, text + "\n")?;
     }
     Ok(())
 }
 
-fn print_result(build: &Build, built: &[Built]) {
+fn print_result(build: &Build, tags: &[String], built: &[Built]) {
     if build.json {
-        return print::json(&result_json(build, built));
+        return print::json(&result_json(tags, built));
     }
     for image in built {
         match &image.name {

@@ -63,7 +63,7 @@ impl From<Report> for Unread {
 pub(crate) fn look(workshop: &Workshop, wanted: &arguments::Definition) -> Result<Looked, Unread> {
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let wanted = contexts::prepared(workshop, &store, &plugins, wanted)?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, wanted, None)?;
     let mut errors = None;
     let read = Definition::read_telling(workshop, &wanted, &all_kinds(&plugins), &mut errors);
     let definition =

@@ -152,6 +152,7 @@ fn sandbox(workshop: &Workshop) -> Vec<Finding> {
         network: Network::None,
         hostname: "wythe".to_owned(),
         set_id_programs: false,
+        insecure: false,
         ..RunInputs::default()
     };
     let request = RunRequest { inputs, tuning: RunTuning::default() };

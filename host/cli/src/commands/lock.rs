@@ -23,7 +23,12 @@ use crate::{contexts, print};
 pub(crate) fn run(workshop: &Workshop, lock: &Lock) -> Result<(), Report> {
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let wanted = contexts::prepared(workshop, &store, &plugins, &lock.definition)?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &lock.definition, Some(&lock.grants))?;
+    if let Some(elsewhere) = &wanted.elsewhere {
+        let what = format!("the build context `{}` has no place for a lock", elsewhere.name);
+        return Err(Report::new(Exit::Usage, what)
+            .hint("lock a directory of this machine: what is fetched is gone when the command ends"));
+    }
     let definition = Definition::read(workshop, &wanted, &all_kinds(&plugins))?;
     let lock_use = match &lock.upgrade {
         Some(steps) => LockUse::Upgrade(steps_meant(steps, "--upgrade", &definition)?),

@@ -9,6 +9,7 @@ use wythe_image::Reference;
 use wythe_solve::{Built, Pretence, write_files, write_files_tar};
 use wythe_store::Store;
 
+use crate::arguments::PUSH;
 use crate::commands::save::layers_of;
 use crate::diagnostic::Report;
 use crate::exit::Exit;
@@ -20,6 +21,8 @@ pub(crate) struct Output {
     kind: Kind,
     /// None for standard output.
     dest: Option<PathBuf>,
+    /// Names that the image gets beside its tags.
+    pub(crate) names: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,18 @@ enum Kind {
     Tar,
     /// The files, in a directory.
     Local,
+    /// The image, in the store: as in any case.
+    Kept,
+}
+
+/// Cuts comma-separated fields; one in quotes may hold commas.
+fn fields(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let parts = text.split(move |letter| {
+        is_quoted ^= letter == '"';
+        letter == ',' && !is_quoted
+    });
+    parts.map(|part| part.trim_matches('"'))
 }
 
 impl Output {
@@ -39,14 +54,18 @@ impl Output {
     pub(crate) fn parse(text: &str) -> Result<Self, Report> {
         let wrong = |what: String| {
             Report::new(Exit::Usage, format!("`--output {text}`: {what}"))
-                .hint("write `type=oci|docker|tar|local,dest=PATH`")
+                .hint("write `type=oci|docker|tar|local,dest=PATH`, or `type=image,name=NAME`")
+        };
+        let pushes = || {
+            let what = format!("`--output {text}`: pushing to registries is not available in this version");
+            Report::new(Exit::Usage, what).hint(PUSH)
         };
         if !text.contains('=') {
             let (kind, dest) = if text == "-" { (Kind::Tar, None) } else { (Kind::Local, Some(PathBuf::from(text))) };
-            return Ok(Self { kind, dest });
+            return Ok(Self { kind, dest, names: Vec::new() });
         }
-        let (mut kind, mut dest) = (None, None);
-        for field in text.split(',') {
+        let (mut kind, mut dest, mut names) = (None, None, Vec::new());
+        for field in fields(text) {
             match field.split_once('=') {
                 Some(("type", word)) => {
                     kind = Some(match word {
@@ -54,27 +73,36 @@ impl Output {
                         "docker" => Kind::Docker,
                         "tar" => Kind::Tar,
                         "local" => Kind::Local,
-                        "image" | "registry" => {
-                            return Err(wrong(format!("`{word}` is not available in this version")));
-                        }
+                        "image" => Kind::Kept,
+                        // It is built, and kept as every image is.
+                        "cacheonly" => Kind::Kept,
+                        "registry" => return Err(pushes()),
                         other => return Err(wrong(format!("`{other}` is no type of output"))),
                     });
                 }
                 Some(("dest", path)) => dest = Some(PathBuf::from(path)),
+                Some(("push", "true" | "1")) => return Err(pushes()),
+                Some(("push", _)) => {}
+                Some(("name", list)) => names.extend(list.split(',').map(str::to_owned)),
                 _ => return Err(wrong(format!("`{field}` is neither `type=…` nor `dest=…`"))),
             }
         }
         let kind = kind.ok_or_else(|| wrong("it has no `type`".to_owned()))?;
         let dest = dest.filter(|dest| dest != Path::new("-"));
-        if dest.is_none() && kind != Kind::Tar {
+        // Without a place it is for who keeps images.
+        let kind = if kind == Kind::Docker && dest.is_none() && !text.contains("dest=") { Kind::Kept } else { kind };
+        if dest.is_some() && kind == Kind::Kept {
+            return Err(wrong("it has a `dest`, and is kept in the store".to_owned()));
+        }
+        if dest.is_none() && !matches!(kind, Kind::Tar | Kind::Kept) {
             return Err(wrong("it has no `dest`, and only a `tar` can be written to standard output".to_owned()));
         }
-        Ok(Self { kind, dest })
+        Ok(Self { kind, dest, names })
     }
 
     /// Whether standard output is taken.
     pub(crate) fn is_stdout(&self) -> bool {
-        self.dest.is_none()
+        self.dest.is_none() && self.kind != Kind::Kept
     }
 
     /// Writes an image.
@@ -112,6 +140,7 @@ impl Output {
                 let save = if kind == Kind::Oci { save_oci_archive } else { save_docker_archive };
                 save(&export, dest).map(drop).map_err(|error| failed(&error))
             }
+            (Kind::Kept, _) => Ok(()),
             (_, None) => unreachable!("refused when it was read"),
         }
     }
@@ -125,7 +154,7 @@ mod tests {
 
     #[test]
     fn outputs_are_read_as_other_builders_do() {
-        let output = |kind, dest: Option<&str>| Output { kind, dest: dest.map(PathBuf::from) };
+        let output = |kind, dest: Option<&str>| Output { kind, dest: dest.map(PathBuf::from), names: Vec::new() };
         for (text, expected) in [
             ("out", output(Kind::Local, Some("out"))),
             ("-", output(Kind::Tar, None)),
@@ -133,9 +162,13 @@ mod tests {
             ("dest=a.tar,type=docker", output(Kind::Docker, Some("a.tar"))),
             ("type=tar", output(Kind::Tar, None)),
             ("type=tar,dest=-", output(Kind::Tar, None)),
+            ("type=docker", output(Kind::Kept, None)),
+            ("type=image,push=false", output(Kind::Kept, None)),
+            ("type=cacheonly", output(Kind::Kept, None)),
         ] {
             assert_eq!(Output::parse(text).unwrap(), expected, "{text}");
         }
+        assert_eq!(Output::parse("type=image,\"name=a:1,b\"").unwrap().names, ["a:1", "b"]);
         for text in ["type=oci", "type=local", "type=image,push=true", "type=zip,dest=x", "dest=x", "type=oci,to=x"] {
             assert!(Output::parse(text).is_err(), "{text}");
         }

@@ -19,7 +19,7 @@ use crate::{contexts, print};
 pub(crate) fn run(workshop: &Workshop, plan: &Plan) -> Result<(), Report> {
     let store = workshop.store()?;
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
-    let wanted = contexts::prepared(workshop, &store, &plugins, &plan.definition)?;
+    let wanted = contexts::prepared(workshop, &store, &plugins, &plan.definition, None)?;
     let definition = Definition::read(workshop, &wanted, &all_kinds(&plugins))?;
     let order = definition.order(workshop, LockUse::Use, Force::default())?;
     let images = block_on(async {
@@ -95,6 +95,9 @@ fn vertex_text(text: &mut String, vertex: &Vertex, label: &Label) {
         };
         let _infallible = writeln!(text, "         network {network}");
         sandbox_text(text, &run.sandbox);
+        if run.insecure {
+            let _infallible = writeln!(text, "         security insecure");
+        }
         if let Some(gpu) = &run.gpu {
             let _infallible = writeln!(text, "         gpu {gpu}");
         }

@@ -53,7 +53,7 @@ pub(crate) fn execute(
     let variable = |text: &String| split_assignment(text, "--secret-env");
     let secret_env = inside.secret_env.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
     let env = inside.env.iter().map(|text| split_assignment(text, "--env")).collect::<Result<Vec<_>, _>>()?;
-    let given = arguments::Grants { secrets: inside.secrets.clone(), volumes: Vec::new() };
+    let given = arguments::Grants { secrets: inside.secrets.clone(), volumes: Vec::new(), allow: Vec::new() };
     let program = Program {
         argv,
         env: env.into_iter().collect(),

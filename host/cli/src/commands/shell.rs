@@ -49,7 +49,8 @@ fn at_step(workshop: &Workshop, shell: &Shell, step: &str) -> Result<ExitCode, R
     let definition = Definition::read_remembering(workshop, &wanted, plugins.kinds(), &store)?;
     let id = step_meant(step, &definition.spec)?;
     let order = definition.order(workshop, LockUse::Use, Force::default())?;
-    let given = Grants { secrets: shell.inside.secrets.clone(), volumes: shell.inside.volumes.clone() };
+    let (secrets, volumes) = (shell.inside.secrets.clone(), shell.inside.volumes.clone());
+    let given = Grants { secrets, volumes, allow: shell.allow.clone() };
     let grants = crate::grants::read(&given, &workshop.surroundings)?;
     let found = block_on(async {
         let stops = Stops::listen()?;

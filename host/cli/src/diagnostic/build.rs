@@ -10,7 +10,7 @@ use wythe_remote::GitError;
 use wythe_sandbox::cdi::{DeviceError, Unusable};
 use wythe_sandbox::foreign::ForeignError;
 use wythe_sandbox::{Ending, Exceeded, RunError, SetupError, Unlimited, UserError};
-use wythe_solve::{BuildError, Cause, Foreign, REDIRECTED, StepId, describe_ending};
+use wythe_solve::{BuildError, Cause, Foreign, INSECURE, REDIRECTED, StepId, describe_ending};
 use wythe_store::{QuotaError, total};
 use wythe_sys::userns::{Standing, standing};
 
@@ -227,7 +227,6 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Locked { .. }
         | Cause::NoImage { .. }
         | Cause::PinnedImageGone { .. }
-        | Cause::Unsupported { .. }
         | Cause::Context { .. }
         | Cause::RunsNothing
         | Cause::NotGranted { .. }
@@ -250,7 +249,6 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::Bug(_) => report.note(OURS),
         Cause::Locked { .. }
         | Cause::NoImage { .. }
-        | Cause::Unsupported { .. }
         | Cause::Context { .. }
         | Cause::NotGranted { .. }
         | Cause::NoDevice { .. }
@@ -282,6 +280,8 @@ fn of_cause(error: &BuildError, cause: &Cause) -> Report {
         Cause::NotGranted { what, id, .. } if what.contains("agent") => {
             report.hint(format!("give it with `--ssh {id}` (the agent of SSH_AUTH_SOCK) or `--ssh {id}=SOCKET`"))
         }
+        Cause::NotGranted { id, .. } if id == INSECURE => report
+            .hint("if you trust what it runs as you trust yourself: `wythe build --allow security.insecure`"),
         Cause::NotGranted { id, .. } => {
             report.hint(format!("give it with `--secret id={id},env=NAME`, or `src=FILE` in place of `env=NAME`"))
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use wythe_plan::spec::{SourceText, Spec, Step};
 use wythe_plan::{Finding, Problem, TextPlace};
 use wythe_solve::StepId;
+use wythe_sys::root::Root;
 
 use super::Report;
 use crate::exit::Exit;
@@ -23,6 +24,8 @@ pub(crate) struct Texts<'a> {
     pub(crate) spec: &'a Spec,
     /// The root of the build context.
     pub(crate) dir: &'a Path,
+    /// Whether that was brought here for one command: what is in it has names relative to its top.
+    pub(crate) is_brought: bool,
     /// The file that a kind claims, as it was named.
     pub(crate) claimed: Option<&'a str>,
 }
@@ -44,10 +47,11 @@ impl Texts<'_> {
                 (self.claimed.map_or_else(|| format!("{option} of step {id}"), str::to_owned), text)
             }
             false => {
-                let path = self.dir.join(&place.source);
-                let size = std::fs::metadata(&path).ok()?.len();
-                let bytes = (size <= LARGEST).then(|| std::fs::read(&path).ok()).flatten()?;
-                (name_of(&path), String::from_utf8_lossy(&bytes).into_owned())
+                let path = Path::new(&place.source);
+                // As who has read it: no link leads out of the context.
+                let bytes = Root::open(self.dir).and_then(|root| root.read_bounded(path, LARGEST)).ok()?;
+                let name = if self.is_brought { place.source.clone() } else { name_of(&self.dir.join(path)) };
+                (name, String::from_utf8_lossy(&bytes).into_owned())
             }
         };
         let (text, span) = around(&text, place);

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use wythe_plan::Severity;
 use wythe_solve::{Event, EventSink, How, StepId};
 
-use super::{bytes, explanation, time};
+use super::{bytes, explanation, plural, time};
 use crate::print::harmless;
 
 /// Writes events as lines, each with the step it belongs to, since steps of several images may be mixed.
@@ -45,7 +45,7 @@ impl Plain {
             }
             Event::ImageDone { image, digest, size, layers, time: took } => {
                 let name = if image.is_empty() { String::new() } else { format!(" {image}") };
-                format!("image{name} {digest} ({layers} layers, {}, {})", bytes(*size), time(*took))
+                format!("image{name} {digest} ({}, {}, {})", plural(*layers, "layer"), bytes(*size), time(*took))
             }
         };
         Some(text)

@@ -19,7 +19,7 @@ pub use limits::Limits;
 pub use secret::{SecretPlace, SecretUse};
 
 /// The options of every step.
-pub(super) const NAMES: [&str; 17] = [
+pub(super) const NAMES: [&str; 18] = [
     "cpu",
     "disk",
     "env",
@@ -31,6 +31,7 @@ pub(super) const NAMES: [&str; 17] = [
     "network",
     "pids",
     "secrets",
+    "security",
     "shm-size",
     "ssh",
     "timeout",
@@ -67,8 +68,19 @@ pub struct Ambient {
     pub ssh: Option<String>,
     /// Named volumes of the step's commands, by the path at which they are mounted.
     pub volumes: BTreeMap<String, String>,
+    /// Whether the step's commands are confined, in place of what its kind asks for.
+    pub security: Option<Security>,
     /// What the sandbox of the step's commands is like.
     pub sandbox: SandboxOptions,
+}
+
+/// Whether commands are confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// They are.
+    Sandbox,
+    /// They may do what their user namespace lets them, where the person who builds grants it.
+    Insecure,
 }
 
 /// Where commands find the socket of the ssh agent.
@@ -89,6 +101,9 @@ impl Ambient {
             }
             if let Some(user) = &self.user {
                 run.user = Some(user.clone());
+            }
+            if let Some(security) = self.security {
+                run.insecure = security == Security::Insecure;
             }
             self.sandbox.lay_over(&mut run.sandbox);
             self.grant(run);
@@ -139,6 +154,7 @@ impl Ambient {
             "user" => self.user = Some(read::user(value)?),
             "force" => self.force = read::truth("force", value)?,
             "cpu" | "disk" | "memory" | "pids" | "timeout" => self.limits.set(name, value)?,
+            "security" => self.security = Some(read::security(value)?),
             "secrets" => self.secrets = secret::secrets(value)?,
             "ssh" => self.ssh = secret::ssh(value)?,
             "volumes" => self.volumes = read::volumes(value)?,

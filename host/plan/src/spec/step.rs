@@ -136,8 +136,21 @@ impl Step {
     /// what surrounds the commands that a resolver runs.
     #[must_use]
     pub fn options_digest(&self) -> Digest {
-        let Ambient { name: _, env, gpu, network, user, force: _, limits: _, secrets: _, ssh: _, volumes: _, sandbox } =
-            &self.ambient;
+        let Ambient {
+            name: _,
+            env,
+            gpu,
+            network,
+            user,
+            force: _,
+            limits: _,
+            secrets: _,
+            ssh: _,
+            volumes: _,
+            // As the limits: it changes how a resolver's commands end, and not what they find.
+            security: _,
+            sandbox,
+        } = &self.ambient;
         let extra_hosts = &sandbox.extra_hosts;
         let asked = Asked { kind: &self.kind, options: &self.options, env, gpu, network, user, extra_hosts };
         Digest::of(&to_canonical_json(&asked))

@@ -13,6 +13,9 @@ use rustix::io::retry_on_intr;
 /// How often it is tried to remove a group whose last process is still being put away by the kernel.
 const TRIES: u32 = 2000;
 
+/// How many groups inside one are removed with it.
+const MOST_INSIDE: usize = 10_000;
+
 /// Writes a setting. The kernel takes each write as a whole.
 pub(super) fn set(dir: &Path, name: &str, value: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(dir.join(name))?.write_all(value.as_bytes())
@@ -60,10 +63,26 @@ pub(super) fn claim(dir: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Removes the groups that are inside one, the innermost first, as far as that goes: those that a command has made which may.
+pub(super) fn empty(dir: &Path) {
+    let mut inside = vec![dir.to_owned()];
+    let mut next = 0;
+    while next < inside.len() && inside.len() < MOST_INSIDE {
+        let entries = fs::read_dir(&inside[next]).into_iter().flatten().filter_map(Result::ok);
+        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        inside.extend(directories.map(|entry| entry.path()));
+        next += 1;
+    }
+    inside.iter().skip(1).rev().for_each(|dir| drop(fs::remove_dir(dir)));
+}
+
 /// Removes a group whose processes have ended.
 pub(super) fn remove(dir: &Path) -> io::Result<()> {
     let mut tries = 0;
     loop {
+        if tries == 1 {
+            empty(dir);
+        }
         match fs::remove_dir(dir) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             // The process is reaped, and the kernel has not taken it off the group's list yet.

@@ -51,7 +51,8 @@ pub(super) fn sweep(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok);
     for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(RUN.as_bytes())) {
         if let Ok(Some(_lock)) = files::claim(&entry.path()) {
-            // Whoever is still in it is nobody's; then it stays.
+            // Whoever is still in it is nobody's; then it stays. A command may have made others in it.
+            files::empty(&entry.path());
             drop(fs::remove_dir(entry.path()));
         }
     }
@@ -161,7 +162,7 @@ mod tests {
             }
             drop(ends);
         });
-        fs::create_dir(parent.path().join("wythe.run-8-0")).unwrap();
+        fs::create_dir_all(parent.path().join("wythe.run-8-0/of a command/and deeper")).unwrap();
         fs::create_dir(parent.path().join("other")).unwrap();
         sweep(parent.path());
         assert_eq!(entries(&parent.path().to_owned()), [parent.path().join("other")]);

@@ -47,7 +47,7 @@ pub(super) struct Groups<'a> {
 
 /// Becomes the command, or has a runtime run it and ends with it, or says why not and ends.
 pub(super) fn become_command(lines: Lines<'_>, groups: Groups<'_>, start: Start<'_>, input: Option<OwnedFd>) -> ! {
-    let Start { inputs, input: kind, limits: _, runtime } = start;
+    let Start { inputs, input: kind, limits, runtime } = start;
     let attempt = catch_unwind(AssertUnwindSafe(|| match runtime {
         Some(runtime) => {
             let (inputs, runtime) = (&*inputs, &*runtime);
@@ -57,8 +57,12 @@ pub(super) fn become_command(lines: Lines<'_>, groups: Groups<'_>, start: Start<
         }
         None => {
             // Before there is a namespace of groups, which is then the group itself.
-            groups.own.map_or(Ok(()), Group::enter).map_err(SetupError::system("enter the control group"))?;
-            attempt(lines, &inputs, kind, input).map(|never| match never {})
+            let is_own = match groups.own.map_or(Ok(()), Group::enter) {
+                Ok(()) => groups.own.is_some(),
+                Err(_) if inputs.insecure && limits.resources().next().is_none() => false,
+                Err(error) => return Err(SetupError::system("enter the control group")(error)),
+            };
+            attempt(lines, &inputs, kind, input, is_own).map(|never| match never {})
         }
     }));
     if let Ok(Err(error)) = attempt {
@@ -79,6 +83,7 @@ fn attempt(
     inputs: &RunInputs,
     input: Input,
     stdin: Option<OwnedFd>,
+    has_group: bool,
 ) -> Result<Infallible, SetupError> {
     let (argv, env) = strings(inputs)?;
     if let Some(hook) = inputs.hooks.first() {
@@ -86,7 +91,7 @@ fn attempt(
     }
     die_with(lines.keeper)?;
     enter_namespaces(inputs)?;
-    let root = mounts::build(inputs)?;
+    let root = mounts::build(inputs, has_group)?;
     let mut user = User::find(&inputs.user, &root)?;
     user.groups.extend(&inputs.groups);
     Descriptors { input, stdin, content: &inputs.stdin, owner: user.uid }.arrange(lines.socket, &root)?;

@@ -7,6 +7,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use wythe_sys::landlock;
 use wythe_sys::seccomp::Filter;
 
+use super::insecure;
 use crate::{Network, Rlimit, RunInputs, SetupError, User, UserError};
 
 /// Docker's default without `NET_RAW`, `MKNOD` and `AUDIT_WRITE`: building needs no packets of one's own making, nodes of
@@ -23,9 +24,15 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::NET_BIND_SERVICE)
     .union(CapabilitySet::SYS_CHROOT);
 
+/// Returns what root keeps.
+fn kept(inputs: &RunInputs) -> Result<CapabilitySet, SetupError> {
+    if inputs.insecure { system("read the capabilities", insecure::capabilities()) } else { Ok(KEPT) }
+}
+
 /// Returns the names of what is kept (capabilities(7)), sorted.
-pub(crate) fn capabilities() -> Vec<String> {
-    let mut names: Vec<String> = KEPT.iter_names().map(|(name, _)| format!("CAP_{name}")).collect();
+pub(crate) fn capabilities(inputs: &RunInputs) -> Vec<String> {
+    let kept = kept(inputs).unwrap_or(KEPT);
+    let mut names: Vec<String> = kept.iter_names().map(|(name, _)| format!("CAP_{name}")).collect();
     names.sort_unstable();
     names
 }
@@ -35,17 +42,25 @@ pub(crate) fn capabilities() -> Vec<String> {
 /// The filter comes first, since installing it needs the very privileges that go afterwards; all that follows is among
 /// the calls it allows.
 pub(super) fn drop_privileges(user: &User, inputs: &RunInputs) -> Result<(), SetupError> {
-    if !inputs.set_id_programs {
+    let kept = kept(inputs)?;
+    if !inputs.may_gain() {
         system("give up new privileges", rustix::thread::set_no_new_privs(true))?;
     }
     scope_sockets(inputs)?;
-    Filter::of_steps().install().map_err(SetupError::system("filter system calls"))?;
+    if !inputs.insecure {
+        Filter::of_steps().install().map_err(SetupError::system("filter system calls"))?;
+    }
     // To raise one takes a privilege that goes now, and few open files are enough for what is still to be done.
     inputs.rlimits.iter().try_for_each(Rlimit::set)?;
     system("empty the ambient capabilities", rustix::thread::clear_ambient_capability_set())?;
-    drop_bounding()?;
+    drop_bounding(kept)?;
+    if inputs.insecure {
+        system("keep the capabilities", rustix::thread::set_keep_capabilities(true))?;
+        become_user(user)?;
+        return system("keep the capabilities", insecure::take_all(kept));
+    }
     become_user(user)?;
-    keep_capabilities(user)
+    keep_capabilities(user, kept)
 }
 
 /// Cuts off the machine's abstract sockets, where its network is the command's. An older kernel leaves them open; that they
@@ -58,9 +73,9 @@ pub(super) fn scope_sockets(inputs: &RunInputs) -> Result<(), SetupError> {
 }
 
 /// Removes everything else from the set that limits what executing a program can give.
-fn drop_bounding() -> Result<(), SetupError> {
+fn drop_bounding(kept: CapabilitySet) -> Result<(), SetupError> {
     for capability in (0..u64::BITS).map(|bit| CapabilitySet::from_bits_retain(1 << bit)) {
-        if KEPT.contains(capability) {
+        if kept.contains(capability) {
             continue;
         }
         match rustix::thread::remove_capability_from_bounding_set(capability) {
@@ -95,9 +110,9 @@ fn mapped(id: u32, what: &str, result: Result<(), Errno>) -> Result<(), SetupErr
 }
 
 /// Keeps what root is to have, and nothing for anybody else; nothing is inheritable (CVE-2022-29162).
-fn keep_capabilities(user: &User) -> Result<(), SetupError> {
+fn keep_capabilities(user: &User, kept: CapabilitySet) -> Result<(), SetupError> {
     let had = system("read the capabilities", rustix::thread::capabilities(None))?.permitted;
-    let kept = if user.uid == 0 { had & KEPT } else { CapabilitySet::empty() };
+    let kept = if user.uid == 0 { had & kept } else { CapabilitySet::empty() };
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     system("drop the capabilities", rustix::thread::set_capabilities(None, sets))
 }

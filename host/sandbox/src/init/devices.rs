@@ -12,9 +12,10 @@ use rustix::fs::{FileType, makedev};
 use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::root::Root;
 
+use super::insecure;
 use super::mounts::mount_id;
 use super::system::place;
-use crate::{DeviceNumber, SetupError};
+use crate::{DeviceNumber, RunInputs, SetupError};
 
 /// Name, and major and minor number.
 const NODES: &[(&str, u32, u32)] =
@@ -40,17 +41,24 @@ pub(super) struct Devices {
     mounts: Vec<u64>,
 }
 
-/// Mounts `/dev`, with as much shared memory as is asked for.
-pub(super) fn mount(root: &Root, shared_memory: Option<u64>) -> Result<Devices, SetupError> {
+/// Mounts `/dev`, with what is asked for in it.
+pub(super) fn mount(root: &Root, inputs: &RunInputs) -> Result<Devices, SetupError> {
     let system = |what: &str| SetupError::system(format!("make /dev{what}"));
     let options = [("mode", "755"), ("size", "64k")];
-    let tree = mount::new_file_system("tmpfs", &options, Restrictions::INERT).map_err(system(""))?;
+    let restrictions = Restrictions { no_dev: !(inputs.insecure && insecure::has_devices()), ..Restrictions::INERT };
+    let tree = mount::new_file_system("tmpfs", &options, restrictions).map_err(system(""))?;
     place(root, "dev", &tree)?;
     let mut devices = Devices { mounts: vec![mount_id(&tree).map_err(system(""))?], tree: Root::from_fd(tree) };
     for (name, major, minor) in NODES {
         let number = DeviceNumber { is_block: false, major: *major, minor: *minor };
         let node = node(Path::new("/dev").join(name).as_path()).and_then(|node| verify(node, Some(&number)));
         node.and_then(|node| devices.add_node(Path::new(name), &node)).map_err(system(&format!("/{name}")))?;
+    }
+    for (name, number) in insecure::nodes().filter(|_| inputs.insecure) {
+        // Not every machine has each of them.
+        let node = node(&Path::new("/dev").join(&name)).and_then(|node| verify(node, Some(&number)));
+        let added = node.map_or(Ok(()), |node| devices.add_node(&name, &node));
+        added.map_err(system(&format!("/{}", name.display())))?;
     }
     for (name, target) in LINKS {
         devices.tree.symlink(Path::new(target), Path::new(name)).map_err(system(&format!("/{name}")))?;
@@ -63,7 +71,7 @@ pub(super) fn mount(root: &Root, shared_memory: Option<u64>) -> Result<Devices, 
         devices.mounts.push(id);
     }
     devices.mounts.push(terminals);
-    let size = shared_memory.unwrap_or(SHARED_MEMORY).to_string();
+    let size = inputs.shared_memory.unwrap_or(SHARED_MEMORY).to_string();
     let options = [("mode", "1777"), ("size", size.as_str())];
     mount::new_file_system("tmpfs", &options, Restrictions::INERT)
         .and_then(|memory| devices.add_directory("shm", &memory))

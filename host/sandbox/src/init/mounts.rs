@@ -17,7 +17,7 @@ use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::overlay::{MountError, Overlay};
 use wythe_sys::root::Root;
 
-use super::{devices, secret, system};
+use super::{devices, insecure, secret, system};
 use crate::{Mount, MountSource, RunInputs, SetupError};
 
 /// What no mount of a request may bring in: working device nodes and set-id programs.
@@ -25,8 +25,15 @@ pub(super) const OF_REQUESTS: Restrictions =
     Restrictions { read_only: false, no_dev: true, no_suid: true, no_exec: false };
 
 /// Builds the tree, makes it the root directory of this process, and returns it.
-pub(super) fn build(inputs: &RunInputs) -> Result<Root, SetupError> {
+///
+/// `has_group` says whether the control group of this process is that of the command alone.
+pub(super) fn build(inputs: &RunInputs, has_group: bool) -> Result<Root, SetupError> {
+    // Before the new `/proc` is there, in which it is all the same: the old one is where this process is known.
+    let hierarchies = if inputs.insecure { insecure::hierarchies().unwrap_or_default() } else { Vec::new() };
     let root = assemble(inputs, top)?;
+    if inputs.insecure {
+        insecure::mount_groups(&root, &hierarchies, has_group)?;
+    }
     pivot(&root).map_err(|error| SetupError::system("change the root directory")(error.into()))?;
     Ok(root)
 }
@@ -58,12 +65,15 @@ pub(super) fn assemble(
     sources.sort_by_key(|(request, _)| Path::new(&request.target).components().count());
 
     let tree = overlay(&inputs.root)?;
+    if inputs.insecure && insecure::has_devices() {
+        mount::allow_devices(&tree).map_err(SetupError::system("let device nodes work"))?;
+    }
     mount::attach(&tree, place()?).map_err(SetupError::system("attach the root file system"))?;
     let root = Root::from_fd(tree);
     let mut nothing = system::Nothing::default();
-    system::mount_proc(&root, &mut nothing)?;
-    system::mount_sys(&root, &mut nothing)?;
-    let devices = devices::mount(&root, inputs.shared_memory)?;
+    system::mount_proc(&root, &mut nothing, inputs.insecure)?;
+    system::mount_sys(&root, &mut nothing, inputs.insecure)?;
+    let devices = devices::mount(&root, inputs)?;
     let mut requested = BTreeSet::new();
     for (request, tree) in sources {
         match &request.source {

@@ -25,7 +25,7 @@ use wythe_sys::root::Root;
 use super::command::{Groups, Lines, die_with, enter_network, strings};
 use super::input::Descriptors;
 use super::mounts::{self, open_directory};
-use super::{confine, program};
+use super::{confine, has_devices, insecure, program};
 use crate::cgroup::Group;
 use crate::oci::{Flavor, Runtime, Surroundings, options, runtime_spec};
 use crate::wire::{self, Input, Receiver, Report};
@@ -78,6 +78,7 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
         hide_second_hierarchy().map_err(SetupError::system("hide control groups from the runtime"))?;
     }
     confine::scope_sockets(inputs)?;
+    let entered = Entered::of(inputs, order.groups);
     match order.input {
         Input::Terminal { rows, columns } => bundle.create_with_terminal(lines.socket, rows, columns)?,
         input => {
@@ -86,7 +87,7 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
             bundle.finish(bundle.create(&[])?)?;
         }
     }
-    bundle.start_and_wait(order.groups.own)
+    bundle.start_and_wait(inputs, entered)
 }
 
 fn at(name: &str) -> PathBuf {
@@ -133,23 +134,63 @@ fn hide_second_hierarchy() -> io::Result<()> {
     }
 }
 
-/// Makes sure that no node works but those of `/dev` that are mounts of their own, whatever the runtime has made of the
-/// mounts that it was given: crun takes restrictions of the root file system away.
-fn seal(container: Pid) -> io::Result<()> {
-    let namespace = File::open(format!("/proc/{}/ns/mnt", container.as_raw_nonzero()))?;
-    let seal = || {
-        rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
-        let no_dev = Restrictions { no_dev: true, ..Restrictions::default() };
-        ["/", "/dev"].into_iter().try_for_each(|top| mount::restrict_alone(open_directory(top)?, no_dev))
+/// In which control group the container is when its namespaces are made.
+#[derive(Clone, Copy)]
+struct Entered<'a> {
+    /// Whether it is one of its own, and so the top of all that it sees.
+    is_own: bool,
+    /// The group that it has yet to be put into.
+    later: Option<&'a Group>,
+}
+
+impl<'a> Entered<'a> {
+    /// A command that may change groups is born in its own where that has no limits, which would be those of the runtime, too.
+    fn of(inputs: &RunInputs, groups: Groups<'a>) -> Self {
+        let own = groups.own.filter(|group| inputs.insecure && group.alarms().is_empty());
+        match own.map(Group::enter) {
+            Some(Ok(())) => Self { is_own: true, later: None },
+            _ => Self { is_own: groups.of_runtime.is_some(), later: groups.own.filter(|_| own.is_none()) },
+        }
+    }
+}
+
+/// Does in the namespaces of `container` what only that has to do with.
+fn inside(container: Pid, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let open = |name: &str| File::open(format!("/proc/{}/ns/{name}", container.as_raw_nonzero()));
+    let namespaces = [(open("cgroup")?, LinkNameSpaceType::ControlGroup), (open("mnt")?, LinkNameSpaceType::Mount)];
+    let act = || {
+        for (namespace, kind) in &namespaces {
+            rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(*kind))?;
+        }
+        act()
     };
     match process::fork()? {
-        // Nothing to look up: both are directories of ours.
-        Fork::Child => process::exit_now(i32::from(seal().is_err())),
+        // Nothing to look up: all places are directories of ours.
+        Fork::Child => process::exit_now(i32::from(act().is_err())),
         Fork::Parent(child) => match process::wait(child)?.code {
             Some(0) => Ok(()),
             _ => Err(io::ErrorKind::PermissionDenied.into()),
         },
     }
+}
+
+/// Mounts control groups for a command that may have to do with them.
+fn complete(container: Pid, is_own: bool) -> io::Result<()> {
+    // The container's `/proc` does not know who comes from outside.
+    let hierarchies = insecure::hierarchies()?;
+    inside(container, || {
+        let root = Root::from_fd(open_directory("/")?);
+        insecure::mount_groups(&root, &hierarchies, is_own).map_err(io::Error::other)
+    })
+}
+
+/// Makes sure that no node works but those of `/dev` that are mounts of their own, whatever the runtime has made of the
+/// mounts that it was given: crun takes restrictions of the root file system away.
+fn seal(container: Pid) -> io::Result<()> {
+    inside(container, || {
+        let no_dev = Restrictions { no_dev: true, ..Restrictions::default() };
+        ["/", "/dev"].into_iter().try_for_each(|top| mount::restrict_alone(open_directory(top)?, no_dev))
+    })
 }
 
 /// A user namespace has some ids and not others; the runtime would say so in its own words.
@@ -235,14 +276,19 @@ impl Bundle<'_> {
         wire::send(socket, &Report::Terminal, Some(master.as_fd())).map_err(system())
     }
 
-    fn start_and_wait(&self, group: Option<&Group>) -> Result<Ended, SetupError> {
+    fn start_and_wait(&self, inputs: &RunInputs, entered: Entered<'_>) -> Result<Ended, SetupError> {
         let system = || SetupError::system("follow the command");
         let pid = std::fs::read_to_string(at("pid")).map_err(system())?;
         let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| system()(io::ErrorKind::InvalidData.into()))?;
         // It waits to be started, and is all there is of the container.
-        group.map_or(Ok(()), |group| group.take(pid)).map_err(SetupError::system("enter the control group"))?;
-        seal(pid).map_err(SetupError::system("keep device nodes from working"))?;
+        entered.later.map_or(Ok(()), |group| group.take(pid)).map_err(SetupError::system("enter the control group"))?;
+        if inputs.insecure {
+            complete(pid, entered.is_own).map_err(SetupError::system("mount /sys/fs/cgroup"))?;
+        }
+        if !inputs.insecure || !has_devices() {
+            seal(pid).map_err(SetupError::system("keep device nodes from working"))?;
+        }
         let call = self.command("start").arg(NAME).stdin(Stdio::null()).spawn();
         self.finish(call.map_err(SetupError::system("execute the runtime"))?)?;
         // The runtime has left: what it started is ours.

@@ -36,10 +36,13 @@ pub(crate) const MASKED_IN_SYS: &[&str] = &["firmware", "devices/virtual/powerca
 const READ_ONLY: Restrictions = Restrictions { read_only: true, ..Restrictions::INERT };
 
 /// Mounts `/proc` of this process id namespace.
-pub(super) fn mount_proc(root: &Root, nothing: &mut Nothing) -> Result<(), SetupError> {
+pub(super) fn mount_proc(root: &Root, nothing: &mut Nothing, insecure: bool) -> Result<(), SetupError> {
     let fresh = mount::new_file_system("proc", &[], Restrictions::INERT)
         .map_err(SetupError::system("mount /proc; if this is itself a container, it hides parts of its own /proc"))?;
     place(root, "proc", &fresh)?;
+    if insecure {
+        return Ok(());
+    }
     let proc = Root::from_fd(fresh);
     for name in MASKED_IN_PROC {
         nothing.mask(&proc, name).map_err(SetupError::system(format!("mask /proc/{name}")))?;
@@ -51,8 +54,12 @@ pub(super) fn mount_proc(root: &Root, nothing: &mut Nothing) -> Result<(), Setup
 }
 
 /// Mounts `/sys`, of the network namespace of this process where its owner may do that.
-pub(super) fn mount_sys(root: &Root, nothing: &mut Nothing) -> Result<(), SetupError> {
-    let tree = mount::new_file_system("sysfs", &[], READ_ONLY).or_else(|error| match error.kind() {
+///
+/// What the machine's own shows is not for a command that can look below what lies over it: then there is nothing.
+pub(super) fn mount_sys(root: &Root, nothing: &mut Nothing, insecure: bool) -> Result<(), SetupError> {
+    let restrictions = Restrictions { read_only: !insecure, ..Restrictions::INERT };
+    let tree = mount::new_file_system("sysfs", &[], restrictions).or_else(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied if insecure => nothing.get(),
         io::ErrorKind::PermissionDenied => {
             let machine = mount::clone_path(Path::new("/sys"), true)?;
             mount::restrict(&machine, READ_ONLY)?;
@@ -62,6 +69,9 @@ pub(super) fn mount_sys(root: &Root, nothing: &mut Nothing) -> Result<(), SetupE
     });
     let tree = tree.map_err(SetupError::system("mount /sys"))?;
     place(root, "sys", &tree)?;
+    if insecure {
+        return Ok(());
+    }
     let sys = Root::from_fd(tree);
     for name in MASKED_IN_SYS {
         nothing.mask(&sys, name).map_err(SetupError::system(format!("mask /sys/{name}")))?;
@@ -85,16 +95,21 @@ pub(super) fn place(root: &Root, name: &str, tree: &OwnedFd) -> Result<(), Setup
 pub(super) struct Nothing(Option<OwnedFd>);
 
 impl Nothing {
+    /// Returns something empty, detached.
+    fn get(&self) -> io::Result<OwnedFd> {
+        match &self.0 {
+            Some(attached) => mount::clone_tree(attached, Path::new(""), false),
+            None => mount::new_file_system("tmpfs", &[("size", "0"), ("nr_inodes", "1")], READ_ONLY),
+        }
+    }
+
     /// Lays something empty over a file or directory, if it is there.
-    fn mask(&mut self, system: &Root, name: &str) -> io::Result<()> {
+    pub(super) fn mask(&mut self, system: &Root, name: &str) -> io::Result<()> {
         let Some(target) = present(system, name)? else { return Ok(()) };
         if FileType::from_raw_mode(rustix::fs::fstat(&target)?.st_mode) != FileType::Directory {
             return mount::attach(super::devices::node(Path::new("/dev/null"))?, target);
         }
-        let directory = match &self.0 {
-            Some(attached) => mount::clone_tree(attached, Path::new(""), false)?,
-            None => mount::new_file_system("tmpfs", &[("size", "0"), ("nr_inodes", "1")], READ_ONLY)?,
-        };
+        let directory = self.get()?;
         mount::attach(&directory, target)?;
         self.0 = Some(directory);
         Ok(())

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use wythe_sys::seccomp::{Condition, Rule, rules_of_steps};
 
-use crate::init::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC, capabilities};
+use crate::init::{MASKED_IN_PROC, MASKED_IN_SYS, READ_ONLY_IN_PROC, capabilities, has_devices};
 use crate::{Network, Rlimit, RunInputs, User};
 
 /// What the request does not say.
@@ -53,8 +53,9 @@ pub(crate) fn runtime_spec(inputs: &RunInputs, around: &Surroundings<'_>) -> Val
 fn process(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
     let User { uid, gid, groups, home: _ } = around.user;
     // Who is not root has none, and can get those of the bounding set only by a set-id program.
-    let bounding = capabilities();
-    let held = if *uid == 0 { &bounding[..] } else { &[] };
+    let bounding = capabilities(inputs);
+    let held = if *uid == 0 || inputs.insecure { &bounding[..] } else { &[] };
+    let inherited = if inputs.insecure { &bounding[..] } else { &[] };
     json!({
         "terminal": around.has_terminal,
         "user": {"uid": uid, "gid": gid, "additionalGids": groups, "umask": 0o022},
@@ -62,9 +63,9 @@ fn process(inputs: &RunInputs, around: &Surroundings<'_>) -> Value {
         "env": inputs.variables().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect::<Vec<_>>(),
         "cwd": if inputs.workdir.is_empty() { "/" } else { &inputs.workdir },
         "capabilities": {
-            "bounding": bounding, "effective": held, "permitted": held, "inheritable": [], "ambient": [],
+            "bounding": bounding, "effective": held, "permitted": held, "inheritable": inherited, "ambient": inherited,
         },
-        "noNewPrivileges": !inputs.set_id_programs,
+        "noNewPrivileges": !inputs.may_gain(),
         "rlimits": rlimits(inputs),
     })
 }
@@ -77,17 +78,20 @@ fn rlimits(inputs: &RunInputs) -> Vec<Value> {
 
 fn mounts(inputs: &RunInputs, root: &Path) -> Vec<Value> {
     let inert = ["nosuid", "noexec", "nodev"];
+    let mut of_devices = vec!["rbind", "rprivate", "nosuid", "noexec"];
+    // Whoever may make nodes that work may have them here.
+    of_devices.extend((!inputs.insecure || !has_devices()).then_some("nodev"));
     let mut mounts = vec![
         json!({"destination": "/proc", "type": "proc", "source": "proc", "options": inert}),
         // A mount on `/dev` that is there keeps the runtime from making one with nodes that work.
         json!({
             "destination": "/dev", "type": "bind", "source": root.join("dev"),
-            "options": ["rbind", "rprivate", "nosuid", "noexec", "nodev"],
+            "options": of_devices,
         }),
     ];
     // That of another network, which the runtime is called in, is in the root already.
     if inputs.network == Network::None {
-        let options = ["nosuid", "noexec", "nodev", "ro"];
+        let options = ["nosuid", "noexec", "nodev", if inputs.insecure { "rw" } else { "ro" }];
         mounts.push(json!({"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": options}));
     }
     mounts
@@ -101,14 +105,13 @@ fn linux(inputs: &RunInputs, group: Option<&str>) -> Value {
     }
     let namespaces: Vec<Value> = kinds.into_iter().map(|kind| json!({"type": kind})).collect();
     let paths = |top: &str, names: &[&str]| names.iter().map(|name| format!("{top}/{name}")).collect::<Vec<_>>();
-    let masked = [paths("/proc", MASKED_IN_PROC), paths("/sys", MASKED_IN_SYS)].concat();
-    let read_only = paths("/proc", READ_ONLY_IN_PROC);
-    let mut linux = json!({
-        "namespaces": namespaces,
-        "maskedPaths": masked,
-        "readonlyPaths": read_only,
-        "seccomp": seccomp(),
-    });
+    let mut linux = json!({"namespaces": namespaces});
+    if !inputs.insecure {
+        let masked = [paths("/proc", MASKED_IN_PROC), paths("/sys", MASKED_IN_SYS)].concat();
+        linux["maskedPaths"] = json!(masked);
+        linux["readonlyPaths"] = json!(paths("/proc", READ_ONLY_IN_PROC));
+        linux["seccomp"] = seccomp();
+    }
     if let Some(group) = group {
         linux["cgroupsPath"] = json!(group);
         // No file system lets the command open a node that it makes; those that are there are there on purpose.

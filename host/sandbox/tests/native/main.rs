@@ -20,6 +20,7 @@ use wythe_sys::userns::{Standing, standing};
 
 mod confinement;
 mod files;
+mod insecure;
 mod inside;
 mod life;
 mod limits;
@@ -70,6 +71,7 @@ fn trials() -> Vec<Trial> {
         users::TESTS,
         confinement::TESTS,
         files::TESTS,
+        insecure::TESTS,
         limits::TESTS,
         rlimits::TESTS,
         secrets::TESTS,

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use wythe_sdk::{Artifact, Files, Format, State};
+use wythe_sdk::{Artifact, Files, Format, State, build};
 
 use super::Planner;
 use super::config::check_user;
@@ -103,8 +103,17 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Returns the path of a source in the context. One that leads above it is what other builders take it for, if that is there.
+    pub(super) fn of_context(&self, source: &str) -> Option<String> {
+        let is_there = |path: &String| {
+            let path = context_path(self.options, path);
+            if has_wildcard(&path) { !build::glob(&path).is_empty() } else { build::exists(&path) }
+        };
+        paths::in_context(source).or_else(|| Some(paths::clipped(source)).filter(is_there))
+    }
+
     fn take_context(&self, files: Files, source: &Source<'_>, unpacks: bool, target: &str) -> Result<Files, Fault> {
-        let path = paths::in_context(&source.path).ok_or_else(|| {
+        let path = self.of_context(&source.path).ok_or_else(|| {
             let fault = Fault::new(source.place, format!("`{}` is outside the build context", source.path));
             fault.hint("the context is the directory that is built, and nothing above it")
         })?;
@@ -225,8 +234,7 @@ fn from_state(
     brush: &Brush,
     target: &str,
 ) -> Result<Files, Fault> {
-    let outside = || Fault::new(source.place, format!("`{}` leads out of the stage", source.path));
-    let path = paths::in_context(&source.path).ok_or_else(outside)?;
+    let path = paths::clipped(&source.path);
     if brush.keeps_parents || path.contains(['*', '?', '[', '\\']) {
         return Ok(files.optional(has_wildcard(&path)).matching(&from.state, [path], target));
     }

@@ -51,8 +51,8 @@ impl Planner<'_> {
             let other = self.other(from, mount.work.index, mount.flag.place)?;
             return Ok(process.bind_state(&other.state, &paths::clean(&format!("/{source}")), &target));
         }
-        let inside = paths::in_context(source)
-            .ok_or_else(|| mount.wrong(&format!("`{source}` is outside the build context")))?;
+        let inside =
+            self.of_context(source).ok_or_else(|| mount.wrong(&format!("`{source}` is outside the build context")))?;
         let path = context_path(self.options, &inside);
         if self.ignore.is_empty() {
             return Ok(process.bind_context(&path, &target));

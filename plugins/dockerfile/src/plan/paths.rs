@@ -52,9 +52,14 @@ pub(super) fn in_context(path: &str) -> Option<String> {
     Some(if joined.is_empty() { ".".to_owned() } else { joined })
 }
 
+/// Returns a path of a build context or a stage as other builders read it: above its top is its top.
+pub(super) fn clipped(path: &str) -> String {
+    in_context(path).unwrap_or_else(|| in_context(&clean(&format!("/{path}"))).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{absolute, clean, in_context};
+    use super::{absolute, clean, clipped, in_context};
 
     #[test]
     fn paths_are_cleaned() {
@@ -87,6 +92,9 @@ mod tests {
             ("a/../../b", None),
         ] {
             assert_eq!(in_context(path).as_deref(), expected, "{path}");
+        }
+        for (path, expected) in [("../a", "a"), ("a/../../b/./c", "b/c"), ("..", "."), ("a/./b", "a/./b")] {
+            assert_eq!(clipped(path), expected, "{path}");
         }
     }
 }

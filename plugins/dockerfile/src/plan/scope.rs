@@ -2,7 +2,7 @@
 //! Which variables stand where: arguments of the file, arguments of a stage, the environment.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wythe_sdk::build;
 
@@ -148,15 +148,19 @@ pub(super) struct Scope {
     pub(super) env: Vec<(String, String)>,
     /// The arguments that the stage, or one below it, has declared, with their values.
     pub(super) args: BTreeMap<String, Option<String>>,
+    /// Those of them that were given a value after the environment had one: who comes last wins, and an `ENV` is of the image
+    /// all the same.
+    pub(super) over: BTreeSet<String>,
     /// Names that were used and that nobody had set or declared, each with the one that may have been meant.
     unset: RefCell<BTreeMap<String, Option<String>>>,
 }
 
 impl Variables for Scope {
     fn get(&self, name: &str) -> Option<&str> {
-        // What the image sets wins over an argument.
-        let of_image = self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        of_image.or_else(|| self.args.get(name)?.as_deref())
+        if self.is_argument(name) {
+            return self.args.get(name)?.as_deref();
+        }
+        self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn missing(&self, name: &str) {
@@ -172,8 +176,17 @@ impl Variables for Scope {
 
 impl Scope {
     /// Returns the scope at the beginning of a stage.
-    pub(super) fn new(env: Vec<(String, String)>, args: BTreeMap<String, Option<String>>) -> Self {
-        Self { env, args, unset: RefCell::default() }
+    pub(super) fn new(
+        env: Vec<(String, String)>,
+        args: BTreeMap<String, Option<String>>,
+        over: BTreeSet<String>,
+    ) -> Self {
+        Self { env, args, over, unset: RefCell::default() }
+    }
+
+    /// Whether a name stands for an argument here, if for anything: nobody has set it in the image, or not after it.
+    pub(super) fn is_argument(&self, name: &str) -> bool {
+        self.over.contains(name) || !self.env.iter().any(|(known, _)| known == name)
     }
 
     /// Replaces the variables of a text.
@@ -198,6 +211,7 @@ impl Scope {
 
     /// Sets a variable of the image.
     pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.over.remove(name);
         match self.env.iter_mut().find(|(known, _)| known == name) {
             Some(pair) => value.clone_into(&mut pair.1),
             None => self.env.push((name.to_owned(), value.to_owned())),
@@ -217,13 +231,13 @@ impl Scope {
             let value = match (given.get(&name), &one.value) {
                 (Some(given), _) => Some(given),
                 (None, Some(default)) => Some(self.long_value(default, one.name.place, escape, Quotes::Taken)?),
-                // Nothing new is said of a value that the argument may have already.
-                (None, None) => globals
-                    .get(&name)
-                    .map(str::to_owned)
-                    .or_else(|| predefined(&name))
-                    .or_else(|| self.args.get(&name).cloned().flatten()),
+                (None, None) => globals.get(&name).map(str::to_owned).or_else(|| predefined(&name)),
             };
+            if value.is_some() {
+                self.over.insert(name.clone());
+            }
+            // Nothing new is said of a value that the argument may have already.
+            let value = value.or_else(|| self.args.get(&name).cloned().flatten());
             self.args.insert(name, value);
         }
         Ok(())
@@ -231,12 +245,11 @@ impl Scope {
 
     /// Returns what a command gets beside the environment of the image.
     pub(super) fn for_command(&self, given: &Given<'_>) -> Vec<(String, String)> {
-        let is_in_image = |name: &str| self.env.iter().any(|(known, _)| known == name);
         let declared = self.args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
         let proxies = PROXIES.iter().filter_map(|name| Some(((*name).to_owned(), given.args.get(*name)?.clone())));
         let mut all: BTreeMap<String, String> = proxies.collect();
         all.extend(declared);
-        all.into_iter().filter(|(name, _)| !is_in_image(name)).collect()
+        all.into_iter().filter(|(name, _)| self.is_argument(name)).collect()
     }
 
     /// Returns the names that were used and not known since the last call, each with the one that may have been meant.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One stage: from what it stands on to its last instruction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde::Deserialize;
@@ -20,12 +20,14 @@ pub(super) struct Built {
     pub(super) config: Config,
     /// The arguments that a stage has at its end, with their values: stages on top of it have them, too.
     pub(super) args: BTreeMap<String, Option<String>>,
+    /// Those of them that stand before the environment of the image.
+    pub(super) over: BTreeSet<String>,
 }
 
 impl Built {
     /// Returns an image, which has no arguments.
     pub(super) fn of_image(state: State, config: Config) -> Self {
-        Self { state: Rc::new(state), config, args: BTreeMap::new() }
+        Self { state: Rc::new(state), config, args: BTreeMap::new(), over: BTreeSet::new() }
     }
 
     /// Returns the variables of a stage on top of this.
@@ -34,7 +36,7 @@ impl Built {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (pair.clone(), String::new()),
         });
-        Scope::new(pairs.collect(), self.args.clone())
+        Scope::new(pairs.collect(), self.args.clone(), self.over.clone())
     }
 }
 
@@ -106,7 +108,7 @@ impl Planner<'_> {
             done?;
         }
         work.config.env = work.scope.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        Ok(Built { state: work.state, config: work.config, args: work.scope.args })
+        Ok(Built { state: work.state, config: work.config, args: work.scope.args, over: work.scope.over })
     }
 
     /// Follows the triggers of the image below, as if they stood at the beginning of the stage.

@@ -130,7 +130,10 @@ impl Body<'_> {
             "SHELL" => self.shell(),
             "USER" => Ok(Action::User(self.whole())),
             "WORKDIR" => Ok(Action::Workdir(self.whole())),
-            "VOLUME" => Ok(Action::Volume(self.list())),
+            "VOLUME" => match self.list() {
+                paths if paths.is_empty() => Err(self.wrong("names no path")),
+                paths => Ok(Action::Volume(paths)),
+            },
             "EXPOSE" => Ok(Action::Expose(self.words())),
             "STOPSIGNAL" => self.single("signal").map(Action::StopSignal),
             "HEALTHCHECK" => self.healthcheck(),

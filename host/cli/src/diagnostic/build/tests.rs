@@ -95,7 +95,7 @@ fn causes() -> Vec<(&'static str, u8, Cause)> {
 fn each_failure_has_its_message_and_its_exit_code() {
     let spec = Spec::parse("wythe.toml", &format!("builder = \"2026.11\"\n{DEFINITION}"), &CORE_KINDS).unwrap();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostic/build/messages");
-    let texts = Texts { spec: &spec, dir: &dir, claimed: None };
+    let texts = Texts { spec: &spec, dir: &dir, is_brought: false, claimed: None };
     for (name, code, cause) in causes() {
         let step = StepId { image: "".into(), step: "deps".into() };
         let report = explain(&BuildError { step, cause: Box::new(cause), place: None }, &texts);

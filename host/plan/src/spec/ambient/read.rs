@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Faults;
+use super::{Faults, Security};
 use crate::spec::check::quote_hint;
 use crate::spec::nearest::known_hint;
 use crate::spec::parse::wrong_type;
@@ -111,6 +111,17 @@ fn host(value: &Value) -> Result<String, Diagnostic> {
         "as in \"pypi.org\", \"deb.debian.org:80\" or \"*.example.com\"".to_owned()
     };
     Err(Diagnostic::error(Code::Invalid, error.to_string()).hint(hint))
+}
+
+pub(super) fn security(value: &Value) -> Result<Security, Diagnostic> {
+    match text("security", value)? {
+        "sandbox" => Ok(Security::Sandbox),
+        "insecure" => Ok(Security::Insecure),
+        other => {
+            let fault = Diagnostic::error(Code::Invalid, format!("`security` cannot be `{}`", other.escape_debug()));
+            Err(fault.hint(known_hint(other, "values", &["insecure", "sandbox"])))
+        }
+    }
 }
 
 /// Reads the volumes of a step: where → which.

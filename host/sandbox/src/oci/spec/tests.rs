@@ -64,6 +64,18 @@ fn a_user_with_everything() {
 }
 
 #[test]
+fn root_that_is_granted_everything() {
+    let root = User { uid: 0, gid: 0, groups: vec![0], home: None };
+    let usual = runtime_spec(&inputs(), &around(&root));
+    let insecure = runtime_spec(&RunInputs { insecure: true, ..inputs() }, &around(&root));
+    for name in ["maskedPaths", "readonlyPaths", "seccomp"] {
+        assert!(!usual["linux"][name].is_null() && insecure["linux"][name].is_null(), "{name}");
+    }
+    assert_eq!(insecure["linux"]["namespaces"], usual["linux"]["namespaces"]);
+    assert_eq!((&insecure["process"]["noNewPrivileges"], &insecure["hooks"]), (&json!(false), &json!(null)));
+}
+
+#[test]
 #[cfg(target_arch = "x86_64")]
 fn the_filter() {
     let root = User { uid: 0, gid: 0, groups: vec![0], home: None };

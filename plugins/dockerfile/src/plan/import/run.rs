@@ -125,8 +125,8 @@ impl<'p> Walk<'_, 'p> {
         if one.flags_of("mount").next().is_some() {
             return Err("no core kind has mounts as `--mount` writes them");
         }
-        if one.flag("security").is_some() || one.flag("device").is_some() {
-            return Err("the kind `run` asks for no device and no privilege");
+        if one.flag("device").is_some() {
+            return Err("the kind `run` asks for no device");
         }
         if !self.known.env && !self.arguments().is_empty() {
             return Err("a variable of the image below may win over an argument");
@@ -145,6 +145,9 @@ impl<'p> Walk<'_, 'p> {
         self.add_env(&mut options);
         if one.flag("network").and_then(|flag| flag.value.as_deref()) == Some("none") {
             options.insert("network".to_owned(), "none".into());
+        }
+        if one.flag("security").and_then(|flag| flag.value.as_deref()) == Some("insecure") {
+            options.insert("security".to_owned(), "insecure".into());
         }
         Ok(options)
     }

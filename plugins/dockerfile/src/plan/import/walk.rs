@@ -88,7 +88,10 @@ impl<'p> Walk<'_, 'p> {
             comment.extend(self.raw.comments_in(one));
         }
         let said = self.raw.said(line);
-        let args = self.work.scope.args.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        // One that the image has set after it is no argument any more.
+        let scope = &self.work.scope;
+        let args = scope.args.iter().filter(|(name, _)| scope.is_argument(name));
+        let args = args.map(|(name, value)| (name.clone(), value.clone())).collect();
         Item { what, one, comment, line, said, note: None, args, makes: Makes::Nothing }
     }
 
