@@ -46,6 +46,7 @@ mod own_network;
 mod parallel;
 mod plan;
 mod quota;
+mod recopy;
 mod reproducible;
 mod rootless;
 mod sandbox;

@@ -41,6 +41,7 @@ mod plumbing;
 mod probe;
 mod program;
 mod ration;
+mod recopy;
 mod rootfs;
 mod run;
 mod scene;
