@@ -50,6 +50,7 @@ mod parallel;
 mod plan;
 mod platforms;
 mod quota;
+mod recopy;
 mod reproducible;
 mod rootless;
 mod sandbox;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
@@ -146,6 +147,41 @@ impl Hasher {
     }
 }
 
+/// A digest half done, between two blocks of its input: the intermediate hash value of FIPS 180-4 (6.2.2) and the bytes before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Midway {
+    /// The eight words, each with its lowest byte first.
+    pub words: [u8; WORDS],
+    /// Bytes seen, a multiple of 64.
+    pub length: u64,
+}
+
+/// Length of an intermediate hash value.
+const WORDS: usize = 32;
+
+/// Length of a block (FIPS 180-4, figure 1).
+const BLOCK: u64 = 64;
+
+impl Hasher {
+    /// Returns what goes on from here, where this is between two blocks.
+    #[must_use]
+    pub fn midway(&self) -> Option<Midway> {
+        let words = self.state.serialize()[..WORDS].try_into().ok()?;
+        self.length.is_multiple_of(BLOCK).then_some(Midway { words, length: self.length })
+    }
+
+    /// Goes on from there; none where that is not between two blocks.
+    #[must_use]
+    pub fn resume(midway: &Midway) -> Option<Self> {
+        // The words, the number of blocks, and a buffer that is empty, as it is at the beginning.
+        let mut state = Sha256::new().serialize();
+        state[..WORDS].copy_from_slice(&midway.words);
+        state[WORDS..WORDS + size_of::<u64>()].copy_from_slice(&(midway.length / BLOCK).to_le_bytes());
+        let state = Sha256::deserialize(&state).ok().filter(|_| midway.length.is_multiple_of(BLOCK))?;
+        Some(Self { state, length: midway.length })
+    }
+}
+
 impl std::io::Write for Hasher {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.update(bytes);
@@ -159,7 +195,7 @@ impl std::io::Write for Hasher {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digest, Hasher};
+    use super::{Digest, Hasher, Midway};
 
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -197,5 +233,31 @@ mod tests {
         hasher.update(b"the");
         assert_eq!(hasher.length(), 5);
         assert_eq!(hasher.finish(), Digest::of(b"wythe"));
+    }
+
+    #[test]
+    fn hashing_goes_on_from_between_two_blocks() {
+        let bytes: Vec<u8> = (0..1000u32).map(|at| (at % 251) as u8).collect();
+        for length in [0, 64, 128, 960] {
+            let mut before = Hasher::new();
+            before.update(&bytes[..length]);
+            let midway = before.midway().unwrap();
+            assert_eq!(midway.length, length as u64);
+            let mut after = Hasher::resume(&midway).unwrap();
+            after.update(&bytes[length..]);
+            assert_eq!((after.length(), after.finish()), (1000, Digest::of(&bytes)), "from {length} on");
+        }
+        let mut inside = Hasher::new();
+        inside.update(&bytes[..65]);
+        assert_eq!(inside.midway(), None);
+        assert!(Hasher::resume(&Midway { words: [0; 32], length: 65 }).is_none());
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_standard() {
+        // FIPS 180-4, 5.3.3: the initial hash value.
+        let words = Hasher::new().midway().unwrap().words;
+        assert_eq!(u32::from_le_bytes(words[..4].try_into().unwrap()), 0x6a09_e667);
+        assert_eq!(u32::from_le_bytes(words[28..].try_into().unwrap()), 0x5be0_cd19);
     }
 }

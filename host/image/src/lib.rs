@@ -24,7 +24,7 @@ mod reference;
 
 pub use canonical::to_canonical_json;
 pub use config::{Config, Healthcheck};
-pub use digest::{Digest, Hasher, ParseDigestError};
+pub use digest::{Digest, Hasher, Midway, ParseDigestError};
 pub use image::{History, Image, LayerRef, Packed, UnpackError};
 pub use platform::{NamePlatformError, ParsePlatformError, Platform};
 pub use reference::{ParseReferenceError, Reference};

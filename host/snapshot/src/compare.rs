@@ -27,8 +27,8 @@ use touched::Touched;
 pub struct StackedLayer {
     /// Its diff id.
     pub diff_id: Digest,
-    /// Its directory.
-    pub dir: PathBuf,
+    /// The directories in which it lies, the lowest first.
+    pub dirs: Vec<PathBuf>,
 }
 
 /// A name that does not mean the same in both.
@@ -118,7 +118,7 @@ fn mount(layers: &[StackedLayer]) -> Result<Option<Root>, MountError> {
     if layers.is_empty() {
         return Ok(None);
     }
-    let lowers = layers.iter().map(|layer| layer.dir.clone()).collect();
+    let lowers = layers.iter().flat_map(|layer| layer.dirs.clone()).collect();
     Overlay { lowers, upper: None, work: None }.mount().map(|mount| Some(Root::from_fd(mount)))
 }
 

@@ -26,7 +26,7 @@
 //! let (upper, below) = (Path::new("active/upper"), Root::open(Path::new("layers/base/fs"))?);
 //! Editor::open(upper, Some(&below), epoch)?.put(Path::new("/etc/motd"), b"welcome\n", &Attributes::default())?;
 //! let layer = normalise(upper, Some(&below), None, epoch)?.expect("there was no such file");
-//! assert_eq!(layer_digest(upper)?, (layer.diff_id, layer.size));
+//! assert_eq!(layer_digest(&[upper])?, (layer.diff_id, layer.size));
 //! # Ok(())
 //! # }
 //! ```
@@ -48,7 +48,7 @@ pub use compare::{Appearance, Aspect, CompareError, Comparison, Difference, Shap
 pub use editor::{
     Attributes, CopyError, EditError, Editor, ModeEdit, ModeError, OwnerError, Unpack, UnpackError, Unpacked,
 };
-pub use layer::{Applied, ApplyError, WriteTarError, apply_layer, layer_digest, write_tar};
+pub use layer::{Applied, ApplyError, Marks, WriteTarError, apply_layer, layer_digest, layer_digest_from, write_tar};
 pub use normalise::{LeftOut, NormaliseError, Normalised, normalise, prepare};
 pub use tree::{
     Choice, Coverage, DigestError, FORMAT_VERSION, Leaf, LeafKind, PatternError, Patterns, SelectError, Selection,

@@ -9,11 +9,12 @@ use wythe_image::Digest;
 use wythe_sys::root::Root;
 
 use crate::disk;
+use crate::layer::Marks;
 use crate::layer::emit::{EmitError, Emitter, Manner};
 use crate::layer::node::{Kind, Node, Standing};
 use crate::layer::prune::Prune;
 use crate::layer::survey::{Place, Survey};
-use crate::tar::stream::{Stream, StreamError};
+use crate::tar::stream::{Finished, Stream, StreamError};
 use crate::xattrs;
 
 /// Mode of the root of a file system that nobody gave another one.
@@ -28,6 +29,8 @@ pub struct Normalised {
     pub size: u64,
     /// Number of entries in its archive.
     pub entries: u64,
+    /// Where the digest of an archive that begins as this one does can be computed on.
+    pub marks: Marks,
     /// What the step made and a layer cannot hold.
     pub left_out: Vec<LeftOut>,
 }
@@ -143,16 +146,13 @@ pub fn normalise(
     if !is_change(&tree) {
         return Ok(None);
     }
-    let (diff_id, size, entries) = digest(&dir, &tree)?;
-    Ok(Some(Normalised { diff_id, size, entries, left_out: prune.left_out }))
-}
-
-fn digest(dir: &OwnedFd, tree: &Node) -> Result<(Digest, u64, u64), NormaliseError> {
-    let (stream, entries) = Emitter::new(Stream::new(None), Manner::Stripping).tree(dir.as_fd(), tree)?;
-    let (diff_id, size) = stream.finish().map_err(|error| match error {
+    let emitter = Emitter::new(Stream::new(None), Manner::Stripping);
+    let (stream, entries) = emitter.tree(&[dir.as_fd()], &tree)?;
+    let finished = stream.finish().map_err(|error| match error {
         StreamError::Read(source) | StreamError::Write(source) => NormaliseError::Digest(source),
     })?;
-    Ok((diff_id, size, entries))
+    let Finished { digest: diff_id, length: size, marks } = finished;
+    Ok(Some(Normalised { diff_id, size, entries, marks, left_out: prune.left_out }))
 }
 
 impl From<EmitError> for NormaliseError {

@@ -5,6 +5,7 @@ mod digest;
 mod find;
 mod patterns;
 mod select;
+mod since;
 mod walk;
 
 pub use digest::{Coverage, DigestError, FORMAT_VERSION, tree_digest};

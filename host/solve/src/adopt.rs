@@ -79,7 +79,7 @@ pub fn adopt_layer<R: Read + Send, E: std::error::Error + 'static>(
     if applied.diff_id != *diff_id {
         return Err(AdoptError::OtherContent { expected: *diff_id, found: applied.diff_id });
     }
-    let (own, size) = layer_digest(&active.upper())?;
+    let (own, size) = layer_digest(&[active.upper()])?;
     let layer = LayerRef { diff_id: own, size };
     store.commit_layer(active, &layer)?;
     store.put_trace(&name, &serde_json::to_string(&own).expect("a digest is JSON"))?;

@@ -18,6 +18,7 @@ use crate::chain::Chain;
 use crate::error::Cause;
 use crate::git::Fetched;
 use crate::operation::Operation;
+use crate::recopy::Recopy;
 use crate::snapshot::Made;
 use crate::words::{ActionWord, Words};
 use crate::{git, mounts, snapshot};
@@ -92,7 +93,7 @@ pub(crate) async fn needed(operation: &Operation<'_>, batch: &Files) -> Result<u
 const BLOCK: u64 = 4096;
 
 /// Does the edits.
-pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Made, Cause> {
+pub(crate) async fn make(operation: &Operation<'_>, batch: &Files, parts: &KeyParts) -> Result<Made, Cause> {
     let artifacts: Vec<Artifact> = batch.actions.iter().filter_map(artifact_of).cloned().collect();
     let paths = mounts::fetch(operation, &artifacts).await?;
     let fetched = artifacts.iter().map(|artifact| artifact.sha256).zip(paths).collect();
@@ -104,6 +105,7 @@ pub(crate) async fn make(operation: &Operation<'_>, batch: &Files) -> Result<Mad
         states: operation.states.clone(),
         fetched,
         commits,
+        recopy: Recopy::of(batch, parts, !operation.is_forced()),
         batch: batch.clone(),
         cancel: operation.cancel(),
     };
@@ -129,18 +131,23 @@ fn checkout_of(action: &Action) -> Option<&Checkout> {
 }
 
 /// A batch with everything it needs at hand.
-struct Job {
-    chain: Arc<Chain>,
-    on: Arc<Image>,
+pub(crate) struct Job {
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) on: Arc<Image>,
     states: BTreeMap<VertexId, Arc<Image>>,
     fetched: BTreeMap<Digest, PathBuf>,
     commits: Fetched,
     batch: Files,
-    cancel: Cancel,
+    /// Where it only copies files of the build context.
+    recopy: Option<Recopy>,
+    pub(crate) cancel: Cancel,
 }
 
 impl Job {
     fn layer(self) -> Result<Made, Cause> {
+        if let Some(made) = self.recopy.as_ref().map_or(Ok(None), |recopy| recopy.make(&self))? {
+            return Ok(made);
+        }
         let store = &self.chain.engine.store;
         let epoch = self.chain.pretence.source_date_epoch;
         let below = self.chain.engine.views.files(&self.on)?;
@@ -163,7 +170,11 @@ impl Job {
             actions = &actions[taken.max(1)..];
         }
         drop(editor);
-        Made::of(active, &below, None, epoch)
+        let mut made = Made::of(active, &below, None, epoch)?;
+        if let Some(recopy) = &self.recopy {
+            recopy.note(&self, &mut made)?;
+        }
+        Ok(made)
     }
 
     /// Unpacks the archives at the head of `actions` that share a brush, in one go, and returns how many actions that were.
@@ -336,14 +347,14 @@ fn file_name_for(dest: &str, url: &str) -> PathBuf {
 }
 
 /// Tells what the definition asks for and cannot be from what the machine does not do.
-fn not_copied(error: CopyError) -> Cause {
+pub(crate) fn not_copied(error: CopyError) -> Cause {
     match error {
         CopyError::IsDirectory { .. } => Cause::Context { what: error.to_string() },
         error => Cause::files(error),
     }
 }
 
-fn attributes(editor: &mut Editor, brush: &Brush) -> Result<Attributes, Cause> {
+pub(crate) fn attributes(editor: &mut Editor, brush: &Brush) -> Result<Attributes, Cause> {
     let unknown = |error| match error {
         OwnerError::Read { .. } => Cause::files(error),
         error => Cause::Context { what: error.to_string() },

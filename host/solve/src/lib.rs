@@ -43,6 +43,7 @@ mod plumbing;
 mod probe;
 mod program;
 mod ration;
+mod recopy;
 mod reference;
 mod rootfs;
 mod run;

@@ -88,7 +88,7 @@ impl Operation<'_> {
         self.note(|| OpNow { ran: true, ..running(None) });
         let (step, part) = self.place();
         engine.tell(Event::OperationStarted { step, part, text: text.clone() });
-        let made = self.make(&text).await?;
+        let made = self.make(&text, &parts).await?;
         for what in &made.left_out {
             let (step, text) = (self.turn.step.clone(), format!("left out of the layer: {what}"));
             engine.tell(Event::Message { step, severity: Severity::Warning, text });
@@ -114,7 +114,7 @@ impl Operation<'_> {
     }
 
     /// Makes the result, within the quota of the store.
-    async fn make(&self, text: &str) -> Result<Made, Cause> {
+    async fn make(&self, text: &str, parts: &KeyParts) -> Result<Made, Cause> {
         let needed = match self.vertex {
             Vertex::Files(batch) => files::needed(self, batch).await?,
             _ => LENT,
@@ -123,7 +123,7 @@ impl Operation<'_> {
         let ration = self.chain.engine.blocking(move || Ration::begin(&engine, needed.saturating_add(SMALL))).await?;
         let ration = self.ration.get_or_init(async || ration).await;
         let made = match self.vertex {
-            Vertex::Files(batch) => files::make(self, batch).await,
+            Vertex::Files(batch) => files::make(self, batch, parts).await,
             Vertex::Run(command) => run::make(self, command, text).await,
             _ => unreachable!("checked before"),
         };
@@ -206,10 +206,15 @@ impl Operation<'_> {
         self.chain.engine.blocking(keep).await
     }
 
+    /// Whether it is made again even where its result is there.
+    pub(crate) fn is_forced(&self) -> bool {
+        let is_meant = self.turn.force.is_some() || self.chain.forced_parts.contains(&self.label.part);
+        is_meant && !self.serves_another
+    }
+
     /// Looks the result up.
     fn known(&self, key: &Digest) -> Result<Option<ResultRecord>, Cause> {
-        let is_forced = self.turn.force.is_some() || self.chain.forced_parts.contains(&self.label.part);
-        if is_forced && !self.serves_another {
+        if self.is_forced() {
             return Ok(None);
         }
         self.chain.engine.store.result(key).map_err(Cause::store)

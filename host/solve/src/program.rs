@@ -19,7 +19,7 @@ use crate::network::{Access, View};
 use crate::plumbing::{Asked, Plumbing, Point};
 use crate::run::tuning;
 use crate::secret::{Agent, Secrets};
-use crate::state::{StateFiles, layer_dirs};
+use crate::state::{StateFiles, lowers};
 use crate::words::{HOSTNAME, SEARCH_PATH};
 use crate::{granted, snapshot};
 
@@ -114,7 +114,7 @@ pub fn program_request(
     check_runs(machine, image.platform(), program.argv.first().map_or("", String::as_str))?;
     let config = image.config();
     let files = StateFiles::mount(store, image)?;
-    let mut lowers = layer_dirs(store, image)?;
+    let mut lowers = lowers(store, image)?;
     let workdir = config.workdir_joined(program.workdir.as_deref().unwrap_or(""));
     snapshot::ensure_directory(active, &files, &workdir, 0)?;
     let user = program.user.clone().unwrap_or_else(|| config.user.clone());

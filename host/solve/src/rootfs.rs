@@ -34,7 +34,7 @@ pub fn write_files_tar(store: &Store, image: &Image, epoch: u64, out: &mut dyn W
     let active = store.begin().map_err(Cause::store)?;
     copy(store, image, &active.upper(), epoch, &Attributes::default())?;
     wythe_snapshot::normalise(&active.upper(), None, None, epoch).map_err(Cause::files)?;
-    wythe_snapshot::write_tar(&active.upper(), out).map_err(Cause::files)?;
+    wythe_snapshot::write_tar(&[active.upper()], out).map_err(Cause::files)?;
     Ok(())
 }
 

@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use wythe_image::{Digest, LayerRef};
-use wythe_snapshot::{Attributes, Editor};
+use wythe_snapshot::{Attributes, Editor, Marks};
 use wythe_store::{Active, ResultRecord, Store, Traffic};
 
 use crate::error::Cause;
+use crate::recopy::Copied;
 use crate::state::StateFiles;
 
 /// What an operation has made, not kept yet.
@@ -24,18 +25,35 @@ pub(crate) struct Made {
     pub(crate) log: Option<PathBuf>,
     /// What that command exchanged with other machines.
     pub(crate) network: Option<Traffic>,
+    /// Where the layer's digest can be computed on.
+    pub(crate) marks: Marks,
+    /// Which files of the build context it is a copy of, where a later one can build on it.
+    pub(crate) copied: Option<Copied>,
 }
 
 impl Made {
     /// Brings what was changed in `active` into the form of a layer, without what lay in the directory of the plumbing.
     pub(crate) fn of(active: Active, below: &StateFiles, plumbing: Option<&Path>, epoch: u64) -> Result<Self, Cause> {
         let normal = wythe_snapshot::normalise(&active.upper(), below.root(), plumbing, epoch);
-        let Some(normal) = normal.map_err(Cause::files)? else {
-            return Ok(Self { active, layer: None, left_out: Vec::new(), log: None, network: None });
-        };
+        let Some(normal) = normal.map_err(Cause::files)? else { return Ok(Self::empty(active)) };
         let layer = Some(LayerRef { diff_id: normal.diff_id, size: normal.size });
         let left_out = normal.left_out.iter().map(|left| format!("{} `/{}`", left.kind, left.path.display())).collect();
-        Ok(Self { active, layer, left_out, log: None, network: None })
+        Ok(Self { layer, left_out, marks: normal.marks, ..Self::empty(active) })
+    }
+
+    /// Takes a layer whose directory says only what is otherwise in the one that it stands on.
+    pub(crate) fn in_parts(active: Active, layer: LayerRef) -> Self {
+        Self { layer: Some(layer), ..Self::empty(active) }
+    }
+
+    fn empty(active: Active) -> Self {
+        let (left_out, marks) = (Vec::new(), Marks::default());
+        Self { active, layer: None, left_out, log: None, network: None, marks, copied: None }
+    }
+
+    /// Returns the place for notes that are kept beside the layer.
+    pub(crate) fn notes(&self) -> PathBuf {
+        self.active.notes()
     }
 
     /// Returns the directory that is to become the layer.
@@ -46,9 +64,13 @@ impl Made {
     /// Keeps it under its key.
     pub(crate) fn keep(self, store: &Store, key: &Digest, record: &ResultRecord) -> Result<(), Cause> {
         match self.layer {
-            Some(_) => store.commit_result(self.active, key, record).map_err(Cause::store),
-            None => store.put_result(key, record).map_err(Cause::store),
+            Some(_) => store.commit_result(self.active, key, record).map_err(Cause::store)?,
+            None => store.put_result(key, record).map_err(Cause::store)?,
         }
+        if let Some(copied) = self.copied {
+            copied.remember(store, key);
+        }
+        Ok(())
     }
 }
 

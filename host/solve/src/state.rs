@@ -26,7 +26,7 @@ pub(crate) struct StateFiles {
 impl StateFiles {
     /// Mounts the layers of an image for somebody who looks at no other state. The mount ends with the value, or soon after.
     pub(crate) fn mount(store: &Store, image: &Image) -> Result<Self, Cause> {
-        Self::mount_with(layer_dirs(store, image)?, |lowers| Overlay { lowers, upper: None, work: None }.mount())
+        Self::mount_with(lowers(store, image)?, |lowers| Overlay { lowers, upper: None, work: None }.mount())
     }
 
     /// Mounts layers in the way that is given.
@@ -132,14 +132,15 @@ impl Drop for StateFiles {
 const LARGEST_PASSWD: u64 = 1 << 20;
 
 /// Returns the directories of an image's layers, the lowest first.
-pub(crate) fn layer_dirs(store: &Store, image: &Image) -> Result<Vec<PathBuf>, Cause> {
-    image.layers().iter().map(|layer| layer_dir(store, &layer.diff_id)).collect()
+pub(crate) fn lowers(store: &Store, image: &Image) -> Result<Vec<PathBuf>, Cause> {
+    let dirs = image.layers().iter().map(|layer| layer_dirs(store, &layer.diff_id));
+    Ok(dirs.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// Returns the directory of a layer, which is leased from now on.
-pub(crate) fn layer_dir(store: &Store, diff_id: &Digest) -> Result<PathBuf, Cause> {
+/// Returns the directories of a layer, the lowest first. It is leased from now on.
+pub(crate) fn layer_dirs(store: &Store, diff_id: &Digest) -> Result<Vec<PathBuf>, Cause> {
     let missing = || Cause::Store(format!("layer {diff_id} is named by a result but is not in the store").into());
-    store.layer_dir(diff_id).map_err(Cause::store)?.ok_or_else(missing)
+    store.layer_dirs(diff_id).map_err(Cause::store)?.ok_or_else(missing)
 }
 
 /// Tells an answer, such as "no such file", from a failure of the machine, which is none: a plan that was made of it would

@@ -11,7 +11,7 @@ use wythe_store::Store;
 use wythe_sys::overlay::Foundations;
 
 use crate::error::Cause;
-use crate::state::{StateFiles, layer_dir};
+use crate::state::{StateFiles, layer_dirs};
 
 /// The states that somebody looks at.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Views {
     store: Arc<Store>,
     foundations: Foundations,
     /// Where layers lie that were looked up: they are leased, and stay there as long as the store's handle does.
-    dirs: Mutex<BTreeMap<Digest, PathBuf>>,
+    dirs: Mutex<BTreeMap<Digest, Vec<PathBuf>>>,
     /// By chain id.
     open: Mutex<BTreeMap<Digest, Weak<StateFiles>>>,
 }
@@ -34,9 +34,9 @@ impl Views {
         let mut dirs = self.dirs.lock().expect("no look at a layer panics");
         let mut lowers = Vec::with_capacity(image.layers().len() + 1);
         for layer in image.layers() {
-            lowers.push(match dirs.get(&layer.diff_id) {
-                Some(dir) => dir.clone(),
-                None => dirs.entry(layer.diff_id).or_insert(layer_dir(&self.store, &layer.diff_id)?).clone(),
+            lowers.extend(match dirs.get(&layer.diff_id) {
+                Some(dirs) => dirs.clone(),
+                None => dirs.entry(layer.diff_id).or_insert(layer_dirs(&self.store, &layer.diff_id)?).clone(),
             });
         }
         Ok(lowers)

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
+use wythe_image::Digest;
 
 use crate::Store;
 use crate::claim::{self, Claim};
+use crate::parts::NOTES;
 use crate::usage::tree_bytes;
 
 /// The directories of one running step. Dropping it has them removed, at the latest before the store's handle ends; so
@@ -19,6 +21,8 @@ use crate::usage::tree_bytes;
 pub struct Active {
     pub(crate) claim: Claim,
     path: PathBuf,
+    /// The layer that what is made here stands on.
+    pub(crate) on: Option<Digest>,
 }
 
 /// No place to work can be made.
@@ -45,7 +49,7 @@ impl Store {
             rustix::fs::mkdirat(&claim.file, "upper", Mode::RWXU)?;
             // An upper directory's mode is that of the merged root: a umask must not reach it.
             rustix::fs::chmodat(&claim.file, "upper", Mode::from_raw_mode(0o755), AtFlags::empty())?;
-            Ok(Active { path: claim.path(), claim })
+            Ok(Active { path: claim.path(), claim, on: None })
         };
         make().map_err(|error: Errno| BeginError { path: self.inner.path("active"), source: error.into() })
     }
@@ -81,6 +85,19 @@ impl Active {
     #[must_use]
     pub fn plumbing(&self) -> PathBuf {
         self.path.join("plumbing")
+    }
+
+    /// Returns the place for what the layer's maker notes of it: it is kept beside the layer, as long as that. Who needs it makes
+    /// it.
+    #[must_use]
+    pub fn notes(&self) -> PathBuf {
+        self.path.join(NOTES)
+    }
+
+    /// Says that the changes are to be laid over a layer, to be another one with it: a whole layer, which this store's handle has
+    /// returned. They may hide no name of it.
+    pub fn stand_on(&mut self, layer: Digest) {
+        self.on = Some(layer);
     }
 
     /// Returns what measures how much the step has written.

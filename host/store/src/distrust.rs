@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use wythe_image::Digest;
@@ -18,7 +18,7 @@ use crate::record::RecordError;
 use crate::verify::is_lack;
 use crate::{Store, claim};
 
-type Compute = Box<dyn Fn(&Path) -> Result<Digest, Box<dyn Error + Send + Sync>> + Send + Sync>;
+type Compute = Box<dyn Fn(&[PathBuf]) -> Result<Digest, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 /// What a handle knows of the layers that it does not trust.
 #[derive(Default)]
@@ -63,7 +63,7 @@ impl Store {
     /// Once is enough for a handle: a second call changes nothing.
     pub fn verify_before_use(
         &self,
-        layer_digest: impl Fn(&Path) -> Result<Digest, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+        layer_digest: impl Fn(&[PathBuf]) -> Result<Digest, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     ) {
         drop(self.inner.distrust.compute.set(Box::new(layer_digest)));
     }
@@ -81,13 +81,13 @@ impl Store {
         if distrust.known(|known| known.sound.contains(layer)) {
             return Ok(true);
         }
-        let path = self.layer_fs(layer);
-        match compute(&path) {
+        let Some(lie) = self.lie(layer)? else { return Ok(false) };
+        match compute(&lie.dirs) {
             Ok(found) if found == *layer => {
                 distrust.known(|known| known.sound.insert(*layer));
                 Ok(true)
             }
-            Err(source) if is_lack(&*source) => Err(RecordError::Unread { path, source }),
+            Err(source) if is_lack(&*source) => Err(RecordError::Unread { path: self.layer_place(layer), source }),
             _ => {
                 self.remove_damaged(layer)?;
                 distrust.known(|known| known.damaged.insert(*layer));
@@ -102,7 +102,7 @@ impl Store {
         let gone = inner.index.write(Commit::Lazy, |index| {
             index.run("DELETE FROM layers WHERE digest = ?1", [&hex])?;
             let moved = claim::discard(inner, inner.layers.as_fd(), &hex);
-            moved.map_err(|error| IndexError::file(&self.layer_fs(layer), error.into()))
+            moved.map_err(|error| IndexError::file(&self.layer_place(layer), error.into()))
         })?;
         if let Some(gone) = gone {
             // The next sweep tries again.

@@ -5,16 +5,15 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use rustix::fs::{Mode, RenameFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use wythe_image::{Digest, LayerRef};
 
 use crate::claim;
 use crate::index::{Access, Commit, IndexError};
-use crate::recall::look;
 use crate::record::{RecordError, signed, unsigned};
-use crate::result;
 use crate::{Active, ResultRecord, Store};
+use crate::{parts, result};
 
 /// A layer that cannot be committed.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +40,7 @@ pub enum CommitError {
 }
 
 impl Store {
-    /// Makes the upper directory of a step a layer and returns where it lies; the rest of the step's directories go.
+    /// Makes the upper directory of a step a layer; the rest of the step's directories go.
     ///
     /// Idempotent: where the layer is there, it stays and the new one goes. Atomic: a rename in one transaction of
     /// the index. The caller vouches that `layer` is the digest and length of what is in the directory, and that
@@ -50,7 +49,7 @@ impl Store {
     /// # Errors
     ///
     /// See [`CommitError`]; the directories go in any case.
-    pub fn commit_layer(&self, active: Active, layer: &LayerRef) -> Result<PathBuf, CommitError> {
+    pub fn commit_layer(&self, active: Active, layer: &LayerRef) -> Result<(), CommitError> {
         self.commit(active, layer, |_| Ok(()))
     }
 
@@ -65,7 +64,7 @@ impl Store {
             return self.put_result(key, record).map_err(|source| CommitError::Lookup { digest: *key, source });
         };
         self.hold(key).map_err(|source| CommitError::Lookup { digest: *key, source })?;
-        self.commit(active, &layer, |index| result::put(index, &self.inner, key, record)).map(drop)
+        self.commit(active, &layer, |index| result::put(index, &self.inner, key, record))
     }
 
     fn commit(
@@ -73,7 +72,7 @@ impl Store {
         active: Active,
         layer: &LayerRef,
         and: impl FnOnce(&Access<'_>) -> Result<(), IndexError>,
-    ) -> Result<PathBuf, CommitError> {
+    ) -> Result<(), CommitError> {
         let digest = layer.diff_id;
         let lookup = |source| CommitError::Lookup { digest, source };
         self.hold(&digest).map_err(lookup)?;
@@ -96,16 +95,22 @@ impl Store {
             // The next sweep tries again.
             let _ = claim::sweep_entry(&self.inner, &old);
         }
-        Ok(self.layer_fs(&digest))
+        Ok(())
     }
 
-    /// Returns the directory of a layer, or `None` where the store has none that can be trusted.
+    /// Returns the directories of a layer, the lowest first, or `None` where the store has none that can be trusted.
+    ///
+    /// There is one, or two of which the second says what is otherwise in the first without hiding a name of it: laid over
+    /// each other they are the layer.
     ///
     /// # Errors
     ///
     /// Fails where the index cannot be read.
-    pub fn layer_dir(&self, diff_id: &Digest) -> Result<Option<PathBuf>, RecordError> {
-        Ok(self.layer(diff_id)?.map(|_| self.layer_fs(diff_id)))
+    pub fn layer_dirs(&self, diff_id: &Digest) -> Result<Option<Vec<PathBuf>>, RecordError> {
+        Ok(match self.layer(diff_id)? {
+            Some(_) => self.lie(diff_id)?.map(|lie| lie.dirs),
+            None => None,
+        })
     }
 
     /// Returns a layer with the length of its archive, or `None` where the store has none that can be trusted.
@@ -118,7 +123,7 @@ impl Store {
         let sql = "SELECT size FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
         let find = || self.inner.index.row(sql, (diff_id.hex(), &self.inner.boot), |row| row.get::<_, i64>(0));
         let mut size = find()?;
-        let is_there = self.has_layer_fs(diff_id)?;
+        let is_there = self.lie(diff_id)?.is_some();
         if size.is_none() && is_there && self.inner.agree_once()? {
             size = find()?;
         }
@@ -126,19 +131,10 @@ impl Store {
         Ok(if is_there && layer.is_some() && self.is_sound(diff_id)? { layer } else { None })
     }
 
-    /// Whether the directory of a layer is there. A disk that does not answer does not say no.
-    pub(crate) fn has_layer_fs(&self, diff_id: &Digest) -> Result<bool, IndexError> {
-        Ok(look(&self.layer_fs(diff_id))?.is_some_and(|found| found.is_dir()))
-    }
-
-    pub(crate) fn layer_fs(&self, diff_id: &Digest) -> PathBuf {
-        self.inner.path("layers").join(diff_id.hex()).join("fs")
-    }
-
     pub(crate) fn is_layer(&self, index: &Access<'_>, digest: &Digest) -> Result<bool, IndexError> {
         let sql = "SELECT 1 FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
         let known = index.row(sql, (digest.hex(), &self.inner.boot), |_| Ok(()))?;
-        Ok(known.is_some() && self.has_layer_fs(digest)?)
+        Ok(known.is_some() && parts::find(&self.inner.root, &digest.hex())?.is_some())
     }
 
     /// Puts the upper directory into its place. What lay there without a record that counts is garbage of a crash or
@@ -147,8 +143,8 @@ impl Store {
         let (inner, hex) = (&self.inner, digest.hex());
         let old = claim::discard(inner, inner.layers.as_fd(), &hex)?;
         rustix::fs::mkdirat(&inner.layers, &hex, Mode::RWXU)?;
-        let target = format!("{hex}/fs");
-        rustix::fs::renameat_with(&active.claim.file, "upper", &inner.layers, target, RenameFlags::NOREPLACE)?;
+        parts::settle(inner, &active.claim.file, &hex, active.on.as_ref())?;
+        parts::settle_notes(inner, &active.claim.file, &hex)?;
         Ok(old)
     }
 }

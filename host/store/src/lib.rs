@@ -9,7 +9,7 @@
 //! ├── index.db               SQLite (WAL): records, names, key parts, traces, file-stat cache
 //! ├── roll                   images and names once more, for the day on which the index is damaged
 //! ├── blobs/sha256/<hex>     manifests, configurations, artifacts; written whole, then renamed into place
-//! ├── layers/<hex>/fs        unpacked changes by diff id, usable as an overlay lower directory
+//! ├── layers/<hex>/fs        unpacked changes by diff id, usable as an overlay lower directory; or `on` and `top`
 //! ├── active/<id>/           upper, work and plumbing of a running step; locked while its process lives
 //! ├── volumes/<name>/        named volumes; never collected
 //! ├── cache/<hex>/           cache mounts, by the hash of their id
@@ -58,6 +58,7 @@ mod lock;
 mod log;
 mod memory;
 mod open;
+mod parts;
 mod quota;
 mod range;
 mod recall;

@@ -14,6 +14,7 @@ use wythe_image::{Digest, Hasher};
 
 use crate::index::{Access, Commit, IndexError};
 use crate::open::Inner;
+use crate::parts;
 use crate::record::{digest_of, signed, unsigned};
 use crate::roll::{self, Entry, Roll};
 
@@ -112,7 +113,7 @@ impl Recall<'_> {
 
     /// Records a layer whose record is gone or wrong, where its directory is there. `store verify` reads all of it.
     fn layer(&self, index: &Access<'_>, hex: &str, size: i64) -> Result<bool, IndexError> {
-        if !look(&self.layer_fs(hex))?.is_some_and(|found| found.is_dir()) {
+        if !self.has_layer(hex)? {
             return Ok(false);
         }
         let known = "SELECT size, boot FROM layers WHERE digest = ?1";
@@ -131,9 +132,9 @@ impl Recall<'_> {
         self.root.join("blobs/sha256").join(hex)
     }
 
-    /// Where a layer lies, if there is one.
-    pub(crate) fn layer_fs(&self, hex: &str) -> PathBuf {
-        self.root.join("layers").join(hex).join("fs")
+    /// Whether all of a layer is there.
+    pub(crate) fn has_layer(&self, hex: &str) -> Result<bool, IndexError> {
+        Ok(parts::find(self.root, hex)?.is_some())
     }
 
     fn is_trusted(&self, boot: &str) -> bool {

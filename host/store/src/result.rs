@@ -11,6 +11,7 @@ use crate::Store;
 use crate::Traffic;
 use crate::index::{Access, Commit, IndexError};
 use crate::open::Inner;
+use crate::parts;
 use crate::record::{RecordError, Used, digest_of, sum, unsigned};
 
 /// What an operation made.
@@ -74,7 +75,7 @@ impl Store {
                 continue;
             }
             let is_there =
-                known == Some(layer.size) && self.has_layer_fs(&layer.diff_id)? && self.is_sound(&layer.diff_id)?;
+                known == Some(layer.size) && self.lie(&layer.diff_id)?.is_some() && self.is_sound(&layer.diff_id)?;
             return Ok(is_there.then_some(record));
         }
     }
@@ -105,12 +106,14 @@ impl Store {
         };
         let row = self.inner.index.row(sql, (key.hex(), &self.inner.boot), take)?;
         let Some((text, known, boot, layer, has_layer)) = row else { return Ok(Some(Missing::Unrecorded)) };
-        let layer_is_there =
-            |hex: &String| has_layer && digest_of(hex).is_some_and(|diff_id| self.layer_fs(&diff_id).is_dir());
+        let is_there = match &layer {
+            Some(hex) if has_layer => parts::find(&self.inner.root, hex)?.is_some(),
+            _ => false,
+        };
         Ok(match layer {
             _ if sum(key, &text) != known => Some(Missing::Damaged),
             _ if !boot.is_empty() && boot != self.inner.boot => Some(Missing::NotFlushed),
-            Some(hex) if !layer_is_there(&hex) => Some(Missing::LayerGone),
+            Some(_) if !is_there => Some(Missing::LayerGone),
             _ => None,
         })
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::io::Errno;
 use wythe_image::Digest;
@@ -128,8 +128,8 @@ pub enum VerifyError {
     },
 }
 
-/// Computes the digest of a layer's archive from its directory.
-pub type LayerDigest<'a> = &'a dyn Fn(&Path) -> Result<Digest, Box<dyn Error + Send + Sync>>;
+/// Computes the digest of a layer's archive from its directories, the lowest first.
+pub type LayerDigest<'a> = &'a dyn Fn(&[PathBuf]) -> Result<Digest, Box<dyn Error + Send + Sync>>;
 
 impl Store {
     /// Checks every blob and layer against its digest, every record against its check sum, and what each refers to.

@@ -44,7 +44,7 @@ fn images(workshop: &Workshop, build: &Build) -> Result<ExitCode, Report> {
     }
     let store = workshop.store()?;
     if build.verify {
-        store.verify_before_use(|dir| Ok(wythe_snapshot::layer_digest(dir)?.0));
+        store.verify_before_use(|dirs| Ok(wythe_snapshot::layer_digest(dirs)?.0));
     }
     let plugins = Arc::new(workshop.plugins(Some(&store))?);
     let wanted = contexts::prepared(workshop, &store, &plugins, &build.definition, Some(&build.grants))?;

@@ -90,11 +90,11 @@ fn compare(
 
 fn stack(store: &Store, subject: &Subject<'_>) -> Result<Vec<StackedLayer>, Report> {
     let layer = |layer: &LayerRef| {
-        let dir = store.layer_dir(&layer.diff_id).map_err(|error| store_failed(&error))?.ok_or_else(|| {
+        let dirs = store.layer_dirs(&layer.diff_id).map_err(|error| store_failed(&error))?.ok_or_else(|| {
             Report::new(Exit::World, format!("layer {} of `{}` is not in the store", layer.diff_id, subject.name))
                 .hint("see what is damaged: `wythe store verify`")
         })?;
-        Ok(StackedLayer { diff_id: layer.diff_id, dir })
+        Ok(StackedLayer { diff_id: layer.diff_id, dirs })
     };
     subject.image.layers().iter().map(layer).collect()
 }

@@ -51,8 +51,8 @@ fn asked_for(stored: &StoredImage, asked: &str) -> Vec<String> {
 /// Writes layers as a store has them.
 pub(crate) fn layers_of(store: &Store) -> impl Fn(&LayerRef, &mut dyn Write) -> Result<(Digest, u64), LayerError> {
     |layer, out| {
-        let dir = store.layer_dir(&layer.diff_id)?.ok_or("it is not in the store")?;
-        Ok(wythe_snapshot::write_tar(&dir, out)?)
+        let dirs = store.layer_dirs(&layer.diff_id)?.ok_or("it is not in the store")?;
+        Ok(wythe_snapshot::write_tar(&dirs, out)?)
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `wythe store du`, `gc`, `quota`, `verify`.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -125,8 +125,8 @@ fn gc(workshop: &Workshop, collect: &Collect) -> Result<(), Report> {
 
 fn verify(workshop: &Workshop, json: bool) -> Result<ExitCode, Report> {
     let store = workshop.store()?;
-    let digest: LayerDigest<'_> = &|dir: &Path| {
-        let (digest, _) = wythe_snapshot::layer_digest(dir)?;
+    let digest: LayerDigest<'_> = &|dirs: &[PathBuf]| {
+        let (digest, _) = wythe_snapshot::layer_digest(dirs)?;
         Ok(digest)
     };
     let report = store.verify(true, &mut |_| {}, digest).map_err(|error| store_failed(&error))?;

@@ -39,7 +39,8 @@ impl Touched {
     pub(super) fn add(&mut self, side: Side, layers: &[StackedLayer]) -> Result<(), CompareError> {
         layers.iter().try_for_each(|layer| {
             let mut way = Way { side, layer: layer.diff_id, path: PathBuf::new() };
-            let read = disk::open_path(&layer.dir).and_then(|dir| self.directory(&mut way, dir.as_fd(), 0));
+            let mut read = |dir| disk::open_path(dir).and_then(|dir| self.directory(&mut way, dir.as_fd(), 0));
+            let read = layer.dirs.iter().try_for_each(|dir| read(dir));
             read.map_err(|source| CompareError::Read { path: way.path, source })
         })
     }

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+use super::marks::Mark;
 use super::node::{Directory, File, FileId, Kind, Node, enter};
 use crate::disk;
+use crate::editor::is_absent;
 use crate::tar::stream::{Stream, StreamError};
 use crate::tar::write::{END, Entry, EntryKind, append_header, pad};
 use crate::xattrs;
@@ -44,45 +46,85 @@ pub(crate) struct Emitter<'out> {
     header: Vec<u8>,
     path: Vec<u8>,
     entries: u64,
+    /// The entry with which to begin: those before it are passed over.
+    begin_at: Option<Vec<u8>>,
 }
+
+/// A directory in each part of a layer that has it.
+type Dirs<'a> = [Option<BorrowedFd<'a>>];
 
 impl<'out> Emitter<'out> {
     pub(crate) fn new(stream: Stream<'out>, manner: Manner) -> Self {
         let first_names = BTreeMap::new();
-        Self { stream, manner, first_names, header: Vec::new(), path: Vec::new(), entries: 0 }
+        let (header, path) = (Vec::new(), Vec::new());
+        Self { stream, manner, first_names, header, path, entries: 0, begin_at: None }
     }
 
-    /// Writes a whole tree and its end. Returns the stream and the number of entries.
-    pub(crate) fn tree(mut self, dir: BorrowedFd<'_>, root: &Node) -> Result<(Stream<'out>, u64), EmitError> {
+    /// Prepares to write the rest of an archive from a mark on; none where the mark is none.
+    pub(crate) fn resume(mark: &Mark) -> Option<Self> {
+        let begin_at = Some(mark.path.clone());
+        Some(Self { begin_at, ..Self::new(Stream::resume(mark)?, Manner::Reading) })
+    }
+
+    /// Writes a whole tree, which lies in these directories, and its end. Returns the stream and the number of entries.
+    pub(crate) fn tree(mut self, dirs: &[BorrowedFd<'_>], root: &Node) -> Result<(Stream<'out>, u64), EmitError> {
         if let Kind::Directory(directory) = &root.kind {
-            self.directory_header(root, directory, b"./")?;
-            self.children(dir, directory)?;
+            if self.begin_at.is_none() {
+                self.directory_header(root, directory, b"./")?;
+            }
+            let dirs: Vec<_> = dirs.iter().copied().map(Some).collect();
+            self.children(&dirs, directory)?;
         }
         self.stream.put(&END).map_err(|error| self.failed(error))?;
         Ok((self.stream, self.entries))
     }
 
-    fn children(&mut self, dir: BorrowedFd<'_>, directory: &Directory) -> Result<(), EmitError> {
-        if directory.opaque {
+    fn children(&mut self, dirs: &Dirs<'_>, directory: &Directory) -> Result<(), EmitError> {
+        if directory.opaque && self.begin_at.is_none() {
             self.mark(OPAQUE)?;
         }
         for child in &directory.children {
             let length = enter(&mut self.path, &child.name);
-            self.entry(dir, child, length)?;
+            if !self.is_passed_over() {
+                self.entry(dirs, child, length)?;
+            }
             self.path.truncate(length);
         }
         Ok(())
     }
 
-    fn entry(&mut self, dir: BorrowedFd<'_>, node: &Node, parent: usize) -> Result<(), EmitError> {
+    /// Whether all of an entry, with what is in it, stands before the one to begin with.
+    fn is_passed_over(&mut self) -> bool {
+        let Some(first) = &self.begin_at else { return false };
+        if *first == self.path {
+            self.begin_at = None;
+            return false;
+        }
+        !(first.starts_with(&self.path) && first[self.path.len()] == b'/')
+    }
+
+    fn entry(&mut self, dirs: &Dirs<'_>, node: &Node, parent: usize) -> Result<(), EmitError> {
+        // On the way to the first entry nothing is written.
+        let is_on_the_way = self.begin_at.is_some();
+        if !is_on_the_way {
+            self.stream.begin(&self.path);
+        }
         match &node.kind {
             Kind::Directory(directory) => {
-                let path = [&self.path[..], b"/"].concat();
-                self.directory_header(node, directory, &path)?;
-                let inner = disk::open_dir(dir, &node.name).map_err(|source| self.unread(source))?;
-                self.children(inner.as_fd(), directory)
+                if !is_on_the_way {
+                    let path = [&self.path[..], b"/"].concat();
+                    self.directory_header(node, directory, &path)?;
+                }
+                let inner = open_dirs(dirs, &node.name).map_err(|source| self.unread(source))?;
+                let inner: Vec<_> = inner.iter().map(|dir| dir.as_ref().map(AsFd::as_fd)).collect();
+                self.children(&inner, directory)
             }
-            Kind::File(file) => self.file(dir, node, *file),
+            Kind::File(file) => {
+                let missing =
+                    || EmitError::Read { path: disk::path_of(&self.path), source: io::ErrorKind::NotFound.into() };
+                let dir = dirs.get(node.part).copied().flatten().ok_or_else(missing)?;
+                self.file(dir, node, *file)
+            }
             Kind::Symlink(target) => self.header(node, EntryKind::Symlink(target), &[]),
             Kind::Fifo => self.header(node, EntryKind::Fifo, &[]),
             Kind::Whiteout { .. } => {
@@ -152,6 +194,15 @@ impl<'out> Emitter<'out> {
             StreamError::Write(source) => EmitError::Output(source),
         }
     }
+}
+
+/// Opens a directory in each part that has it; one of them does.
+fn open_dirs(dirs: &Dirs<'_>, name: &[u8]) -> io::Result<Vec<Option<OwnedFd>>> {
+    let open = |dir: &Option<BorrowedFd<'_>>| match dir.map(|dir| disk::open_dir(dir, name)) {
+        Some(Err(error)) if dirs.len() > 1 && is_absent(&error) => Ok(None),
+        opened => opened.transpose(),
+    };
+    dirs.iter().map(open).collect()
 }
 
 fn entry<'a>(node: &Node, path: &'a [u8], kind: EntryKind<'a>, xattrs: &'a [xattrs::Xattr]) -> Entry<'a> {

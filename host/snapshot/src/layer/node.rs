@@ -22,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) mtime: (i64, u32),
     /// How it compares with what lies below. Always `New` where nothing is compared.
     pub(crate) standing: Standing,
+    /// The part of the layer in which it lies; 0 for a layer of one part.
+    pub(crate) part: usize,
 }
 
 /// What an entry is.
@@ -89,6 +91,7 @@ impl Node {
             owner: (stat.st_uid, stat.st_gid),
             mtime: (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0)),
             standing: Standing::New,
+            part: 0,
         }
     }
 

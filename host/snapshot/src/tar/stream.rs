@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 
 use wythe_image::{Digest, Hasher};
 
+use crate::layer::marks::{EVERY, Mark, Marks};
+
 /// Bytes handed over at a time: large enough to make the hand-over cheap, small enough to stay in a core's cache.
 const CHUNK: usize = 256 * 1024;
 /// Chunks on the way between the threads.
@@ -19,20 +21,57 @@ const AHEAD: usize = 4;
 pub(crate) struct Stream<'out> {
     chunk: Vec<u8>,
     used: usize,
+    /// Bytes before the chunk.
+    passed: u64,
+    /// Bytes that are still to be dropped: the digest has them already.
+    known: u64,
+    /// The entry that is being written, and where it begins.
+    entry: (Vec<u8>, u64),
     hashing: Hashing,
     out: Option<&'out mut dyn Write>,
 }
 
+/// What a stream has computed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) digest: Digest,
+    pub(crate) length: u64,
+    pub(crate) marks: Marks,
+}
+
 enum Hashing {
-    Here(Hasher),
+    Here(Sum),
     Beside(Beside),
+}
+
+/// A digest on its way, and the places from which it can be computed on.
+#[derive(Clone, Default)]
+struct Sum {
+    hasher: Hasher,
+    marks: Vec<Mark>,
+}
+
+impl Sum {
+    fn update(&mut self, piece: &Piece) {
+        self.hasher.update(&piece.chunk[..piece.used]);
+        if let (Some((path, start)), Some(midway)) = (&piece.entry, self.hasher.midway()) {
+            self.marks.push(Mark { midway, path: path.clone(), start: *start });
+        }
+    }
+}
+
+/// A chunk, with the entry that its end is in where that is to be marked.
+struct Piece {
+    chunk: Vec<u8>,
+    used: usize,
+    entry: Option<(Vec<u8>, u64)>,
 }
 
 /// The hashing thread, and the chunks that travel to it and back.
 struct Beside {
-    full: SyncSender<(Vec<u8>, usize)>,
+    full: SyncSender<Piece>,
     empty: Receiver<Vec<u8>>,
-    thread: JoinHandle<Hasher>,
+    thread: JoinHandle<Sum>,
 }
 
 /// Why bytes did not pass.
@@ -46,11 +85,29 @@ pub(crate) enum StreamError {
 
 impl<'out> Stream<'out> {
     pub(crate) fn new(out: Option<&'out mut dyn Write>) -> Self {
-        Self { chunk: vec![0; CHUNK], used: 0, hashing: Hashing::Here(Hasher::new()), out }
+        let hashing = Hashing::Here(Sum::default());
+        Self { chunk: vec![0; CHUNK], used: 0, passed: 0, known: 0, entry: (Vec::new(), 0), hashing, out }
+    }
+
+    /// Goes on from a mark: what is put is the archive from the beginning of the marked entry on. Returns none where the mark is
+    /// none.
+    pub(crate) fn resume(mark: &Mark) -> Option<Self> {
+        let hasher = Hasher::resume(&mark.midway)?;
+        let known = mark.midway.length.checked_sub(mark.start)?;
+        let hashing = Hashing::Here(Sum { hasher, marks: Vec::new() });
+        Some(Self { passed: mark.midway.length, known, hashing, ..Self::new(None) })
+    }
+
+    /// Says that an entry begins.
+    pub(crate) fn begin(&mut self, path: &[u8]) {
+        self.entry.0.clear();
+        self.entry.0.extend_from_slice(path);
+        self.entry.1 = (self.passed - self.known) + self.used as u64;
     }
 
     /// Takes bytes.
     pub(crate) fn put(&mut self, mut bytes: &[u8]) -> Result<(), StreamError> {
+        bytes = &bytes[self.drop_known(bytes.len() as u64)..];
         while !bytes.is_empty() {
             let room = &mut self.chunk[self.used..];
             let count = room.len().min(bytes.len());
@@ -65,6 +122,12 @@ impl<'out> Stream<'out> {
     /// Takes exactly `length` bytes of a file, straight into the chunk.
     pub(crate) fn fill(&mut self, file: impl AsFd, mut length: u64) -> Result<(), StreamError> {
         let file = file.as_fd();
+        let known = self.drop_known(length);
+        if known > 0 {
+            let at = rustix::fs::SeekFrom::Current(i64::try_from(known).unwrap_or(i64::MAX));
+            rustix::fs::seek(file, at).map_err(|error| StreamError::Read(error.into()))?;
+            length -= known as u64;
+        }
         while length > 0 {
             let room = &mut self.chunk[self.used..];
             let want = usize::try_from(length).unwrap_or(usize::MAX).min(room.len());
@@ -81,6 +144,13 @@ impl<'out> Stream<'out> {
         Ok(())
     }
 
+    /// Returns how many of the next bytes the digest has already.
+    fn drop_known(&mut self, length: u64) -> usize {
+        let dropped = self.known.min(length);
+        self.known -= dropped;
+        usize::try_from(dropped).expect("bytes that were counted fit into memory or a file's length")
+    }
+
     fn pass_if_full(&mut self) -> Result<(), StreamError> {
         if self.used < self.chunk.len() { Ok(()) } else { self.pass() }
     }
@@ -89,56 +159,59 @@ impl<'out> Stream<'out> {
         if let Some(out) = &mut self.out {
             out.write_all(&self.chunk[..self.used]).map_err(StreamError::Write)?;
         }
-        if let Hashing::Here(hasher) = &mut self.hashing {
-            match start(hasher.clone()) {
+        let used = std::mem::take(&mut self.used);
+        self.passed += used as u64;
+        let entry = self.passed.is_multiple_of(EVERY).then(|| self.entry.clone());
+        if let Hashing::Here(sum) = &mut self.hashing {
+            match start(sum.clone()) {
                 Ok(beside) => self.hashing = Hashing::Beside(beside),
                 // No thread to be had: it takes longer, and that is all.
                 Err(_) => {
-                    hasher.update(&self.chunk[..self.used]);
-                    self.used = 0;
+                    let piece = Piece { chunk: std::mem::take(&mut self.chunk), used, entry };
+                    sum.update(&piece);
+                    self.chunk = piece.chunk;
+                    return Ok(());
                 }
             }
         }
         let Hashing::Beside(beside) = &self.hashing else { return Ok(()) };
         let gone = || StreamError::Write(io::Error::other("the hashing thread ended early"));
         let next = beside.empty.recv().map_err(|_| gone())?;
-        let full = std::mem::replace(&mut self.chunk, next);
-        beside.full.send((full, self.used)).map_err(|_| gone())?;
-        self.used = 0;
-        Ok(())
+        let chunk = std::mem::replace(&mut self.chunk, next);
+        beside.full.send(Piece { chunk, used, entry }).map_err(|_| gone())
     }
 
     /// Passes the rest on and returns the digest and the number of all bytes.
-    pub(crate) fn finish(mut self) -> Result<(Digest, u64), StreamError> {
+    pub(crate) fn finish(mut self) -> Result<Finished, StreamError> {
         if let Some(out) = &mut self.out {
             out.write_all(&self.chunk[..self.used]).and_then(|()| out.flush()).map_err(StreamError::Write)?;
         }
-        let mut hasher = match self.hashing {
-            Hashing::Here(hasher) => hasher,
+        let Sum { mut hasher, marks } = match self.hashing {
+            Hashing::Here(sum) => sum,
             Hashing::Beside(Beside { full, empty, thread }) => {
                 drop((full, empty));
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             }
         };
         hasher.update(&self.chunk[..self.used]);
-        Ok((hasher.clone().finish(), hasher.length()))
+        Ok(Finished { length: hasher.length(), digest: hasher.finish(), marks: Marks(marks) })
     }
 }
 
-fn start(mut hasher: Hasher) -> io::Result<Beside> {
-    let (full, to_hash) = sync_channel::<(Vec<u8>, usize)>(AHEAD);
+fn start(mut sum: Sum) -> io::Result<Beside> {
+    let (full, to_hash) = sync_channel::<Piece>(AHEAD);
     // One place more than there are chunks: giving one back never waits.
     let (give_back, empty) = sync_channel(AHEAD + 1);
     for _ in 0..AHEAD {
         give_back.send(vec![0; CHUNK]).map_err(io::Error::other)?;
     }
     let thread = std::thread::Builder::new().name("digest".into()).spawn(move || {
-        for (chunk, used) in to_hash {
-            hasher.update(&chunk[..used]);
+        for piece in to_hash {
+            sum.update(&piece);
             // Nobody wants it back any more when the writer has finished.
-            let _finished = give_back.send(chunk);
+            let _finished = give_back.send(piece.chunk);
         }
-        hasher
+        sum
     })?;
     Ok(Beside { full, empty, thread })
 }
@@ -157,7 +230,9 @@ mod tests {
             for part in bytes.chunks(piece) {
                 stream.put(part).unwrap();
             }
-            assert_eq!(stream.finish().unwrap(), (Digest::of(&bytes), bytes.len() as u64), "in pieces of {piece}");
+            let finished = stream.finish().unwrap();
+            let expected = (Digest::of(&bytes), bytes.len() as u64);
+            assert_eq!((finished.digest, finished.length), expected, "in pieces of {piece}");
             assert_eq!(copy, bytes);
         }
     }

@@ -78,8 +78,7 @@ impl Selection {
     /// When a content is not known.
     pub fn digest(&self, coverage: Coverage) -> Result<Digest, DigestError> {
         let mut hasher = Hasher::new();
-        let mut bytes = format!("wythe tree {FORMAT_VERSION} {}\n", coverage.name()).into_bytes();
-        bytes.push(u8::from(self.is_single));
+        let mut bytes = self.head(coverage);
         for leaf in &self.leaves {
             append(&mut bytes, leaf, coverage)?;
             hasher.update(&bytes);
@@ -87,6 +86,23 @@ impl Selection {
         }
         hasher.update(&bytes);
         Ok(hasher.finish())
+    }
+
+    /// Returns what the digest of the selection is the digest of. All contents have to be known.
+    ///
+    /// # Errors
+    ///
+    /// When a content is not known.
+    pub fn list(&self, coverage: Coverage) -> Result<Vec<u8>, DigestError> {
+        let mut bytes = self.head(coverage);
+        self.leaves.iter().try_for_each(|leaf| append(&mut bytes, leaf, coverage))?;
+        Ok(bytes)
+    }
+
+    pub(super) fn head(&self, coverage: Coverage) -> Vec<u8> {
+        let mut bytes = format!("wythe tree {FORMAT_VERSION} {}\n", coverage.name()).into_bytes();
+        bytes.push(u8::from(self.is_single));
+        bytes
     }
 }
 
@@ -109,7 +125,7 @@ impl Coverage {
     }
 }
 
-fn append(bytes: &mut Vec<u8>, leaf: &Leaf, coverage: Coverage) -> Result<(), DigestError> {
+pub(super) fn append(bytes: &mut Vec<u8>, leaf: &Leaf, coverage: Coverage) -> Result<(), DigestError> {
     append_counted(bytes, leaf.at.as_os_str().as_bytes());
     let (kind, mode) = match &leaf.kind {
         LeafKind::Directory => (b'd', leaf.mode),

@@ -413,7 +413,7 @@ proptest! {
         let elsewhere = site.make_dir("elsewhere");
         let applied = apply_layer(&bytes[..], &elsewhere).unwrap();
         prop_assert_eq!((applied.diff_id, applied.size), (made.diff_id, made.size));
-        prop_assert_eq!(layer_digest(&elsewhere).unwrap(), (made.diff_id, made.size));
+        prop_assert_eq!(layer_digest(&[&elsewhere]).unwrap(), (made.diff_id, made.size));
         let mut lowers = site.overlay.lowers.clone();
         lowers.push(elsewhere);
         let pulled = Merged::of(&Overlay { lowers, upper: None, work: None });

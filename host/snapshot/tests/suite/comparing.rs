@@ -12,7 +12,7 @@ use wythe_image::Digest;
 use wythe_snapshot::{Aspect, Comparison, Difference, Shape, Side, StackedLayer};
 use wythe_sys::overlay::Overlay;
 
-use crate::support::{Detail, Merged, describe, is_root};
+use crate::support::{Detail, Merged, describe, is_root, whiteout};
 
 type Fill<'a> = &'a dyn Fn(&Path);
 
@@ -25,7 +25,7 @@ fn stack(dir: &Path, layers: &[(u32, Fill<'_>)]) -> Vec<StackedLayer> {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             fill(&path);
         }
-        StackedLayer { diff_id: Digest::of(&number.to_le_bytes()), dir: path }
+        StackedLayer { diff_id: Digest::of(&number.to_le_bytes()), dirs: vec![path] }
     };
     layers.iter().map(layer).collect()
 }
@@ -34,11 +34,6 @@ fn put(dir: &Path, name: &str, text: &str) {
     let path = dir.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
-}
-
-fn whiteout(path: &Path) {
-    let made = std::process::Command::new("mknod").arg(path).args(["c", "0", "0"]).status().unwrap();
-    assert!(made.success());
 }
 
 fn opaque(dir: &Path) {
@@ -136,7 +131,7 @@ fn what_one_layer_gives_to_both_is_not_read() {
     // A layer is its diff id: that this copy says something else is not seen, because nobody looks.
     let forged = dir.path().join("forged");
     put(&forged, "lib/large", "not same");
-    after[1].dir = forged;
+    after[1].dirs = vec![forged];
     assert_eq!(lines(&Comparison::of(&before, &after).unwrap().differences), ["+ lib/own"]);
 }
 
@@ -184,7 +179,7 @@ fn say(dir: &Path, word: &Word) {
 }
 
 fn merged(layers: &[StackedLayer]) -> BTreeMap<String, String> {
-    let lowers = layers.iter().map(|layer| layer.dir.clone()).collect();
+    let lowers = layers.iter().flat_map(|layer| layer.dirs.clone()).collect();
     let merged = Merged::of(&Overlay { lowers, upper: None, work: None });
     describe(&merged.path(), Detail::NoTimes)
 }

@@ -46,7 +46,7 @@ fn the_bytes_are_what_the_format_says() {
     fill(dir.path());
     let bytes = archive(dir.path());
     let digest = Digest::of(&bytes);
-    assert_eq!(layer_digest(dir.path()).unwrap(), (digest, bytes.len() as u64));
+    assert_eq!(layer_digest(&[dir.path()]).unwrap(), (digest, bytes.len() as u64));
     if let Some(list) = gnu_list(&bytes) {
         let time = "2020-09-13 12:26:40";
         let names: Vec<&str> = list.lines().map(|line| line.split(&format!("{time} ")).nth(1).unwrap()).collect();
@@ -92,7 +92,7 @@ fn the_order_of_making_does_not_matter() {
             write(dir.path(), name, name);
         }
         set_times(dir.path(), 5);
-        layer_digest(dir.path()).unwrap()
+        layer_digest(&[dir.path()]).unwrap()
     };
     assert_eq!(digest_of(&mut names.iter()), digest_of(&mut names.iter().rev()));
 }
@@ -240,7 +240,7 @@ fn a_layer_of_the_first_step_is_its_tree() {
     set_time(&dir.path().join("late"), EPOCH as i64 + 5);
     let made = normalise(dir.path(), None, None, EPOCH).unwrap().unwrap();
     let mut bytes = Vec::new();
-    let written = write_tar(dir.path(), &mut bytes).unwrap();
+    let written = write_tar(&[dir.path()], &mut bytes).unwrap();
     assert_eq!((made.diff_id, made.size), written);
     assert_eq!(made.entries, 18);
     assert_eq!(fs::metadata(dir.path().join("late")).unwrap().modified().unwrap(), epoch());

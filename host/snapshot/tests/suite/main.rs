@@ -9,5 +9,6 @@ mod choosing;
 mod comparing;
 mod editing;
 mod layer;
+mod parts;
 mod races;
 mod support;

@@ -187,6 +187,12 @@ pub(crate) fn link(root: &Path, target: &str, path: &str) {
     std::os::unix::fs::symlink(target, root.join(path)).unwrap();
 }
 
+/// Marks a name as gone.
+pub(crate) fn whiteout(path: &Path) {
+    let made = std::process::Command::new("mknod").arg(path).args(["c", "0", "0"]).status().unwrap();
+    assert!(made.success());
+}
+
 /// Sets the time of everything below a directory, and of itself.
 pub(crate) fn set_times(root: &Path, seconds: i64) {
     for entry in fs::read_dir(root).unwrap() {
@@ -209,7 +215,7 @@ pub(crate) fn set_time(path: &Path, seconds: i64) {
 /// Returns the bytes of a layer's archive.
 pub(crate) fn archive(layer: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
-    wythe_snapshot::write_tar(layer, &mut bytes).unwrap();
+    wythe_snapshot::write_tar(&[layer], &mut bytes).unwrap();
     bytes
 }
 

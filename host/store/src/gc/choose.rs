@@ -111,8 +111,11 @@ fn candidates(stock: &Stock, policy: &GcPolicy, victims: &Victims) -> Vec<(i64, 
     candidates
 }
 
-/// An image without a name that loses a part goes: what is listed is whole.
+/// A layer goes with the one that it stands on. An image without a name that loses a part goes: what is listed is whole.
 fn add_dependents(stock: &Stock, victims: &mut Victims) {
+    let fallen = stock.stands_on.iter().filter(|(_, on)| victims.layers.contains(*on)).map(|(name, _)| name.clone());
+    let fallen: Vec<String> = fallen.filter(|name| stock.layers.contains_key(name)).collect();
+    victims.layers.extend(fallen);
     for (name, image) in &stock.images {
         let has_lost = image.layers.iter().any(|layer| victims.layers.contains(layer))
             || image.blobs.iter().any(|blob| victims.blobs.contains(blob));
@@ -132,20 +135,28 @@ fn layer_uses<'s>(stock: &'s Stock, victims: &Victims) -> BTreeMap<&'s str, i64>
     let images = images.flat_map(|(_, image)| image.layers.iter().map(|layer| (layer.as_str(), image.used)));
     let mut uses = BTreeMap::new();
     for (layer, used) in results.chain(images) {
-        let latest = uses.entry(layer).or_insert(used);
-        *latest = used.max(*latest);
+        for layer in stock.stands_on.get(layer).map(String::as_str).into_iter().chain([layer]) {
+            let latest = uses.entry(layer).or_insert(used);
+            *latest = used.max(*latest);
+        }
     }
     uses
 }
 
 fn rooted_layers(stock: &Stock) -> BTreeSet<&String> {
-    stock.images.values().filter(|image| image.is_named).flat_map(|image| &image.layers).collect()
+    let named = stock.images.values().filter(|image| image.is_named).flat_map(|image| &image.layers);
+    with_standing(stock, named)
+}
+
+/// Adds to layers those that they stand on.
+fn with_standing<'s>(stock: &'s Stock, layers: impl Iterator<Item = &'s String>) -> BTreeSet<&'s String> {
+    layers.flat_map(|layer| stock.stands_on.get(layer).into_iter().chain([layer])).collect()
 }
 
 fn kept_layers<'s>(stock: &'s Stock, victims: &Victims) -> BTreeSet<&'s String> {
     let images = stock.images.iter().filter(|(name, _)| !victims.images.contains(*name));
     let of_images = images.flat_map(|(_, image)| &image.layers);
-    of_images.chain(kept_results(stock, victims).filter_map(|result| result.layer.as_ref())).collect()
+    with_standing(stock, of_images.chain(kept_results(stock, victims).filter_map(|result| result.layer.as_ref())))
 }
 
 fn kept_results<'s>(stock: &'s Stock, victims: &Victims) -> impl Iterator<Item = &'s StockedResult> {

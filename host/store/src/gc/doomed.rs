@@ -8,6 +8,8 @@ use wythe_image::Digest;
 use super::choose::Victims;
 use super::stock::{self, Stock, Thing};
 use crate::index::{Access, IndexError};
+use crate::open::Inner;
+use crate::parts;
 use crate::record::digest_of;
 
 /// Content that is to go.
@@ -40,6 +42,8 @@ pub(super) fn doomed_layers(stock: &Stock, victims: &Victims) -> Vec<Doomed> {
     for layer in &mut layers {
         layer.used = uses.get(layer.digest.hex().as_str()).copied().unwrap_or(i64::MIN);
     }
+    // What stands on another one goes first, or that could not go.
+    layers.sort_by_key(|layer| !stock.stands_on.contains_key(&layer.digest.hex()));
     layers
 }
 
@@ -49,12 +53,16 @@ pub(super) fn loose(names: &BTreeSet<String>) -> Vec<Doomed> {
 }
 
 /// Deletes the records of those of a batch that nothing needs, in one transaction, and leaves no others in it.
-pub(super) type Delete = fn(&Access<'_>, &str, &mut Vec<&Doomed>) -> Result<(), IndexError>;
+pub(super) type Delete = fn(&Access<'_>, &Inner, &mut Vec<&Doomed>) -> Result<(), IndexError>;
 
-pub(super) fn delete_layers(index: &Access<'_>, boot: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+pub(super) fn delete_layers(index: &Access<'_>, inner: &Inner, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+    let boot = &inner.boot;
     keep(batch, |doomed| {
         let hex = doomed.digest.hex();
         let gone = if doomed.is_trusted {
+            if parts::carries(inner, index, &hex)? {
+                return Ok(false);
+            }
             let sql = "DELETE FROM layers WHERE digest = ?1 \
                        AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = ?1) \
                        AND NOT EXISTS (SELECT 1 FROM results WHERE layer = ?1 AND used > ?2 AND boot IN ('', ?3))";
@@ -70,7 +78,8 @@ pub(super) fn delete_layers(index: &Access<'_>, boot: &str, batch: &mut Vec<&Doo
 }
 
 /// What a result names stays with it: one may have been recorded since the choice, or be in use.
-pub(super) fn delete_blobs(index: &Access<'_>, boot: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+pub(super) fn delete_blobs(index: &Access<'_>, inner: &Inner, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+    let boot = &inner.boot;
     let named = stock::named_blobs(index, boot)?;
     keep(batch, |doomed| {
         let hex = doomed.digest.hex();
@@ -83,11 +92,13 @@ pub(super) fn delete_blobs(index: &Access<'_>, boot: &str, batch: &mut Vec<&Doom
     })
 }
 
-pub(super) fn loose_layers(index: &Access<'_>, _: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
-    without_record(index, "SELECT 1 FROM layers WHERE digest = ?1", batch)
+pub(super) fn loose_layers(index: &Access<'_>, inner: &Inner, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+    without_record(index, "SELECT 1 FROM layers WHERE digest = ?1", batch)?;
+    // Its record may be lost, and that of one that stands on it not.
+    keep(batch, |doomed| Ok(!parts::carries(inner, index, &doomed.digest.hex())?))
 }
 
-pub(super) fn loose_blobs(index: &Access<'_>, _: &str, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
+pub(super) fn loose_blobs(index: &Access<'_>, _: &Inner, batch: &mut Vec<&Doomed>) -> Result<(), IndexError> {
     without_record(index, "SELECT 1 FROM blobs WHERE digest = ?1", batch)
 }
 

@@ -126,8 +126,7 @@ impl<'a> Removal<'a> {
             let taken = self.take(batch.iter().map(|doomed| doomed.digest))?;
             let mut batch: Vec<&Doomed> = batch.iter().filter(|doomed| taken.contains(&doomed.digest)).collect();
             if !self.policy.dry_run && !batch.is_empty() {
-                let boot = &self.inner.boot;
-                self.inner.index.write(Commit::Durable, |index| delete(index, boot, &mut batch))?;
+                self.inner.index.write(Commit::Durable, |index| delete(index, self.inner, &mut batch))?;
             }
             let mut trash = Vec::new();
             for doomed in &batch {

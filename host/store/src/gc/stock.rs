@@ -8,6 +8,7 @@ use wythe_image::Digest;
 
 use crate::index::{Access, IndexError};
 use crate::open::Inner;
+use crate::parts;
 use crate::record::{digest_of, unsigned};
 use crate::usage::{changed, tree_bytes};
 
@@ -51,6 +52,8 @@ pub(super) struct Stock {
     pub(super) traces: BTreeMap<String, Thing>,
     pub(super) caches: BTreeMap<String, Thing>,
     pub(super) logs: BTreeMap<String, Thing>,
+    /// Layers that stand on another one, and that one.
+    pub(super) stands_on: BTreeMap<String, String>,
     /// Content without a record.
     pub(super) loose_layers: BTreeSet<String>,
     pub(super) loose_blobs: BTreeSet<String>,
@@ -70,6 +73,15 @@ pub(super) fn take(inner: &Inner) -> Result<Stock, GcError> {
     let layers = names(&inner.path("layers"))?;
     let blobs = names(&inner.path("blobs/sha256"))?;
     let mut stock = inner.index.read(|index| records(index, &inner.boot))?;
+    for name in layers.iter().filter(|name| digest_of(name).is_some()) {
+        if let Some(on) = parts::stands_on(&inner.path("layers"), name)? {
+            stock.stands_on.insert(name.clone(), on.hex());
+            // What it shares is there once.
+            if let Some(layer) = stock.layers.get_mut(name) {
+                layer.bytes = tree_bytes(&inner.path("layers").join(name));
+            }
+        }
+    }
     let is_loose = |name: &String| digest_of(name).is_some();
     stock.loose_layers = layers.into_iter().filter(|n| is_loose(n) && !stock.layers.contains_key(n)).collect();
     stock.loose_blobs = blobs.into_iter().filter(|n| is_loose(n) && !stock.blobs.contains_key(n)).collect();

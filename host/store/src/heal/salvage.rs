@@ -53,7 +53,7 @@ impl Old {
     pub(super) fn content(&self, recall: &Recall<'_>, index: &Access<'_>) -> Result<(), IndexError> {
         let take = |row: &Row<'_>| Ok((text(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, text(row, 3)?));
         for row in self.rows("digest, size, created, boot", "layers", "seq", take) {
-            if digest_of(&row.0).is_some() && row.1 >= 0 && recall.layer_fs(&row.0).is_dir() {
+            if digest_of(&row.0).is_some() && row.1 >= 0 && recall.has_layer(&row.0)? {
                 index.run("INSERT OR IGNORE INTO layers (digest, size, created, boot) VALUES (?1, ?2, ?3, ?4)", row)?;
             }
         }
@@ -82,7 +82,9 @@ impl Old {
         for row in self.rows("key, record, sum, used, boot", "results", "seq", take).into_iter().filter(is_whole) {
             let Ok(record) = serde_json::from_str::<ResultRecord>(&row.1) else { continue };
             let layer = record.layer.map(|layer| (layer.diff_id.hex(), signed(layer.size)));
-            if let Some((layer, size)) = layer.as_ref().filter(|(layer, _)| recall.layer_fs(layer).is_dir()) {
+            if let Some((layer, size)) = &layer
+                && recall.has_layer(layer)?
+            {
                 let insert = "INSERT OR IGNORE INTO layers (digest, size, created, boot) VALUES (?1, ?2, ?3, ?4)";
                 index.run(insert, (layer, size, record.created, &row.4))?;
             }

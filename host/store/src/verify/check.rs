@@ -67,13 +67,14 @@ impl<'a> Check<'a> {
 
     fn layers(&mut self, progress: &mut dyn FnMut(Progress), layer_digest: LayerDigest<'_>) -> Result<(), VerifyError> {
         self.each(Class::Layers, "layers", progress, |check, digest, seq| {
-            let path = check.store.layer_fs(&digest);
-            let found = std::fs::symlink_metadata(&path).map_err(Into::into).and_then(|_| layer_digest(&path));
-            let found = match found {
-                Ok(found) if found == digest => return Ok(()),
-                Ok(found) => format!("its content has {found}"),
-                Err(source) if is_lack(&*source) => return Err(VerifyError::Read { path, source }),
-                Err(error) => chain(&*error),
+            let found = match check.store.lie(&digest)?.map(|lie| layer_digest(&lie.dirs)) {
+                Some(Ok(found)) if found == digest => return Ok(()),
+                Some(Ok(found)) => format!("its content has {found}"),
+                Some(Err(source)) if is_lack(&*source) => {
+                    return Err(VerifyError::Read { path: check.store.layer_place(&digest), source });
+                }
+                Some(Err(error)) => chain(&*error),
+                None => "it is not there".to_owned(),
             };
             check.bad.layers.insert(digest.hex(), seq);
             check.find(Damage::Layer { digest, found });

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use wythe_image::LayerRef;
 use wythe_store::Store;
 
-use crate::support::{NOW, TestStore, commit, entries, tree_digest};
+use crate::support::{NOW, TestStore, commit, entries, layer_dir, tree_digest};
 
 #[test]
 fn directories_have_fixed_modes_and_go_when_dropped() {
@@ -51,10 +51,11 @@ fn a_committed_layer_is_found_and_only_its_changes_stay() {
     fs::create_dir(active.plumbing()).unwrap();
     fs::write(active.plumbing().join("resolv.conf"), "").unwrap();
     let layer = LayerRef { diff_id: tree_digest(&active.upper()), size: 7 };
-    assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), None);
-    let path = store.commit_layer(active, &layer).unwrap();
+    assert_eq!(store.layer_dirs(&layer.diff_id).unwrap(), None);
+    store.commit_layer(active, &layer).unwrap();
+    let path = layer_dir(&store, &layer);
     assert_eq!(path, store.directory().join("layers").join(layer.diff_id.hex()).join("fs"));
-    assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), Some(path.clone()));
+    assert_eq!(store.layer_dirs(&layer.diff_id).unwrap(), Some(vec![path.clone()]));
     assert_eq!(store.layer(&layer.diff_id).unwrap(), Some(layer));
     assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "text");
     store.finish_sweeping();
@@ -66,7 +67,7 @@ fn committing_again_keeps_the_first() {
     use std::os::unix::fs::MetadataExt as _;
     let store = TestStore::new();
     let layer = commit(&store, "text");
-    let path = store.layer_dir(&layer.diff_id).unwrap().unwrap();
+    let path = layer_dir(&store, &layer);
     let before = fs::metadata(&path).unwrap().ino();
     assert_eq!(commit(&store, "text"), layer);
     assert_eq!(fs::metadata(&path).unwrap().ino(), before);
@@ -83,8 +84,9 @@ fn a_directory_without_a_record_is_replaced() {
     // A process was killed between the rename and the commit of its record.
     let place = store.directory().join("layers").join(layer.diff_id.hex());
     fs::create_dir_all(place.join("fs/half")).unwrap();
-    assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), None);
-    let path = store.commit_layer(active, &layer).unwrap();
+    assert_eq!(store.layer_dirs(&layer.diff_id).unwrap(), None);
+    store.commit_layer(active, &layer).unwrap();
+    let path = layer_dir(&store, &layer);
     assert_eq!(entries(&path), ["file"]);
     store.finish_sweeping();
     assert_eq!(entries(&store.directory().join("active")), [""; 0]);

@@ -2,7 +2,7 @@
 
 use wythe_store::SaveImageError;
 
-use crate::support::{NOW, TestStore, build, commit, entries, key, pack, record};
+use crate::support::{NOW, TestStore, build, commit, entries, key, layer_dir, pack, record};
 
 #[test]
 fn what_was_not_synced_counts_for_nothing_after_a_restart_of_the_machine() {
@@ -14,7 +14,7 @@ fn what_was_not_synced_counts_for_nothing_after_a_restart_of_the_machine() {
     assert!(store.result(&result).unwrap().is_some());
     let store = store.reboot(NOW);
     assert_eq!(store.result(&result).unwrap(), None);
-    assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), None);
+    assert_eq!(store.layer_dirs(&layer.diff_id).unwrap(), None);
     assert_eq!(store.blob_path(&blob).unwrap(), None);
     assert_eq!(store.trace(&key("t")).unwrap(), None);
     // Made again, each takes the place of what nobody trusts.
@@ -36,7 +36,7 @@ fn what_was_synced_stays() {
     let (two, _) = build(&store, "two");
     let store = store.reboot(NOW);
     assert!(store.result(&one).unwrap().is_some());
-    assert!(store.layer_dir(&layer.diff_id).unwrap().is_some());
+    assert!(store.layer_dirs(&layer.diff_id).unwrap().is_some());
     assert!(store.blob_path(&blob).unwrap().is_some());
     assert!(store.trace(&key("t")).unwrap().is_some());
     assert_eq!(store.result(&two).unwrap(), None);
@@ -52,7 +52,7 @@ fn a_saved_image_is_durable_with_all_that_was_committed_before() {
     let image = store.image("app:latest").unwrap().unwrap();
     assert_eq!((image.manifest, image.config), (packed.manifest, packed.config));
     assert!(store.result(&result).unwrap().is_some());
-    assert!(store.layer_dir(&layer.diff_id).unwrap().is_some());
+    assert!(store.layer_dirs(&layer.diff_id).unwrap().is_some());
 }
 
 #[test]
@@ -60,18 +60,18 @@ fn a_layer_that_was_made_again_is_made_durable_with_its_image() {
     let store = TestStore::new();
     let (_, layer) = build(&store, "text");
     store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
-    std::fs::remove_dir_all(store.layer_dir(&layer.diff_id).unwrap().unwrap()).unwrap();
+    std::fs::remove_dir_all(layer_dir(&store, &layer)).unwrap();
     commit(&store, "text");
     store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
     let store = store.reboot(NOW);
-    assert!(store.layer_dir(&layer.diff_id).unwrap().is_some());
+    assert!(store.layer_dirs(&layer.diff_id).unwrap().is_some());
 }
 
 #[test]
 fn an_image_without_one_of_its_layers_is_not_saved() {
     let store = TestStore::new();
     let layer = commit(&store, "text");
-    std::fs::remove_dir_all(store.layer_dir(&layer.diff_id).unwrap().unwrap()).unwrap();
+    std::fs::remove_dir_all(layer_dir(&store, &layer)).unwrap();
     let error = store.save_image(&pack(&[layer]), &["app".into()]).unwrap_err();
     assert!(matches!(error, SaveImageError::MissingLayer { digest } if digest == layer.diff_id));
     assert_eq!(store.images().unwrap(), []);

@@ -8,7 +8,7 @@ use std::path::Path;
 use wythe_image::{Digest, LayerRef};
 use wythe_store::{FileStat, ResultRecord, Store};
 
-use crate::support::{NOW, tree_digest};
+use crate::support::{NOW, parts_digest};
 
 const INDEX: &str = include_str!("format-1.sql");
 const KEY: &[u8] = b"key";
@@ -52,7 +52,7 @@ fn a_store_of_format_1_is_read() {
     let stat = FileStat { dev: 1, ino: 2, size: 3, mtime_ns: 4, ctime_ns: 5 };
     let stats = store.file_stats(Path::new("/context")).unwrap();
     assert_eq!(stats.get(Path::new("file"), &stat), Some(Digest::of(KEY)));
-    let report = store.verify(false, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap();
+    let report = store.verify(false, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap();
     // The layer's digest is made up; all else is whole.
     assert_eq!(report.findings.len(), 3, "{:?}", report.findings);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use wythe_image::Digest;
 use wythe_store::{CacheSharing, Class, GcPolicy, GcReport, Store, Tally};
 
-use crate::support::{DAY, NOW, TestStore, build, commit, entries, key, never_wait, pack};
+use crate::support::{DAY, NOW, TestStore, build, commit, entries, key, layer_dir, never_wait, pack};
 
 fn everything() -> GcPolicy {
     GcPolicy { max_age: Some(0), caches: true, ..GcPolicy::default() }
@@ -62,15 +62,15 @@ fn what_a_handle_has_seen_stays_until_it_ends() {
     let report = store.gc(&everything()).unwrap();
     // The result, its layer, the blob and the cache mount.
     assert_eq!((report.in_use, count(&report, Class::Layers)), (4, 1));
-    assert!(builder.layer_dir(&layer.diff_id).unwrap().is_some());
+    assert!(builder.layer_dirs(&layer.diff_id).unwrap().is_some());
     assert!(builder.blob_path(&blob).unwrap().is_some());
-    assert_eq!(builder.layer_dir(&other.diff_id).unwrap(), None);
+    assert_eq!(builder.layer_dirs(&other.diff_id).unwrap(), None);
     assert!(mounted.dir().is_dir());
     drop((builder, mounted));
     let report = store.gc(&everything()).unwrap();
     let removed: Vec<_> = report.removed.iter().map(|(class, tally)| (*class, tally.count)).collect();
     assert_eq!(removed, [(Class::Layers, 1), (Class::Blobs, 1), (Class::Records, 1), (Class::Caches, 1)]);
-    assert_eq!(store.layer_dir(&layer.diff_id).unwrap(), None);
+    assert_eq!(store.layer_dirs(&layer.diff_id).unwrap(), None);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn collecting_while_others_build_takes_nothing_from_them() {
                         let layers: Vec<_> = texts.iter().map(|text| build(&store, text).1).collect();
                         for (text, layer) in texts.iter().zip(&layers) {
                             assert_eq!(store.result(&key(text)).unwrap().unwrap().layer, Some(*layer));
-                            let file = store.layer_dir(&layer.diff_id).unwrap().unwrap().join("etc/file");
+                            let file = layer_dir(&store, layer).join("etc/file");
                             assert_eq!(&fs::read_to_string(file).unwrap(), text);
                         }
                         let packed = pack(&layers);
@@ -189,7 +189,7 @@ fn collecting_while_others_build_takes_nothing_from_them() {
         }
     });
     let store = store.reopen(NOW);
-    let report = store.verify(false, &mut |_| (), &|path| Ok(crate::support::tree_digest(path))).unwrap();
+    let report = store.verify(false, &mut |_| (), &|parts| Ok(crate::support::parts_digest(parts))).unwrap();
     assert_eq!(report.findings, []);
     // What was verified is leased.
     let store = store.reopen(NOW);

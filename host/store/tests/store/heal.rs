@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use wythe_image::{Digest, LayerRef, Packed};
 use wythe_store::{Damage, GcPolicy, Store};
 
-use crate::support::{NOW, TestStore, build, entries, key, never_wait, pack, record, tree_digest};
+use crate::support::{NOW, TestStore, build, entries, key, never_wait, pack, parts_digest, record};
 
 /// A closed store with two images of three names, a removed image, and results of which one has no layer.
 struct Kept {
@@ -83,7 +83,7 @@ impl Kept {
             Ok(())
         });
         let verify = |store: &Store| {
-            let report = store.verify(true, &mut |_| (), &|path| Ok(tree_digest(path)));
+            let report = store.verify(true, &mut |_| (), &|parts| Ok(parts_digest(parts)));
             Ok(report.map_err(|error| error.to_string())?.findings)
         };
         // What only a check sees in an index is made good when the store is opened next.

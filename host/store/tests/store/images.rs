@@ -140,7 +140,7 @@ fn a_layer_may_be_there_as_a_blob_only() {
     let store = store.reopen(NOW);
     store.gc(&wythe_store::GcPolicy { max_age: Some(0), ..Default::default() }).unwrap();
     assert!(store.read_blob(&blob).unwrap().is_some());
-    let report = store.verify(false, &mut |_| (), &|path| Ok(crate::support::tree_digest(path))).unwrap();
+    let report = store.verify(false, &mut |_| (), &|parts| Ok(crate::support::parts_digest(parts))).unwrap();
     assert_eq!(report.findings, []);
 }
 

@@ -11,6 +11,7 @@ mod heal;
 mod images;
 mod locks;
 mod open;
+mod parts;
 mod power;
 mod processes;
 mod properties;

@@ -2,14 +2,14 @@
 //! Power cuts, played with a loop-mounted ext4 file system and the shutdown ioctl, which loses what was not flushed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use wythe_image::Digest;
 use wythe_store::Store;
 
-use crate::support::{NOW, build, key, pack, tree_digest};
+use crate::support::{NOW, build, key, pack, parts_digest};
 
 /// `EXT4_IOC_SHUTDOWN` without flushing the journal.
 const CUT: &str = r"open my $d, '<', $ARGV[0] or die; my $f = pack('L', 2); ioctl($d, 0x8004587d, $f) or die $!";
@@ -62,7 +62,7 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 }
 
 fn whole(store: &Store) {
-    let report = store.verify(false, &mut |_| (), &|path: &Path| Ok(tree_digest(path))).unwrap();
+    let report = store.verify(false, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap();
     assert_eq!(report.findings, []);
 }
 

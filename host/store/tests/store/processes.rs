@@ -11,7 +11,9 @@ use std::process::{Child, Command, Stdio};
 use wythe_image::{Digest, LayerRef};
 use wythe_store::{GcPolicy, Store};
 
-use crate::support::{NOW, TestStore, build, entries, key, pack, record, tree_digest, wait_for_ever};
+use crate::support::{
+    NOW, TestStore, build, entries, key, layer_dir, pack, parts_digest, record, tree_digest, wait_for_ever,
+};
 
 /// What a child process does: the first line of its input says what, the second where.
 #[test]
@@ -34,7 +36,7 @@ fn child() {
             writer.write_all(&[0; 1_000_000]).unwrap();
             let _lock = store.lock_key(&key("text"), &mut wait_for_ever()).unwrap();
             let (_, layer) = build(&store, "leased");
-            assert!(store.layer_dir(&layer.diff_id).unwrap().is_some());
+            assert!(store.layer_dirs(&layer.diff_id).unwrap().is_some());
             store.finish_sweeping();
             say("ready");
             lines.next();
@@ -54,7 +56,8 @@ fn child() {
             let layer = LayerRef { diff_id: tree_digest(&active.upper()), size: 4 };
             say("ready");
             lines.next();
-            let path = store.commit_layer(active, &layer).unwrap();
+            store.commit_layer(active, &layer).unwrap();
+            let path = layer_dir(&store, &layer);
             assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "text");
             say("committed");
         }
@@ -256,7 +259,7 @@ fn killing_at_any_moment_leaves_a_whole_store() {
         saved.extend(said);
         let opened = Store::open(&store.directory(), NOW).unwrap();
         assert_eq!(entries(&store.directory().join("active")), [""; 0]);
-        let report = opened.verify(false, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap();
+        let report = opened.verify(false, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap();
         assert_eq!(report.findings, []);
         let last = saved.iter().rev().find_map(|line| line.strip_prefix("saved ")).unwrap();
         assert!(opened.image(last).unwrap().is_some(), "{last} was reported and is gone");
@@ -298,7 +301,7 @@ fn a_fault_at_any_call_leaves_a_whole_store() {
 fn check_after(what: &str, directory: &Path, said: &[String]) {
     let opened = Store::open(directory, NOW).unwrap();
     assert_eq!(entries(&directory.join("active")), [""; 0], "{what}");
-    let report = opened.verify(false, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap();
+    let report = opened.verify(false, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap();
     assert_eq!(report.findings, [], "{what}");
     let saved = said.iter().find_map(|line| line.strip_prefix("saved "));
     assert!(saved.is_none_or(|digest| opened.image(digest).unwrap().is_some()), "{what}");

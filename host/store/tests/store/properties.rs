@@ -6,7 +6,7 @@ use std::io::Write as _;
 use proptest::prelude::*;
 use wythe_image::Digest;
 
-use crate::support::{NOW, TestStore, commit, key, record, tree_digest};
+use crate::support::{NOW, TestStore, commit, key, layer_dir, parts_digest, record};
 
 /// One change of the store.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ fn check(store: &TestStore, model: &Model) -> Result<(), TestCaseError> {
     for number in 0..4u8 {
         let name = key(&number.to_string());
         let layer = store.result(&name).unwrap().map(|result| result.layer);
-        let texts = layer.map(|layer| layer.map(|layer| store.layer_dir(&layer.diff_id).unwrap().unwrap()));
+        let texts = layer.map(|layer| layer.map(|layer| layer_dir(store, &layer)));
         let texts = texts.map(|path| path.map(|path| std::fs::read_to_string(path.join("etc/file")).unwrap()));
         let expected = model.results.get(&number).map(|layer| layer.map(|layer| layer.to_string()));
         prop_assert_eq!(texts, expected);
@@ -112,7 +112,7 @@ proptest! {
             }
             check(&store, &model)?;
         }
-        let report = store.verify(true, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap();
+        let report = store.verify(true, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap();
         prop_assert_eq!(report.findings, []);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use wythe_store::{GcPolicy, Missing, ResultRecord, Store};
 
-use crate::support::{NOW, TestStore, build, commit, key, record};
+use crate::support::{NOW, TestStore, build, commit, key, layer_dir, record};
 
 #[test]
 fn a_result_is_found_as_it_was_put() {
@@ -25,7 +25,7 @@ fn a_result_is_found_as_it_was_put() {
 fn a_result_without_its_layer_is_none() {
     let store = TestStore::new();
     let (key, layer) = build(&store, "text");
-    fs::remove_dir_all(store.layer_dir(&layer.diff_id).unwrap().unwrap()).unwrap();
+    fs::remove_dir_all(layer_dir(&store, &layer)).unwrap();
     assert_eq!(store.result(&key).unwrap(), None);
     build(&store, "text");
     assert!(store.result(&key).unwrap().is_some());
@@ -37,7 +37,7 @@ fn why_a_result_cannot_be_used_is_known() {
     assert_eq!(store.why_missing(&key("a")).unwrap(), Some(Missing::Unrecorded));
     let (key, layer) = build(&store, "text");
     assert_eq!(store.why_missing(&key).unwrap(), None);
-    fs::remove_dir_all(store.layer_dir(&layer.diff_id).unwrap().unwrap()).unwrap();
+    fs::remove_dir_all(layer_dir(&store, &layer)).unwrap();
     assert_eq!(store.why_missing(&key).unwrap(), Some(Missing::LayerGone));
     let directory = store.directory().to_owned();
     let store = store.reopen(NOW);

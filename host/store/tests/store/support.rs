@@ -63,24 +63,38 @@ impl Deref for TestStore {
 
 /// A stand-in for the digest of a layer's archive.
 pub fn tree_digest(fs: &Path) -> Digest {
+    parts_digest(&[fs.to_owned()])
+}
+
+/// The same for a layer in several directories, the lowest first.
+pub fn parts_digest(parts: &[PathBuf]) -> Digest {
+    let mut entries = BTreeMap::new();
+    parts.iter().for_each(|part| list_tree(part, part, &mut entries));
     let mut hasher = Hasher::new();
-    hash_tree(fs, &mut hasher);
+    for (path, content) in entries {
+        hasher.update(path.as_os_str().as_encoded_bytes());
+        hasher.update(b"\0");
+        hasher.update(&content);
+    }
     hasher.finish()
 }
 
-fn hash_tree(directory: &Path, hasher: &mut Hasher) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        hasher.update(path.file_name().unwrap().as_encoded_bytes());
+fn list_tree(root: &Path, directory: &Path, entries: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let content = if path.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+        entries.insert(path.strip_prefix(root).unwrap().to_owned(), content);
         if path.is_dir() {
-            hasher.update(b"(");
-            hash_tree(&path, hasher);
-            hasher.update(b")");
-        } else {
-            hasher.update(&fs::read(&path).unwrap());
+            list_tree(root, &path, entries);
         }
     }
+}
+
+/// The directory of a whole layer.
+pub fn layer_dir(store: &Store, layer: &LayerRef) -> PathBuf {
+    let dirs = store.layer_dirs(&layer.diff_id).unwrap().unwrap();
+    assert_eq!(dirs.len(), 1);
+    dirs.into_iter().next().unwrap()
 }
 
 /// Commits a layer with one file.

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use wythe_image::Digest;
 use wythe_store::{Class, Damage, GcPolicy, Progress, Store, VerifyReport};
 
-use crate::support::{NOW, TestStore, build, entries, flip_a_byte, key, pack, tree_digest};
+use crate::support::{NOW, TestStore, build, entries, flip_a_byte, key, layer_dir, pack, parts_digest, tree_digest};
 
 fn verify(store: &Store, repair: bool) -> VerifyReport {
-    store.verify(repair, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap()
+    store.verify(repair, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap()
 }
 
 fn damages(report: &VerifyReport) -> Vec<Damage> {
@@ -25,7 +25,7 @@ fn a_whole_store_has_no_findings() {
     store.put_blob(b"artifact").unwrap();
     store.put_trace(&key("t"), "{}").unwrap();
     let mut last = None;
-    let report = store.verify(true, &mut |progress| last = Some(progress), &|path| Ok(tree_digest(path))).unwrap();
+    let report = store.verify(true, &mut |progress| last = Some(progress), &|parts| Ok(parts_digest(parts))).unwrap();
     assert_eq!(report.findings, []);
     let checked: Vec<_> = report.checked.into_iter().collect();
     let expected = [(Class::Images, 1), (Class::Layers, 2), (Class::Blobs, 3), (Class::Records, 3), (Class::Index, 1)];
@@ -42,7 +42,7 @@ fn damage_is_found_repaired_and_made_again() {
     store.save_image(&packed, &["app".into()]).unwrap();
     let artifact = store.put_blob(b"artifact").unwrap();
     flip_a_byte(&store.blob_path(&artifact).unwrap().unwrap());
-    let file = store.layer_dir(&layer.diff_id).unwrap().unwrap().join("etc/file");
+    let file = layer_dir(&store, &layer).join("etc/file");
     fs::write(&file, "tent").unwrap();
 
     let report = verify(&store, false);
@@ -132,7 +132,7 @@ fn builds_and_collections_beside_a_check_are_no_findings() {
         });
         while !builder.is_finished() {
             let checker = Store::open(directory, NOW).unwrap();
-            assert_eq!(checker.verify(true, &mut |_| (), &|path| Ok(tree_digest(path))).unwrap().findings, []);
+            assert_eq!(checker.verify(true, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap().findings, []);
         }
         builder.join().unwrap();
     });
@@ -157,7 +157,7 @@ fn an_image_that_is_saved_again_before_a_check_ends_stays() {
             other.save_image(&packed, &["app".into()]).unwrap();
         }
     };
-    let report = store.verify(true, &mut again, &|path| Ok(tree_digest(path))).unwrap();
+    let report = store.verify(true, &mut again, &|parts| Ok(parts_digest(parts))).unwrap();
     assert_eq!(report.findings.len(), 2, "{:?}", report.findings);
     assert_eq!(store.images().unwrap()[0].names, ["app"]);
     assert_eq!(verify(&store, false).findings, []);
@@ -170,7 +170,7 @@ fn want_of_descriptors_is_no_damage() {
     store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
     let lack = || std::io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
     let error = store.verify(true, &mut |_| (), &|_| Err(lack().into())).unwrap_err();
-    let path = store.layer_dir(&layer.diff_id).unwrap().unwrap();
+    let path = store.directory().join("layers").join(layer.diff_id.hex());
     assert_eq!(
         error.to_string(),
         format!("cannot verify the store: cannot read {}; nothing was changed", path.display())
@@ -185,7 +185,7 @@ fn a_layer_is_read_before_it_is_used_where_that_is_asked_for() {
     let (good, _) = build(&store, "good");
     let (bad, layer) = build(&store, "text");
     store.save_image(&pack(&[layer]), &["app".into()]).unwrap();
-    let file = store.layer_dir(&layer.diff_id).unwrap().unwrap().join("etc/file");
+    let file = layer_dir(&store, &layer).join("etc/file");
     fs::write(&file, "tent").unwrap();
     let store = store.reopen(NOW);
     assert!(store.result(&bad).unwrap().is_some(), "nobody has asked");
@@ -194,7 +194,7 @@ fn a_layer_is_read_before_it_is_used_where_that_is_asked_for() {
     let count = Arc::clone(&read);
     store.verify_before_use(move |path| {
         count.fetch_add(1, Ordering::Relaxed);
-        Ok(tree_digest(path))
+        Ok(parts_digest(path))
     });
     assert!(store.result(&good).unwrap().is_some() && store.result(&good).unwrap().is_some());
     assert_eq!(read.load(Ordering::Relaxed), 1, "once is enough");
@@ -215,10 +215,10 @@ fn a_layer_is_read_before_it_is_used_where_that_is_asked_for() {
 fn a_damaged_layer_is_not_kept_for_one_that_is_made_again() {
     let store = TestStore::new();
     let (bad, layer) = build(&store, "text");
-    let file = store.layer_dir(&layer.diff_id).unwrap().unwrap().join("etc/file");
+    let file = layer_dir(&store, &layer).join("etc/file");
     fs::write(&file, "tent").unwrap();
     let store = store.reopen(NOW);
-    store.verify_before_use(|path| Ok(tree_digest(path)));
+    store.verify_before_use(|parts| Ok(parts_digest(parts)));
     // A step that is forced asks for no result.
     build(&store, "text");
     assert_eq!(store.found_damaged(), [layer.diff_id]);
