@@ -7,7 +7,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,11 +15,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use rustix::thread::UnshareFlags;
 use wythe_sys::process::{self, Fork};
-use wythe_sys::root::Root;
 
+use crate::SetupError;
 use crate::cgroup::{Alarm, Group};
 use crate::wire::{self, Heard, Receiver, Report, Start};
-use crate::{Mount, MountSource, RunInputs, SetupError};
 
 mod command;
 mod confine;
@@ -34,8 +32,10 @@ mod secret;
 mod stack;
 mod supervisor;
 mod system;
+mod traces;
 
 use stack::Stack;
+use traces::Traces;
 
 pub(crate) use confine::capabilities;
 pub(crate) use insecure::has_devices;
@@ -115,24 +115,10 @@ struct Command {
     group: Option<Group>,
     /// Holds a byte if it became the command, or how the command ended that a runtime ran. Nobody is woken up for that.
     ready: OwnedFd,
-    /// What it has written that had secrets, for the case that nobody is left to keep it.
-    traces: Option<Root>,
+    /// Where it writes that has secrets, for the case that nobody is left to keep it.
+    traces: Traces,
     /// What its network leads out through.
     stack: Option<Stack>,
-}
-
-/// Removes everything in a directory, as far as that goes: where the caller has died there is nobody to tell.
-fn remove_all(directory: &Root) {
-    for entry in directory.read_dir(Path::new("")).into_iter().flatten() {
-        drop(directory.remove_tree(Path::new(&entry.name)));
-    }
-}
-
-/// The directory into which a command writes that has secrets.
-fn place_of_traces(inputs: &RunInputs) -> Option<Root> {
-    let is_secret = |mount: &Mount| matches!(mount.source, MountSource::Secret { .. });
-    let has_secrets = !inputs.secret_env.is_empty() || inputs.mounts.iter().any(is_secret);
-    Root::open(inputs.root.upper.as_ref().filter(|_| has_secrets)?).ok()
 }
 
 /// Forks the command. In the command's process this does not return.
@@ -147,7 +133,7 @@ fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<C
     }
     // Outside of the namespace of the command's processes, which are not to see it.
     let stack = Stack::start(&start.inputs.network, &keeper, socket)?;
-    let traces = place_of_traces(&start.inputs);
+    let traces = Traces::of(&start.inputs);
     process::unshare(UnshareFlags::NEWPID).map_err(SetupError::system("create a process id namespace"))?;
     match process::fork().map_err(SetupError::system("create a process"))? {
         Fork::Child => {
@@ -206,7 +192,7 @@ impl Command {
         drop((self.group, self.stack));
         let told = wire::send(socket, &Report::ended(ended, ready, exceeded), None);
         if told.is_err() {
-            self.traces.iter().for_each(remove_all);
+            self.traces.remove();
         }
         told
     }
