@@ -51,12 +51,19 @@ fn exceeded(resource: Resource, limit: u64) -> Ending {
 
 /// The process that has `mark` among its arguments.
 fn process_of(mark: &str) -> PathBuf {
-    let mut processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    let processes = || std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
     let is_it = |process: &PathBuf| {
         let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).contains(mark)
     };
-    processes.find(is_it).expect("the process is there")
+    // One that is about to become another program has no arguments for a moment.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        if let Some(process) = processes().find(is_it) {
+            return process;
+        }
+        assert!(std::time::Instant::now() < deadline, "there is no process");
+    }
 }
 
 /// The groups, as the machine names them, of that process.
