@@ -1,6 +1,6 @@
 # The two commands are `make demo` and `make test`. Both set up what is missing; both need only rustup's Rust, a C
 # compiler and a network that reaches crates.io, PyPI and a Debian mirror.
-.PHONY: demo test bench faultbench check fmt lint plugins-test setup
+.PHONY: demo test vmtest bench faultbench check fmt lint plugins-test setup
 .DEFAULT_GOAL := help
 
 WYTHE := target/release/wythe
@@ -32,6 +32,9 @@ bench: setup     ## Measure, beside the peers that are installed; BENCH="--quick
 faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (half a second of processor time a point, hours in all; root, strace, e2fsprogs)
 	cargo build --release --package wythe-cli
 	cargo run --release --quiet --package wythe-tests --bin faultbench -- --wythe $(WYTHE) --control $(FAULTS)
+
+vmtest: setup    ## Run the sandbox's suite on a virtual machine with control groups of version 2 (root, qemu-system-x86, mmdebstrap; ONLY=limits:: for a part)
+	@tests/vm/run $(ONLY)
 
 check: fmt lint test  ## All that CI checks
 

@@ -101,7 +101,10 @@ fn a_secret_in_a_layer_is_an_error_that_names_the_file() {
         ("mkdir /etc; echo \"password = $TOKEN\" > /etc/app.conf", "/etc/app.conf"),
         ("echo user:$TOKEN | busybox base64 > /encoded", "/encoded"),
         ("busybox ln -s $TOKEN /link", "/link"),
-        ("mkdir /named; touch /named/$TOKEN", "/named/"),
+        (
+            "mkdir -p /named/$TOKEN/below; touch /named/$TOKEN/below/x-$TOKEN",
+            "/named/***`; the secret `token` is in `/named/***/below/x-***`",
+        ),
     ] {
         let Some(bench) = Bench::with_busybox() else { return };
         with_secret(&bench, command);
@@ -109,6 +112,7 @@ fn a_secret_in_a_layer_is_an_error_that_names_the_file() {
         assert_eq!(ended.code, Some(3), "{}", ended.stderr);
         let expected = format!("step `run`: the secret `token` is in `{file}");
         assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+        assert!(is_silent(&ended.stderr) && is_silent(&ended.stdout), "{}", ended.stderr);
         assert_eq!(songs(bench.store()), [""; 0], "{command}");
     }
 }
@@ -124,6 +128,68 @@ fn a_kill_leaves_no_secret_behind() {
     child.wait().unwrap();
     assert!(shown.iter().any(|line| line.ends_with("| ***")), "{shown:?}");
     assert_eq!(songs(bench.store()), [""; 0]);
+}
+
+/// The files of caches, of which there is one.
+fn cached(bench: &Bench) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut pending: Vec<_> = std::fs::read_dir(bench.store().join("cache")).unwrap().map(Result::unwrap).collect();
+    while let Some(entry) = pending.pop() {
+        match entry.file_type().unwrap().is_dir() {
+            true => pending.extend(std::fs::read_dir(entry.path()).unwrap().map(Result::unwrap)),
+            false => names.push(entry.file_name().into_string().unwrap()),
+        }
+    }
+    names.retain(|name| name == "kept" || name.contains("canary"));
+    names
+}
+
+#[test]
+fn a_secret_in_a_cache_is_removed_from_it_however_the_command_ends() {
+    let Some(bench) = Bench::with_busybox() else { return };
+    bench.file("token.txt", &format!("{CANARY}\n"));
+    let step = |command: &str| {
+        let mounts = "--mount=type=secret,id=token,env=TOKEN --mount=type=cache,target=/c";
+        bench.definition(&format!(
+            "{BASE}[[steps]]\nkind = \"dockerfile\"\ncommands = ['''RUN {mounts} {command}''']\n"
+        ));
+    };
+    step("echo fine > /c/kept");
+    assert_eq!(build(&bench).code, Some(0));
+    // More of them than a message names, and one in a directory that is one itself.
+    let many = "i=0; while [ $i -lt 50 ]; do echo $TOKEN > /c/$i; i=$((i + 1)); done";
+    let below = "mkdir -p /c/$TOKEN/d; echo $TOKEN > /c/$TOKEN/d/x; ln -s $TOKEN /c/link";
+    for (end, code, words) in
+        [("true", 3, "is in `/c/***`"), ("exit 7", 3, "is in `/c/***`; the secret `token` is in `/c/***/d/x`")]
+    {
+        step(&format!("{below}; {end}"));
+        let ended = build(&bench);
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+        assert!(ended.stderr.contains(words) && is_silent(&ended.stderr), "{}", ended.stderr);
+        assert_eq!((songs(bench.store()), cached(&bench)), (vec![], vec!["kept".to_owned()]), "{end}");
+        step(&format!("{many}; {end}"));
+        assert_eq!(build(&bench).code, Some(code));
+        assert_eq!((songs(bench.store()), cached(&bench)), (vec![], vec!["kept".to_owned()]), "{end}");
+    }
+    step(&format!("{many}; {below}; echo ready; sleep 1000"));
+    let mut child = bench.start(&["build", "--progress", "plain", "--secret", "id=token,src=token.txt"]);
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    lines.map(Result::unwrap).find(|line| line.ends_with("| ready")).unwrap();
+    let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let children = |thread: std::io::Result<std::fs::DirEntry>| thread.unwrap().path().join("children");
+    let keepers: String = threads.filter_map(|thread| std::fs::read_to_string(children(thread)).ok()).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What watched the command removes it, and ends.
+    let is_there = |keeper: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{keeper}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+    };
+    assert!(!keepers.is_empty());
+    while keepers.split_whitespace().any(is_there) {
+        std::thread::yield_now();
+    }
+    assert_eq!((songs(bench.store()), cached(&bench)), (vec![], vec!["kept".to_owned()]));
 }
 
 #[test]

@@ -10,8 +10,7 @@
 //! └── wythe.run-PID-N/      one run; locked as long as its keeper lives
 //! ```
 //!
-//! The keeper removes the group. If it is killed, the next run that finds the group unlocked does. For a runtime that
-//! makes groups itself they are made beforehand: it would not lock them.
+//! The keeper removes the group. If it is killed, the next run that finds the group unlocked does.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -93,9 +92,8 @@ impl Group {
         Ok(Some(group))
     }
 
-    /// Makes a group without limits in each hierarchy where that can be done: one that a runtime puts the command into, or one for a
-    /// command that may change groups.
-    pub(crate) fn for_runtime() -> io::Result<Self> {
+    /// Makes a group without limits, in each hierarchy where that can be done: one for a command that may change groups.
+    pub(crate) fn unlimited() -> io::Result<Self> {
         let parents = Tables::read().all().into_iter().filter(|parent| is_writable(parent)).collect();
         let (name, members) = member::create_in(parents).map_err(|(_, error)| error)?;
         Ok(Self { name, members, alarms: Vec::new() })
@@ -111,11 +109,6 @@ impl Group {
         let alarm = Alarm::of(resource, place.version, &dir).map_err(refused(&dir))?;
         self.alarms.extend(alarm);
         Ok(())
-    }
-
-    /// Its name, in each hierarchy that it is in.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     /// Puts the calling process, which must have one thread, into the group; its children are born there.

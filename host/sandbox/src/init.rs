@@ -7,7 +7,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,15 +15,15 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use rustix::thread::UnshareFlags;
 use wythe_sys::process::{self, Fork};
-use wythe_sys::root::Root;
 
+use crate::SetupError;
 use crate::cgroup::{Alarm, Group};
 use crate::wire::{self, Heard, Receiver, Report, Start};
-use crate::{Mount, MountSource, RunInputs, SetupError};
 
 mod command;
 mod confine;
 mod devices;
+mod groups;
 mod input;
 mod insecure;
 mod mounts;
@@ -33,8 +32,10 @@ mod secret;
 mod stack;
 mod supervisor;
 mod system;
+mod traces;
 
 use stack::Stack;
+use traces::Traces;
 
 pub(crate) use confine::capabilities;
 pub(crate) use insecure::has_devices;
@@ -114,26 +115,10 @@ struct Command {
     group: Option<Group>,
     /// Holds a byte if it became the command, or how the command ended that a runtime ran. Nobody is woken up for that.
     ready: OwnedFd,
-    /// What a runtime holds them together by.
-    of_runtime: Option<Group>,
-    /// What it has written that had secrets, for the case that nobody is left to keep it.
-    traces: Option<Root>,
+    /// Where it writes that has secrets, for the case that nobody is left to keep it.
+    traces: Traces,
     /// What its network leads out through.
     stack: Option<Stack>,
-}
-
-/// Removes everything in a directory, as far as that goes: where the caller has died there is nobody to tell.
-fn remove_all(directory: &Root) {
-    for entry in directory.read_dir(Path::new("")).into_iter().flatten() {
-        drop(directory.remove_tree(Path::new(&entry.name)));
-    }
-}
-
-/// The directory into which a command writes that has secrets.
-fn place_of_traces(inputs: &RunInputs) -> Option<Root> {
-    let is_secret = |mount: &Mount| matches!(mount.source, MountSource::Secret { .. });
-    let has_secrets = !inputs.secret_env.is_empty() || inputs.mounts.iter().any(is_secret);
-    Root::open(inputs.root.upper.as_ref().filter(|_| has_secrets)?).ok()
 }
 
 /// Forks the command. In the command's process this does not return.
@@ -142,27 +127,22 @@ fn begin(socket: &OwnedFd, start: Start<'_>, input: Option<OwnedFd>) -> Result<C
     let (ready, tell_ready) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
         .map_err(|error| SetupError::system("create a pipe")(error.into()))?;
     let mut group = Group::create(&start.limits)?;
-    // An ordinary user may make none, and runc does without where no path is asked for.
-    let makes_group = start.runtime.as_ref().is_some_and(|runtime| runtime.makes_group());
-    if start.inputs.insecure && group.is_none() && !makes_group {
+    if start.inputs.insecure && group.is_none() {
         // One of its own, so that what it does to its group is not done to ours. Where there can be none it cannot write there.
-        group = Group::for_runtime().ok();
+        group = Group::unlimited().ok();
     }
     // Outside of the namespace of the command's processes, which are not to see it.
     let stack = Stack::start(&start.inputs.network, &keeper, socket)?;
-    let traces = place_of_traces(&start.inputs);
-    let of_runtime = (makes_group && wythe_sys::userns::is_initial()).then(Group::for_runtime).transpose();
-    let of_runtime = of_runtime.map_err(SetupError::system("make the control group of the runtime"))?;
+    let traces = Traces::of(&start.inputs);
     process::unshare(UnshareFlags::NEWPID).map_err(SetupError::system("create a process id namespace"))?;
     match process::fork().map_err(SetupError::system("create a process"))? {
         Fork::Child => {
             let lines = command::Lines { socket, keeper: &keeper, ready: &tell_ready };
-            let groups = command::Groups { own: group.as_ref(), of_runtime: of_runtime.as_ref() };
-            command::become_command(lines, groups, start, input)
+            command::become_command(lines, group.as_ref(), start, input)
         }
         Fork::Parent(pid) => {
             let life = pidfd(pid).map_err(SetupError::system("open a descriptor of a process"))?;
-            Ok(Command { pid, life, group, ready, of_runtime, traces, stack })
+            Ok(Command { pid, life, group, ready, traces, stack })
         }
     }
 }
@@ -209,10 +189,10 @@ impl Command {
         };
         let exceeded = exceeded.or_else(|| self.group.as_ref().and_then(Group::exceeded));
         // Nothing of the run is left when the caller hears of its end.
-        drop((self.group, self.of_runtime, self.stack));
+        drop((self.group, self.stack));
         let told = wire::send(socket, &Report::ended(ended, ready, exceeded), None);
         if told.is_err() {
-            self.traces.iter().for_each(remove_all);
+            self.traces.remove();
         }
         told
     }

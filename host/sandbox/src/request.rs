@@ -64,6 +64,10 @@ pub struct RunInputs {
     /// Programs of the machine that an OCI runtime runs with its own rights at points of the command's life. Nothing else can.
     #[serde(default)]
     pub hooks: Vec<Hook>,
+    /// Directories of the machine among those that are mounted in which what a command with secrets has changed is removed if
+    /// nobody is left to look at it.
+    #[serde(default)]
+    pub caches: Vec<PathBuf>,
 }
 
 impl RunInputs {

@@ -253,7 +253,7 @@ fn size(bytes: u64) -> String {
     whole.map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
-fn describe_leaks(leaks: &[(String, String)]) -> String {
+pub(crate) fn describe_leaks(leaks: &[(String, String)]) -> String {
     let one = |(id, place): &(String, String)| format!("the secret `{id}` is in `{place}`");
     leaks.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -5,21 +5,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wythe_plan::Run;
 use wythe_plan::spec::SSH_SOCKET;
+use wythe_plan::{Run, Severity};
 use wythe_sandbox::{Mount, MountSource, Secret, User, UserError};
 use wythe_store::Active;
 use wythe_sys::root::Root;
 
 use crate::chain::{Need, Want};
 use crate::engine::Engine;
-use crate::error::Cause;
+use crate::error::{Cause, describe_leaks};
 use crate::mounts::Laid;
 use crate::operation::Operation;
-use crate::secret::{Agent, Secrets, Traces, as_variable};
+use crate::secret::{Agent, Secrets, Traces, as_variable, masked};
 use crate::snapshot::Made;
 use crate::state::StateFiles;
 use crate::words::Effective;
+use crate::{Event, StepId};
 
 /// Returns the value of a secret; none for an optional one that is not granted.
 pub(crate) async fn secret(operation: &Operation<'_>, id: &str, required: bool) -> Result<Option<Secret>, Cause> {
@@ -139,25 +140,50 @@ pub(crate) fn owner_of(wanted: &str, files: &StateFiles) -> Result<(u32, u32), C
     Ok((found.uid, found.gid))
 }
 
-/// Makes sure that nothing of what a command was given is in what is kept of it.
-///
-/// A file of a cache in which a secret is found is removed: nobody asked for it to be there.
-pub(crate) fn check_leaks(secrets: &[(&str, &Secret)], laid: &[Laid], made: &Made, began: i64) -> Result<(), Cause> {
-    let Some(traces) = Traces::of(secrets.iter().copied()) else { return Ok(()) };
-    let failed = || Cause::doing("cannot search the files of the step for secrets");
-    let mut leaks = Vec::new();
-    if made.layer.is_some() {
-        let root = Root::open(&made.upper()).map_err(failed())?;
-        let found = traces.search(&root, None).map_err(failed())?;
-        leaks.extend(found.into_iter().map(|trace| (trace.id, format!("/{}", trace.path.display()))));
+/// Which secret is where.
+pub(crate) type Leaks = Vec<(String, String)>;
+
+fn failed() -> impl FnOnce(std::io::Error) -> Cause {
+    Cause::doing("cannot search the files of the step for secrets")
+}
+
+/// Warns of what was in caches where another error is in the foreground.
+pub(crate) fn tell_of(leaks: &[(String, String)], engine: &Engine, step: &StepId) {
+    if !leaks.is_empty() {
+        let text = format!("{}; it was removed from its cache", describe_leaks(leaks));
+        engine.tell(Event::Message { step: step.clone(), severity: Severity::Warning, text });
     }
+}
+
+/// Returns where in a layer there is something of what the command was given.
+pub(crate) fn leaks_of_layer(secrets: &[(&str, &Secret)], made: &Made) -> Result<Leaks, Cause> {
+    let Some(traces) = Traces::of(secrets.iter().copied()).filter(|_| made.layer.is_some()) else {
+        return Ok(Leaks::new());
+    };
+    let found = Root::open(&made.upper()).and_then(|root| traces.search(&root, None)).map_err(failed())?;
+    Ok(found.into_iter().map(|trace| (trace.id, format!("/{}", masked(secrets, &trace.path)))).collect())
+}
+
+/// Removes what a command, however it ended, has put of its secrets into caches: nobody asked for it to be there. Returns where.
+pub(crate) fn purge_caches(secrets: &[(&str, &Secret)], laid: &[Laid], began: i64) -> Result<Leaks, Cause> {
+    let mut leaks = Leaks::new();
+    let Some(traces) = Traces::of(secrets.iter().copied()) else { return Ok(leaks) };
     for laid in laid {
         let Some(dir) = laid.cache() else { continue };
         let root = Root::open(dir).map_err(failed())?;
-        for trace in traces.search(&root, Some(began)).map_err(failed())? {
-            root.remove_tree(&trace.path).map_err(failed())?;
-            leaks.push((trace.id, format!("{}/{}", laid.point().target.trim_end_matches('/'), trace.path.display())));
+        let mut found = traces.search(&root, Some(began)).map_err(failed())?;
+        for trace in &found {
+            let (target, path) = (laid.point().target.trim_end_matches('/'), masked(secrets, &trace.path));
+            leaks.push((trace.id.clone(), format!("{target}/{path}")));
+        }
+        // A search ends when it has found enough for a person, and more may be left.
+        while !found.is_empty() {
+            // What is in a directory comes after it.
+            for trace in found.iter().rev() {
+                root.remove_tree(&trace.path).map_err(failed())?;
+            }
+            found = traces.search(&root, Some(began)).map_err(failed())?;
         }
     }
-    if leaks.is_empty() { Ok(()) } else { Err(Cause::Leak { leaks }) }
+    Ok(leaks)
 }

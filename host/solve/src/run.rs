@@ -148,7 +148,8 @@ struct Ended {
     active: wythe_store::Active,
     below: Arc<StateFiles>,
     /// When it began, by the clock of the file system, in seconds since 1970.
-    began: i64,
+    /// Secrets that were in caches.
+    leaks: granted::Leaks,
     plumbing: Arc<Kept>,
     network: Option<Traffic>,
     outcome: RunOutcome,
@@ -206,7 +207,10 @@ impl Job {
         }
         let epoch = self.chain.pretence.source_date_epoch;
         let mut made = Made::of(ended.active, &ended.below, Some(&ended.plumbing.dir()), epoch)?;
-        granted::check_leaks(&self.secrets(), &self.laid, &made, ended.began)?;
+        let leaks = [granted::leaks_of_layer(&self.secrets(), &made)?, ended.leaks].concat();
+        if !leaks.is_empty() {
+            return Err(Cause::Leak { leaks }.into());
+        }
         made.log = Some(ended.log);
         made.network = ended.network;
         Ok(made)
@@ -221,6 +225,7 @@ impl Job {
     fn output(self) -> Result<Result<Vec<u8>, String>, Cause> {
         let ended = self.execute(Some(LARGEST_PROBE))?;
         match ended.outcome.ending {
+            Ending::Exited(0) if !ended.leaks.is_empty() => Err(Cause::Leak { leaks: ended.leaks }),
             Ending::Exited(0) => Ok(Ok(ended.stdout)),
             Ending::Exited(_) => {
                 let how = crate::error::describe_ending(ended.outcome.ending);
@@ -232,7 +237,8 @@ impl Job {
 
     /// Returns what went wrong, and what the command had changed.
     fn failure(&self, ended: Ended) -> (Cause, wythe_store::Active) {
-        let Ended { active, outcome, tail, log, .. } = ended;
+        let Ended { active, outcome, tail, log, leaks, .. } = ended;
+        granted::tell_of(&leaks, &self.chain.engine, &self.turn.step);
         let cause = match outcome.ending {
             Ending::Cancelled => Cause::Cancelled,
             ending => Cause::Command { command: self.text.clone(), ending, tail, log, scene: None },
@@ -280,13 +286,14 @@ impl Job {
         for (redactor, stream) in redactors.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
             redactor.finish(&mut |bytes| write(stream, bytes));
         }
+        let leaks = granted::purge_caches(&self.secrets(), &self.laid, began)?;
         let outcome = outcome.map_err(|source| Cause::Sandbox { command: self.text.clone(), source })?;
         let outcome = RunOutcome { ending: disk.verdict(outcome.ending), ..outcome };
         let ended = output.into_inner().expect("no writer of the log panics").finish();
         let doing = || Cause::doing(format!("cannot write the log `{}`", log.display()));
         let tail = ended.map_err(doing())?;
         broken.map_or(Ok(()), |error| Err(doing()(error)))?;
-        Ok(Ended { active, below, began, plumbing: around.plumbing, network, outcome, tail, stdout, log })
+        Ok(Ended { active, below, leaks, plumbing: around.plumbing, network, outcome, tail, stdout, log })
     }
 
     /// Returns what the sandbox is asked for, on the files of `below` and what is `above` them; what is written goes to
@@ -334,6 +341,7 @@ impl Job {
                 shared_memory: self.run.sandbox.shm_size,
                 rlimits: rlimits(&self.run.sandbox.ulimits),
                 hooks: self.devices.hooks.clone(),
+                caches: self.laid.iter().filter_map(Laid::cache).map(Into::into).collect(),
             },
             tuning: tuning(&self.turn.ambient.limits),
         };

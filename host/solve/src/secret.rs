@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 use wythe_sandbox::Secret;
 
 pub(crate) use agent::Agent;
-pub(crate) use redact::Redactor;
+pub(crate) use redact::{Redactor, masked};
 pub(crate) use traces::Traces;
 
 /// The longest secret that is taken.

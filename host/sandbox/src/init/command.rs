@@ -36,30 +36,22 @@ pub(super) struct Lines<'a> {
     pub(super) ready: &'a OwnedFd,
 }
 
-/// What is around the command beside namespaces.
-#[derive(Clone, Copy)]
-pub(super) struct Groups<'a> {
-    /// The group with its limits.
-    pub(super) own: Option<&'a Group>,
-    /// The one that a runtime asks for.
-    pub(super) of_runtime: Option<&'a Group>,
-}
-
 /// Becomes the command, or has a runtime run it and ends with it, or says why not and ends.
-pub(super) fn become_command(lines: Lines<'_>, groups: Groups<'_>, start: Start<'_>, input: Option<OwnedFd>) -> ! {
+pub(super) fn become_command(lines: Lines<'_>, group: Option<&Group>, start: Start<'_>, input: Option<OwnedFd>) -> ! {
     let Start { inputs, input: kind, limits, runtime } = start;
+    let is_limited = limits.resources().next().is_some();
     let attempt = catch_unwind(AssertUnwindSafe(|| match runtime {
         Some(runtime) => {
             let (inputs, runtime) = (&*inputs, &*runtime);
-            let order = Order { inputs, runtime, input: kind, stdin: input, groups };
+            let order = Order { inputs, runtime, input: kind, stdin: input, group, is_limited };
             let ended = supervisor::supervise(lines, order)?;
             tell(lines.ready, &wire::write_ended(&ended))
         }
         None => {
             // Before there is a namespace of groups, which is then the group itself.
-            let is_own = match groups.own.map_or(Ok(()), Group::enter) {
-                Ok(()) => groups.own.is_some(),
-                Err(_) if inputs.insecure && limits.resources().next().is_none() => false,
+            let is_own = match group.map_or(Ok(()), Group::enter) {
+                Ok(()) => group.is_some(),
+                Err(_) if inputs.insecure && !is_limited => false,
                 Err(error) => return Err(SetupError::system("enter the control group")(error)),
             };
             attempt(lines, &inputs, kind, input, is_own).map(|never| match never {})

@@ -22,10 +22,10 @@ use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::process::{self, Ended, Fork};
 use wythe_sys::root::Root;
 
-use super::command::{Groups, Lines, die_with, enter_network, strings};
+use super::command::{Lines, die_with, enter_network, strings};
 use super::input::Descriptors;
 use super::mounts::{self, open_directory};
-use super::{confine, has_devices, insecure, program};
+use super::{confine, groups, has_devices, insecure, program};
 use crate::cgroup::Group;
 use crate::oci::{Flavor, Runtime, Surroundings, options, runtime_spec};
 use crate::wire::{self, Input, Receiver, Report};
@@ -46,7 +46,10 @@ pub(super) struct Order<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) input: Input,
     pub(super) stdin: Option<OwnedFd>,
-    pub(super) groups: Groups<'a>,
+    /// Its group, with its limits.
+    pub(super) group: Option<&'a Group>,
+    /// Whether that has any.
+    pub(super) is_limited: bool,
 }
 
 /// Runs the command to its end.
@@ -70,15 +73,18 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
         let made = root.create_file(Path::new("dev/console"), 0o600);
         made.map_err(SetupError::system("make /dev/console"))?;
     }
-    let group = order.groups.of_runtime.map(Group::name);
-    let around = Surroundings { root: &at("root"), user: &user, has_terminal: terminal, group };
+    // One of gVisor's is of its own kernel.
+    let of_machine = order.group.filter(|_| order.runtime.flavor != Flavor::Runsc);
+    let (group, groups) = match of_machine.map(|group| groups::keep_namespace(group, &at("groups"))) {
+        // It goes without one that is only for it to change.
+        Some(Err(_)) if inputs.insecure && !order.is_limited => (None, None),
+        kept => (order.group, kept.transpose()?),
+    };
+    let around = Surroundings { root: &at("root"), user: &user, has_terminal: terminal, groups: groups.as_deref() };
     bundle.write(&runtime_spec(inputs, &around)).map_err(SetupError::system("write the runtime's bundle"))?;
     drop(root);
-    if order.runtime.flavor == Flavor::Crun {
-        hide_second_hierarchy().map_err(SetupError::system("hide control groups from the runtime"))?;
-    }
+    groups::keep_from_runtime(order.runtime.flavor)?;
     confine::scope_sockets(inputs)?;
-    let entered = Entered::of(inputs, order.groups);
     match order.input {
         Input::Terminal { rows, columns } => bundle.create_with_terminal(lines.socket, rows, columns)?,
         input => {
@@ -87,7 +93,7 @@ pub(super) fn supervise(lines: Lines<'_>, order: Order<'_>) -> Result<Ended, Set
             bundle.finish(bundle.create(&[])?)?;
         }
     }
-    bundle.start_and_wait(inputs, entered)
+    bundle.start_and_wait(inputs, group, groups.is_some())
 }
 
 fn at(name: &str) -> PathBuf {
@@ -123,35 +129,6 @@ fn lay_out(inputs: &RunInputs) -> Result<Root, SetupError> {
         unmount(at(name), UnmountFlags::DETACH).map_err(|error| SetupError::system("unmount a place")(error.into()))?;
     }
     Ok(root)
-}
-
-/// Lays something empty over the hierarchy of the second interface beside those of the first: crun refuses to run where
-/// it has a controller, also when it is told to leave groups alone.
-fn hide_second_hierarchy() -> io::Result<()> {
-    match open_directory("/sys/fs/cgroup/unified") {
-        Ok(place) => mount::attach(mount::new_file_system("tmpfs", &[("size", "0")], Restrictions::INERT)?, place),
-        Err(_) => Ok(()),
-    }
-}
-
-/// In which control group the container is when its namespaces are made.
-#[derive(Clone, Copy)]
-struct Entered<'a> {
-    /// Whether it is one of its own, and so the top of all that it sees.
-    is_own: bool,
-    /// The group that it has yet to be put into.
-    later: Option<&'a Group>,
-}
-
-impl<'a> Entered<'a> {
-    /// A command that may change groups is born in its own where that has no limits, which would be those of the runtime, too.
-    fn of(inputs: &RunInputs, groups: Groups<'a>) -> Self {
-        let own = groups.own.filter(|group| inputs.insecure && group.alarms().is_empty());
-        match own.map(Group::enter) {
-            Some(Ok(())) => Self { is_own: true, later: None },
-            _ => Self { is_own: groups.of_runtime.is_some(), later: groups.own.filter(|_| own.is_none()) },
-        }
-    }
 }
 
 /// Does in the namespaces of `container` what only that has to do with.
@@ -276,15 +253,16 @@ impl Bundle<'_> {
         wire::send(socket, &Report::Terminal, Some(master.as_fd())).map_err(system())
     }
 
-    fn start_and_wait(&self, inputs: &RunInputs, entered: Entered<'_>) -> Result<Ended, SetupError> {
+    /// With `is_own` the group is the root of what the container sees of groups.
+    fn start_and_wait(&self, inputs: &RunInputs, group: Option<&Group>, is_own: bool) -> Result<Ended, SetupError> {
         let system = || SetupError::system("follow the command");
         let pid = std::fs::read_to_string(at("pid")).map_err(system())?;
         let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| system()(io::ErrorKind::InvalidData.into()))?;
         // It waits to be started, and is all there is of the container.
-        entered.later.map_or(Ok(()), |group| group.take(pid)).map_err(SetupError::system("enter the control group"))?;
+        group.map_or(Ok(()), |group| group.take(pid)).map_err(SetupError::system("enter the control group"))?;
         if inputs.insecure {
-            complete(pid, entered.is_own).map_err(SetupError::system("mount /sys/fs/cgroup"))?;
+            complete(pid, is_own).map_err(SetupError::system("mount /sys/fs/cgroup"))?;
         }
         if !inputs.insecure || !has_devices() {
             seal(pid).map_err(SetupError::system("keep device nodes from working"))?;

@@ -98,11 +98,6 @@ impl Runtime {
             .collect()
     }
 
-    /// Whether it insists on a control group.
-    pub(crate) fn makes_group(&self) -> bool {
-        matches!(self.flavor, Flavor::Runc | Flavor::Other)
-    }
-
     fn is_patched(&self, hole: &Hole) -> bool {
         hole.patched.iter().any(|(upstream, revision)| {
             let debian = self.version.strip_prefix(upstream).and_then(|rest| rest.split_once("deb"));
@@ -155,10 +150,11 @@ pub(crate) fn options(flavor: Flavor, state: &Path) -> Vec<Cow<'_, str>> {
     let state = state.to_string_lossy();
     let mut options: Vec<Cow<'_, str>> = vec!["--root".into(), state];
     match flavor {
-        // The group is made here.
+        // Groups are made here.
         Flavor::Crun => options.push("--cgroup-manager=disabled".into()),
         Flavor::Runsc => options.extend(["--ignore-cgroups".into(), "--network=host".into()]),
-        Flavor::Runc | Flavor::Other => {}
+        // It does without where it may make none (`init/groups.rs`), root's as an ordinary user's.
+        Flavor::Runc | Flavor::Other => options.push("--rootless=true".into()),
     }
     options
 }

@@ -22,8 +22,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) user: &'a User,
     /// Whether the command gets a terminal of its own.
     pub(crate) has_terminal: bool,
-    /// The path of the control group that the runtime has the command in, relative to its own; none if it needs none.
-    pub(crate) group: Option<&'a str>,
+    /// Where the namespace of control groups is; none if a new one will do.
+    pub(crate) groups: Option<&'a Path>,
 }
 
 /// Returns the content of `config.json`.
@@ -34,7 +34,7 @@ pub(crate) fn runtime_spec(inputs: &RunInputs, around: &Surroundings<'_>) -> Val
         "process": process(inputs, around),
         "root": {"path": around.root},
         "mounts": mounts(inputs, around.root),
-        "linux": linux(inputs, around.group),
+        "linux": linux(inputs, around.groups),
     });
     for hook in &inputs.hooks {
         let mut written = json!({"path": hook.path, "args": hook.args, "env": hook.env});
@@ -97,13 +97,17 @@ fn mounts(inputs: &RunInputs, root: &Path) -> Vec<Value> {
     mounts
 }
 
-fn linux(inputs: &RunInputs, group: Option<&str>) -> Value {
+fn linux(inputs: &RunInputs, groups: Option<&Path>) -> Value {
     // That of IPC is made before the runtime is called: the message queues below `/dev` are of it.
-    let mut kinds = vec!["pid", "mount", "uts", "cgroup"];
+    let mut kinds = vec!["pid", "mount", "uts"];
     if inputs.network == Network::None {
         kinds.push("network");
     }
-    let namespaces: Vec<Value> = kinds.into_iter().map(|kind| json!({"type": kind})).collect();
+    let mut namespaces: Vec<Value> = kinds.into_iter().map(|kind| json!({"type": kind})).collect();
+    namespaces.push(match groups {
+        Some(path) => json!({"type": "cgroup", "path": path}),
+        None => json!({"type": "cgroup"}),
+    });
     let paths = |top: &str, names: &[&str]| names.iter().map(|name| format!("{top}/{name}")).collect::<Vec<_>>();
     let mut linux = json!({"namespaces": namespaces});
     if !inputs.insecure {
@@ -111,11 +115,6 @@ fn linux(inputs: &RunInputs, group: Option<&str>) -> Value {
         linux["maskedPaths"] = json!(masked);
         linux["readonlyPaths"] = json!(paths("/proc", READ_ONLY_IN_PROC));
         linux["seccomp"] = seccomp();
-    }
-    if let Some(group) = group {
-        linux["cgroupsPath"] = json!(group);
-        // No file system lets the command open a node that it makes; those that are there are there on purpose.
-        linux["resources"] = json!({"devices": [{"allow": true, "access": "rwm"}]});
     }
     linux
 }

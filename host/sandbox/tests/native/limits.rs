@@ -16,6 +16,7 @@ crate::tests![
     a_fork_bomb_dies_alone,
     threads_are_counted,
     what_stays_within_its_limits_is_not_disturbed,
+    what_has_no_limits_gets_no_group,
     the_share_of_processors_is_what_was_asked_for,
     a_killed_keeper_s_group_is_swept,
     a_group_is_somebody_s_from_its_beginning_to_its_end,
@@ -48,15 +49,26 @@ fn exceeded(resource: Resource, limit: u64) -> Ending {
     Ending::Exceeded(Exceeded { resource, limit })
 }
 
-/// The groups, as the machine names them, of the process that has `mark` among its arguments.
-fn groups_of(mark: &str) -> Vec<PathBuf> {
-    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+/// The process that has `mark` among its arguments.
+fn process_of(mark: &str) -> PathBuf {
+    let processes = || std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
     let is_it = |process: &PathBuf| {
         let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).contains(mark)
     };
-    let process = processes.into_iter().find(is_it).expect("the process is there");
-    let listed = std::fs::read_to_string(process.join("cgroup")).unwrap();
+    // One that is about to become another program has no arguments for a moment.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        if let Some(process) = processes().find(is_it) {
+            return process;
+        }
+        assert!(std::time::Instant::now() < deadline, "there is no process");
+    }
+}
+
+/// The groups, as the machine names them, of that process.
+fn groups_of(mark: &str) -> Vec<PathBuf> {
+    let listed = std::fs::read_to_string(process_of(mark).join("cgroup")).unwrap();
     let run = listed.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let run = run.filter(|(_, path)| path.contains("/wythe.run-"));
     let mounted = |(controllers, path): (&str, &str)| {
@@ -119,8 +131,27 @@ fn what_stays_within_its_limits_is_not_disturbed() {
     let limits = Limits { cpu: Some(1500), memory: Some(MEMORY), pids: Some(32) };
     let Some(ran) = run(sand, limits, &mut || ()) else { return };
     assert_eq!(ran.ending, Ending::Exited(3));
-    // It sees its group as the root of all.
-    assert!(ran.stdout.starts_with("one\n/\n"), "{}", ran.stdout);
+    // It sees its groups as the roots of all.
+    assert_eq!(ran.stdout, "one\n/\n");
+}
+
+/// Not of a runtime either: it would put it where we do not look, and enable for it what others then have to do with.
+fn what_has_no_limits_gets_no_group() {
+    let mark = mark(5);
+    let cancel = Cancel::new().unwrap();
+    // What is in ours moves one level down when another test asks for a limit.
+    let listed = |process: &Path| {
+        let listed = std::fs::read_to_string(process.join("cgroup")).unwrap();
+        let places = listed.lines().map(|line| line.trim_end_matches("wythe.main").trim_end_matches('/').to_owned());
+        places.collect::<Vec<_>>()
+    };
+    let mut groups = Vec::new();
+    let ran = Sand::sh(&format!("sleep {mark} & echo up; wait")).run_until(&cancel, &mut |_, _| {
+        groups = listed(&process_of(&mark));
+        cancel.cancel();
+    });
+    assert_eq!(ran.unwrap().ending, Ending::Cancelled);
+    assert_eq!(groups, listed(Path::new("/proc/self")));
 }
 
 fn the_share_of_processors_is_what_was_asked_for() {
@@ -168,7 +199,7 @@ fn a_killed_keeper_s_group_is_swept() {
     }
 }
 
-/// Also those that a runtime asks for: a sweep beside it would take one that has no process yet, or no longer.
+/// A sweep beside it would take one that has no process yet, or no longer.
 fn a_group_is_somebody_s_from_its_beginning_to_its_end() {
     let mark = mark(4);
     let sand = Sand::sh(&format!("sleep {mark} & echo up; wait"));

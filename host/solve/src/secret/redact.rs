@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Takes secrets out of a stream, wherever its pieces are cut.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use aho_corasick::AhoCorasick;
 use wythe_sandbox::Secret;
 
@@ -117,6 +120,16 @@ impl Redactor {
             sink(&out);
         }
     }
+}
+
+/// A path that may be shown: a name that a command has given may have a secret in it.
+pub(crate) fn masked(secrets: &[(&str, &Secret)], path: &Path) -> String {
+    let [mut redactor, _] = Redactor::pair(secrets);
+    let mut shown = Vec::new();
+    let mut keep = |bytes: &[u8]| shown.extend_from_slice(bytes);
+    redactor.take(path.as_os_str().as_bytes(), &mut keep);
+    redactor.finish(&mut keep);
+    String::from_utf8_lossy(&shown).into_owned()
 }
 
 #[cfg(test)]

@@ -51,8 +51,15 @@ impl Traces {
         Some(Self { finder, ids, longest })
     }
 
-    /// Searches a tree without following links: all of it, or what has changed since a time, in seconds since 1970.
+    /// Searches a tree without following links: all of it, or what has changed since a time, in seconds since 1970. Returns what was
+    /// found, at most [`MOST`], in the order of paths.
     pub(crate) fn search(&self, root: &Root, since: Option<i64>) -> io::Result<Vec<Trace>> {
+        let mut traces = self.first(root, since)?;
+        traces.sort();
+        Ok(traces)
+    }
+
+    fn first(&self, root: &Root, since: Option<i64>) -> io::Result<Vec<Trace>> {
         let mut traces = Vec::new();
         let mut pending = vec![PathBuf::new()];
         while let Some(directory) = pending.pop() {
@@ -74,7 +81,6 @@ impl Traces {
                 }
             }
         }
-        traces.sort();
         Ok(traces)
     }
 

@@ -37,7 +37,7 @@ fn hook(kind: &str) -> Hook {
 }
 
 fn around(user: &User) -> Surroundings<'_> {
-    Surroundings { root: Path::new("/run/wythe/root"), user, has_terminal: false, group: None }
+    Surroundings { root: Path::new("/run/wythe/root"), user, has_terminal: false, groups: None }
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_user_with_everything() {
         hooks: ["createRuntime", "createContainer"].map(hook).into(),
         ..inputs()
     };
-    let around = Surroundings { has_terminal: true, group: Some("wythe.run-7-0"), ..around(&app) };
+    let around = Surroundings { has_terminal: true, groups: Some(Path::new("/run/groups")), ..around(&app) };
     golden("user.json", &without_filter(runtime_spec(&inputs, &around)));
 }
 
