@@ -98,12 +98,14 @@ fn what_stands_on_another_layer_survives_it_and_leaves_the_store_whole() {
     assert_eq!(fs::read_dir(bench.store().join("layers")).unwrap().count(), 0);
 }
 
+type Change<'a> = &'a dyn Fn(&Bench);
+
 #[test]
 fn whatever_cannot_be_said_by_a_few_files_is_written_as_a_whole() {
     let Some(bench) = bench() else { return };
     digest(&bench, &[]);
     // Something has gone; a file is a directory now; much is otherwise; a place was there before the copy.
-    let cases: [(&str, &dyn Fn(&Bench)); 4] = [
+    let cases: [(&str, Change<'_>); 4] = [
         ("gone", &|bench| fs::remove_file(bench.dir().join("src/0/0")).unwrap()),
         ("another type", &|bench| {
             fs::remove_file(bench.dir().join("src/0/7")).unwrap();
@@ -112,7 +114,7 @@ fn whatever_cannot_be_said_by_a_few_files_is_written_as_a_whole() {
         ("much", &|bench| {
             (0..FILES).step_by(2).for_each(|at| {
                 bench.file(&format!("src/{}/{at}", at % 7), "x\n");
-            })
+            });
         }),
         ("there before", &|bench| {
             bench.file("root/srv/app/2/2", "below\n").file("src/2/2", "x\n");
