@@ -28,7 +28,7 @@ fn lay_out(root: &Path, (files, mode): &Context) {
                 fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
                 link(root, &"x".repeat(count + 1), path);
             }
-            byte => write(root, path, &String::from_utf8(vec![byte; *count]).unwrap()),
+            byte => write(root, path, String::from_utf8(vec![byte; *count]).unwrap()),
         }
     }
     mkdir(root, "src.d/empty");
