@@ -49,12 +49,9 @@ impl Store {
         let lease = |source| LogError::Lease { build: build.to_owned(), source };
         self.hold(&log_digest(&name)).map_err(lease)?;
         let directory = self.inner.path("logs").join(name);
-        match DirBuilder::new().mode(0o700).create(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(LogError::Create { path: directory, source: error })
-            }
-            _ => Ok(directory.join(format!("{}.log", file_name(step)))),
-        }
+        let made = DirBuilder::new().mode(0o700).recursive(true).create(&directory);
+        made.map_err(|source| LogError::Create { path: directory.clone(), source })?;
+        Ok(directory.join(format!("{}.log", file_name(step))))
     }
 }
 

@@ -134,9 +134,19 @@ pub(super) fn open_part(root: &Path, handle: &File, name: &str) -> Result<OwnedF
     opened.map_err(|error| OpenError::Open { path: root.join(name), source: error.into() })
 }
 
-/// Makes a directory that steps of any user look into: mode 0755, whatever the umask. One that is there stays as it is.
+/// Makes a directory that steps of any user look into: mode 0755, whatever the umask. One that is there stays as it is. So it is
+/// made where somebody has removed the part of the store that it is in, to free room.
 pub(crate) fn ensure_shared_directory(path: &Path) -> io::Result<()> {
-    match std::fs::create_dir(path) {
+    let made = match (std::fs::create_dir(path), path.parent()) {
+        (Err(error), Some(part)) if error.kind() == io::ErrorKind::NotFound => {
+            match DirBuilder::new().mode(0o700).create(part) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => std::fs::create_dir(path),
+            }
+        }
+        (made, _) => made,
+    };
+    match made {
         Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(0o755)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

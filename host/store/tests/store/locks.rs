@@ -98,3 +98,15 @@ fn logs_lie_below_their_build() {
     fs::write(&path, "output").unwrap();
     assert_eq!(store.log_path("build", "step 1").unwrap(), path);
 }
+
+#[test]
+fn a_part_that_somebody_has_removed_is_made_again() {
+    let store = TestStore::new();
+    for part in ["cache", "volumes", "logs"] {
+        fs::remove_dir(store.directory().join(part)).unwrap();
+    }
+    let mount = store.cache("id", CacheSharing::Shared, &mut never_wait()).unwrap();
+    assert!(mount.dir().is_dir());
+    assert!(store.volume("name").unwrap().dir().is_dir());
+    fs::write(store.log_path("build", "step").unwrap(), "output").unwrap();
+}
