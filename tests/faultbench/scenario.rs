@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 
+/// From this length on a copy is noted, so that a later one can stand on it.
+const MUCH: usize = 17 << 20;
+
 /// Three definitions: `kept` is built before the fault, `app` shares its first steps, `stale` is collected.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
@@ -57,6 +60,11 @@ impl Scenario {
     /// The steps of one definition.
     fn own(&mut self, random: &mut Rng, place: &Path) -> Result<String, String> {
         let mut text = String::new();
+        if self.seed.is_multiple_of(4) {
+            self.much(random, &place.join("much"))?;
+            text.push_str("[[steps]]\nkind = \"files\"\nname = \"much\"\nfrom = \"much\"\nto = \"/much\"\n");
+            self.steps += 1;
+        }
         for number in 0..random.usize(1..=2) {
             self.fill(random, &place.join(format!("data-{number}")))?;
             let _infallible = write!(
@@ -83,6 +91,18 @@ impl Scenario {
             self.steps += 1;
         }
         Ok(text)
+    }
+
+    /// Fills a directory with much that all definitions have, and a little that is otherwise in each: the second layer of such
+    /// a copy stands on the first.
+    fn much(&mut self, random: &mut Rng, dir: &Path) -> Result<(), String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
+        fs::create_dir_all(dir).map_err(failed)?;
+        fs::write(dir.join("large"), vec![b'l'; MUCH]).map_err(failed)?;
+        fs::write(dir.join("small"), random.u64(..).to_string()).map_err(failed)?;
+        self.files += 2;
+        self.bytes += MUCH;
+        Ok(())
     }
 
     /// Fills a directory.

@@ -15,6 +15,11 @@ use super::{FileChange, lines};
 pub(super) const LONGEST_TEXT: u64 = 64 << 10;
 const LONGEST_TEXTS: u64 = 1 << 20;
 
+/// Most that is read to find out what is a text, where each file counts for a block at least: a list of thousands of files
+/// that are none should not cost what reading them costs.
+const MOST_READ: u64 = 4 << 20;
+const BLOCK: u64 = 512;
+
 /// Digits of a digest that are kept: they tell two versions of a file apart, and are no proof of anything.
 const DIGITS: usize = 16;
 
@@ -37,7 +42,7 @@ struct Entry(char, u32, u64, String);
 /// ever, so that this is an error.
 pub(crate) fn manifest(root: &Root, chosen: &Selection) -> io::Result<Vec<u8>> {
     let mut list = Manifest::default();
-    let mut room = LONGEST_TEXTS;
+    let (mut room, mut unread) = (LONGEST_TEXTS, MOST_READ);
     for leaf in &chosen.leaves {
         let path = leaf.path.to_string_lossy().into_owned();
         let entry = match &leaf.kind {
@@ -45,11 +50,12 @@ pub(crate) fn manifest(root: &Root, chosen: &Selection) -> io::Result<Vec<u8>> {
             LeafKind::Symlink(target) => Entry('l', 0o777, 0, String::from_utf8_lossy(target).into_owned()),
             LeafKind::File(digest) => {
                 let size = leaf.stamp.size;
-                if size <= room.min(LONGEST_TEXT)
-                    && let Some(text) = text(root, leaf)?
-                {
-                    room -= size;
-                    list.texts.insert(path.clone(), text);
+                if size <= room.min(LONGEST_TEXT) && size.max(BLOCK) <= unread {
+                    unread -= size.max(BLOCK);
+                    if let Some(text) = text(root, leaf)? {
+                        room -= size;
+                        list.texts.insert(path.clone(), text);
+                    }
                 }
                 let digits = digest.map_or_else(String::new, |digest| digest.hex()[..DIGITS].to_owned());
                 Entry('f', leaf.mode, size, digits)
@@ -130,6 +136,9 @@ fn kind(letter: char) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wythe_snapshot::Choice;
+    use wythe_sys::root::Root;
+
     use super::{Entry, Manifest};
 
     /// Adds a file, directory or link: a letter, a mode, and the text or the target.
@@ -139,6 +148,28 @@ mod tests {
         if letter == 'f' && !text.contains('\0') {
             list.texts.insert(path.to_owned(), text.to_owned());
         }
+    }
+
+    /// Lists a directory with so many long files that are no texts, and a text after them.
+    fn lists_the_text(files: usize) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 0..files {
+            std::fs::write(dir.path().join(format!("a{number}")), vec![0; 64 << 10]).unwrap();
+        }
+        std::fs::write(dir.path().join("b"), "text").unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let choice = Choice { patterns: vec![".".to_owned()], ..Choice::default() };
+        let mut chosen = wythe_snapshot::select(&root, &choice).unwrap();
+        chosen.read_contents(&root).unwrap();
+        let list = Manifest::parse(&super::manifest(&root, &chosen).unwrap()).unwrap();
+        assert_eq!(list.files.len(), files + 2);
+        list.texts.contains_key("b")
+    }
+
+    #[test]
+    fn looking_for_texts_ends() {
+        assert!(lists_the_text(10));
+        assert!(!lists_the_text(64));
     }
 
     #[test]
