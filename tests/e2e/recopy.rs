@@ -135,7 +135,8 @@ fn notes_that_are_damaged_are_not_used() {
     let layers = fs::read_dir(bench.store().join("layers")).unwrap().map(|entry| entry.unwrap().path());
     let notes: Vec<PathBuf> = layers.map(|layer| layer.join("notes")).filter(|notes| notes.is_dir()).collect();
     assert_eq!(notes.len(), 1, "{notes:?}");
-    let list = notes[0].join("files");
+    let is_list = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "files");
+    let list = fs::read_dir(&notes[0]).unwrap().map(|entry| entry.unwrap().path()).find(is_list).unwrap();
     let mut bytes = fs::read(&list).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

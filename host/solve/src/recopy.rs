@@ -5,7 +5,6 @@
 //! The layer has the name that it would have if it were written as a whole (`docs/design/100-layers-in-two-parts.md`). Whatever
 //! is in doubt is written as a whole: nothing here is an error that a build would not meet anyway.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -138,9 +137,9 @@ impl Recopy {
         let earlier: Earlier = serde_json::from_str(&store.trace(&self.kin).ok()??).ok()?;
         let layer = store.result(&earlier.result).ok()??.layer?;
         let [dir] = <[PathBuf; 1]>::try_from(store.layer_dirs(&layer.diff_id).ok()??).ok()?;
-        let notes = store.layer_notes(&layer.diff_id).ok()??;
-        let list = fs::read(notes.join(FILES)).ok().filter(|list| Digest::of(list) == earlier.tree)?;
-        let marks = fs::read_to_string(notes.join(MARKS)).ok().and_then(|text| Marks::parse(&text))?;
+        let list = store.layer_note(&layer.diff_id, FILES).ok()?.filter(|list| Digest::of(list) == earlier.tree)?;
+        let marks = store.layer_note(&layer.diff_id, MARKS).ok()??;
+        let marks = Marks::parse(str::from_utf8(&marks).ok()?)?;
         Some(Found { layer, dir, list, marks })
     }
 
@@ -153,12 +152,8 @@ impl Recopy {
             return Ok(());
         }
         let list = files.list(Coverage::Content).map_err(Cause::files)?;
-        let write = |dir: &Path| {
-            fs::create_dir(dir)?;
-            fs::write(dir.join(FILES), &list)?;
-            fs::write(dir.join(MARKS), made.marks.to_text())
-        };
-        write(&made.notes()).map_err(Cause::doing("cannot note which files were copied"))?;
+        let noted = made.note(FILES, &list).and_then(|()| made.note(MARKS, made.marks.to_text().as_bytes()));
+        noted.map_err(Cause::doing("cannot note which files were copied"))?;
         made.copied = Some(Copied { kin: self.kin, tree: Digest::of(&list) });
         Ok(())
     }

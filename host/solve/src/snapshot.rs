@@ -51,9 +51,9 @@ impl Made {
         Self { active, layer: None, left_out, log: None, network: None, marks, copied: None }
     }
 
-    /// Returns the place for notes that are kept beside the layer.
-    pub(crate) fn notes(&self) -> PathBuf {
-        self.active.notes()
+    /// Notes something that is kept beside the layer.
+    pub(crate) fn note(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+        self.active.note(name, bytes)
     }
 
     /// Returns the directory that is to become the layer.

@@ -87,11 +87,15 @@ impl Active {
         self.path.join("plumbing")
     }
 
-    /// Returns the place for what the layer's maker notes of it: it is kept beside the layer, as long as that. Who needs it makes
-    /// it.
-    #[must_use]
-    pub fn notes(&self) -> PathBuf {
-        self.path.join(NOTES)
+    /// Writes down what the layer's maker notes of it: it is kept beside the layer, as long as that, and can be gone.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the file system refuses.
+    pub fn note(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let notes = self.path.join(NOTES);
+        std::fs::create_dir_all(&notes)?;
+        std::fs::write(notes.join(format!("{name}.{}", Digest::of(bytes).hex())), bytes)
     }
 
     /// Says that the changes are to be laid over a layer, to be another one with it: a whole layer, which this store's handle has

@@ -145,14 +145,37 @@ impl Store {
         self.inner.path("layers").join(layer.hex())
     }
 
-    /// Returns the directory of what the maker of a layer has noted of it, if that is there. Nothing vouches for what is in it.
+    /// Returns what the maker of a layer has noted of it under a name, if that is there and as it was written.
     ///
     /// # Errors
     ///
     /// Fails where the kernel refuses a lock.
-    pub fn layer_notes(&self, layer: &Digest) -> Result<Option<PathBuf>, RecordError> {
+    pub fn layer_note(&self, layer: &Digest, name: &str) -> Result<Option<Vec<u8>>, RecordError> {
         self.hold(layer)?;
-        let path = self.layer_place(layer).join(NOTES);
-        Ok(path.is_dir().then_some(path))
+        let is_it = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == name);
+        let found = notes(&self.layer_place(layer)).ok().and_then(|notes| notes.into_iter().find(is_it));
+        Ok(found.and_then(|path| read_note(&path).ok().flatten()))
     }
+
+    /// Whether all notes of a layer are as they were written.
+    pub(crate) fn has_whole_notes(&self, layer: &Digest) -> io::Result<bool> {
+        let mut notes = notes(&self.layer_place(layer))?.into_iter();
+        notes.try_fold(true, |all, path| Ok(all && read_note(&path)?.is_some()))
+    }
+}
+
+/// Returns the notes of a layer; a name ends in the digest of what is in it.
+fn notes(place: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(place.join(NOTES)) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if is_absent(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what is in a note, if that is what was written.
+fn read_note(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let bytes = std::fs::read(path)?;
+    let sum = path.extension().and_then(|sum| sum.to_str()).and_then(digest_of);
+    Ok((sum == Some(Digest::of(&bytes))).then_some(bytes))
 }

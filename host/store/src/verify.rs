@@ -51,6 +51,11 @@ pub enum Damage {
         /// What is there, in words.
         found: String,
     },
+    /// What a layer's maker has noted of it is damaged; the layer is not.
+    Notes {
+        /// The layer.
+        digest: Digest,
+    },
     /// A record of a result or trace is unreadable.
     Record {
         /// Its key.
@@ -81,6 +86,7 @@ impl fmt::Display for Damage {
             Self::Blob { digest, found: Some(found) } => write!(f, "blob {digest}: its bytes have {found}"),
             Self::Blob { digest, found: None } => write!(f, "blob {digest}: missing or unreadable"),
             Self::Layer { digest, found } => write!(f, "layer {digest}: {found}"),
+            Self::Notes { digest } => write!(f, "layer {digest}: what was noted of it is damaged"),
             Self::Record { key } => write!(f, "record {key}: unreadable"),
             Self::Result { key, layer } => write!(f, "result {key}: its layer {layer} is missing or damaged"),
             Self::Image { digest, names, parts } => {

@@ -8,6 +8,7 @@ use wythe_image::Digest;
 use super::seen::{Bad, Content, Row, Seen, lacking};
 use super::{Damage, Finding, LayerDigest, Progress, VerifyError, VerifyReport, is_lack};
 use crate::index::{Access, Commit, IndexError, mark};
+use crate::parts::NOTES;
 use crate::recall::digest_of_file;
 use crate::record::digest_of;
 use crate::usage::Class;
@@ -68,7 +69,7 @@ impl<'a> Check<'a> {
     fn layers(&mut self, progress: &mut dyn FnMut(Progress), layer_digest: LayerDigest<'_>) -> Result<(), VerifyError> {
         self.each(Class::Layers, "layers", progress, |check, digest, seq| {
             let found = match check.store.lie(&digest)?.map(|lie| layer_digest(&lie.dirs)) {
-                Some(Ok(found)) if found == digest => return Ok(()),
+                Some(Ok(found)) if found == digest => return check.notes(digest),
                 Some(Ok(found)) => format!("its content has {found}"),
                 Some(Err(source)) if is_lack(&*source) => {
                     return Err(VerifyError::Read { path: check.store.layer_place(&digest), source });
@@ -80,6 +81,17 @@ impl<'a> Check<'a> {
             check.find(Damage::Layer { digest, found });
             Ok(())
         })
+    }
+
+    fn notes(&mut self, digest: Digest) -> Result<(), VerifyError> {
+        match self.store.has_whole_notes(&digest) {
+            Ok(true) => {}
+            Err(source) if is_lack(&source) => {
+                return Err(VerifyError::Read { path: self.store.layer_place(&digest), source: source.into() });
+            }
+            Ok(false) | Err(_) => self.find(Damage::Notes { digest }),
+        }
+        Ok(())
     }
 
     /// Visits all content that counts, leased so that no collection takes it for missing.
@@ -171,6 +183,10 @@ impl<'a> Check<'a> {
             Ok::<_, IndexError>(())
         })?;
         for finding in &mut self.report.findings {
+            if let Damage::Notes { digest } = finding.damage {
+                // Whoever needs them does without, and a later check finds what is left of them.
+                drop(std::fs::remove_dir_all(self.store.layer_place(&digest).join(NOTES)));
+            }
             finding.is_repaired = true;
         }
         if self.report.findings.iter().any(|finding| matches!(finding.damage, Damage::Index(_))) {

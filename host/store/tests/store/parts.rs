@@ -19,8 +19,7 @@ fn build_on(store: &Store, below: &LayerRef, text: &str) -> (Digest, LayerRef) {
     let mut active = store.begin().unwrap();
     fs::create_dir(active.upper().join("etc")).unwrap();
     fs::write(active.upper().join("etc/more"), text).unwrap();
-    fs::create_dir(active.notes()).unwrap();
-    fs::write(active.notes().join("note"), text).unwrap();
+    active.note("note", text.as_bytes()).unwrap();
     active.stand_on(below.diff_id);
     let parts = [dirs, vec![active.upper()]].concat();
     let layer = LayerRef { diff_id: parts_digest(&parts), size: 1000 };
@@ -49,9 +48,9 @@ fn a_layer_that_stands_on_another_one_is_a_layer() {
     let top = store.directory().join("layers").join(layer.diff_id.hex()).join("top");
     assert_eq!(dirs, [layer_dir(&store, &below), top]);
     assert_eq!(parts_digest(&dirs), layer.diff_id);
-    let note = store.layer_notes(&layer.diff_id).unwrap().unwrap().join("note");
-    assert_eq!(fs::read_to_string(note).unwrap(), "more");
-    assert_eq!(store.layer_notes(&below.diff_id).unwrap(), None);
+    assert_eq!(store.layer_note(&layer.diff_id, "note").unwrap().as_deref(), Some(&b"more"[..]));
+    assert_eq!(store.layer_note(&layer.diff_id, "other").unwrap(), None);
+    assert_eq!(store.layer_note(&below.diff_id, "note").unwrap(), None);
     let report = store.verify(false, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap();
     assert_eq!((report.findings, report.checked[&Class::Layers]), (Vec::new(), 2));
 }
@@ -135,6 +134,21 @@ fn rot_below_is_found_in_both() {
         .collect();
     damaged.sort();
     assert_eq!(damaged, sorted(&[below, layer]));
+}
+
+#[test]
+fn damaged_notes_go_and_the_layer_stays() {
+    let store = TestStore::new();
+    let (_, below) = build(&store, "text");
+    let (_, layer) = build_on(&store, &below, "more");
+    let notes = store.directory().join("layers").join(layer.diff_id.hex()).join("notes");
+    fs::write(notes.join(&entries(&notes)[0]), "mare").unwrap();
+    assert_eq!(store.layer_note(&layer.diff_id, "note").unwrap(), None);
+    let check = || store.verify(true, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap().findings;
+    let found: Vec<Damage> = check().into_iter().map(|finding| finding.damage).collect();
+    assert_eq!(found, [Damage::Notes { digest: layer.diff_id }]);
+    assert_eq!(check(), []);
+    assert!(store.layer_dirs(&layer.diff_id).unwrap().is_some() && !notes.exists());
 }
 
 #[test]
