@@ -14,7 +14,7 @@ use crate::process::{Running, leftovers, must, run};
 use crate::stage::{BEFORE, Stage};
 
 /// Size of the disk.
-const MEBIBYTES: u64 = 64;
+const MEBIBYTES: u64 = 192;
 
 /// Where the kernel says which run of the machine this is.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
