@@ -23,7 +23,7 @@ use crate::diagnostic::{Report, Texts, explain};
 use crate::exit::Exit;
 use crate::named;
 use crate::workshop::{Stops, Workshop, absolute, all_kinds, store_failed};
-use address::is_repository;
+use address::{is_of_the_web, is_repository};
 use elsewhere::Bringer;
 
 /// What is in front of the name of an image.
@@ -48,28 +48,31 @@ pub(crate) fn prepared(
     bringer.context(&mut prepared)?;
     let machine = workshop.machine().platform;
     let platform = platform_wanted(workshop, wanted)?.unwrap_or_else(|| machine.clone());
-    let mut of_machine = Vec::new();
-    for text in &mut prepared.build_contexts {
-        let (name, value) = split_assignment(text, "--build-context")?;
+    let mut contexts = Vec::new();
+    for text in std::mem::take(&mut prepared.build_contexts) {
+        let (name, value) = split_assignment(&text, "--build-context")?;
         if value.starts_with(IMAGE) {
+            contexts.push(text);
             continue;
         }
         if let Some(address) = is_repository(&value).then(|| value.split(['?', '#']).next().unwrap_or_default()) {
             // Before it becomes part of anything: there may be a password in it.
             address.parse::<GitUrl>().map_err(|error| no_repository(&name, &error))?;
+            contexts.push(text);
             continue;
         }
         let digest = if let Some(place) = value.strip_prefix(layout::SCHEME) {
             // A stage may be for the machine that builds, and takes the image for that one.
             let [image, beside] = layout::images_of(store, &name, place, [&platform, &machine])?;
-            of_machine.extend(beside.map(|digest| context_of(&machine.behind(&name), &digest)));
+            contexts.extend(beside.map(|digest| context_of(&machine.behind(&name), &digest)));
+            // What is only there for the machine has no name of its own.
             let Some(digest) = image else { continue };
             digest
-        } else if ["https://", "http://"].iter().any(|scheme| value.starts_with(scheme)) {
+        } else if is_of_the_web(&value) {
             let brought = bringer.archive(&value, wanted)?;
             image_of(workshop, store, plugins, wanted, (brought.path(), &platform))?
         } else {
-            refuse_other_places(text, &value)?;
+            refuse_other_places(&text, &value)?;
             let dir = Path::new(&value);
             if !named::is_dir(dir)? {
                 let report = Report::new(Exit::Spec, format!("the named context `{name}`: `{value}` is no directory"));
@@ -77,11 +80,9 @@ pub(crate) fn prepared(
             }
             image_of(workshop, store, plugins, wanted, (dir, &platform))?
         };
-        *text = context_of(&name, &digest);
+        contexts.push(context_of(&name, &digest));
     }
-    // What is only there for the machine has no name of its own.
-    prepared.build_contexts.retain(|text| !text.contains(layout::SCHEME));
-    prepared.build_contexts.append(&mut of_machine);
+    prepared.build_contexts = contexts;
     Ok(prepared)
 }
 

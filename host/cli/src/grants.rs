@@ -44,7 +44,7 @@ pub(crate) fn read(given: &arguments::Grants, surroundings: &Surroundings) -> Re
 }
 
 /// Reads what `--allow` names. What others make depend on a grant and is so here in any case is accepted.
-pub(crate) fn is_insecure_allowed(given: &[String]) -> Result<bool, Report> {
+fn is_insecure_allowed(given: &[String]) -> Result<bool, Report> {
     const KNOWN: [&str; 3] = ["device", "network.host", INSECURE];
     for text in given {
         let name = if text.starts_with("device=") { "device" } else { text };

@@ -2,7 +2,7 @@
 //! Layer directories and their archives.
 
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use wythe_image::Digest;
@@ -66,9 +66,7 @@ impl From<EmitError> for WriteTarError {
 ///
 /// When a directory cannot be read, changes while it is read, or `out` fails; when a part hides names of another one.
 pub fn write_tar(parts: &[impl AsRef<Path>], out: &mut dyn Write) -> Result<(Digest, u64), WriteTarError> {
-    let dirs = open(parts)?;
-    let dirs: Vec<_> = dirs.iter().map(AsFd::as_fd).collect();
-    let joined = parts::read(&dirs)?;
+    let (dirs, joined) = join(parts)?;
     emit(Emitter::new(Stream::new(Some(out)), Manner::Reading), &dirs, &joined)
 }
 
@@ -88,9 +86,7 @@ pub fn layer_digest(parts: &[impl AsRef<Path>]) -> Result<(Digest, u64), WriteTa
 ///
 /// See [`layer_digest`].
 pub fn layer_digest_from(parts: &[impl AsRef<Path>], marks: &Marks) -> Result<(Digest, u64), WriteTarError> {
-    let dirs = open(parts)?;
-    let dirs: Vec<_> = dirs.iter().map(AsFd::as_fd).collect();
-    let joined = parts::read(&dirs)?;
+    let (dirs, joined) = join(parts)?;
     let mark = joined.first_change.as_deref().and_then(|path| marks.before(path));
     // The names of a file before the mark would not be known.
     let mark = mark.filter(|_| parts::has_no_links(&joined.tree));
@@ -98,12 +94,15 @@ pub fn layer_digest_from(parts: &[impl AsRef<Path>], marks: &Marks) -> Result<(D
     emit(resumed.unwrap_or_else(|| Emitter::new(Stream::new(None), Manner::Reading)), &dirs, &joined)
 }
 
-fn open(parts: &[impl AsRef<Path>]) -> Result<Vec<OwnedFd>, WriteTarError> {
+/// Opens the parts of a layer, and reads what they are together.
+fn join(parts: &[impl AsRef<Path>]) -> Result<(Vec<OwnedFd>, Joined), WriteTarError> {
     let open = |part| disk::open_path(part).map_err(|source| WriteTarError::Read { path: PathBuf::new(), source });
-    parts.iter().map(AsRef::as_ref).map(open).collect()
+    let dirs: Vec<_> = parts.iter().map(AsRef::as_ref).map(open).collect::<Result<_, _>>()?;
+    let joined = parts::read(&dirs)?;
+    Ok((dirs, joined))
 }
 
-fn emit(emitter: Emitter<'_>, dirs: &[BorrowedFd<'_>], joined: &Joined) -> Result<(Digest, u64), WriteTarError> {
+fn emit(emitter: Emitter<'_>, dirs: &[OwnedFd], joined: &Joined) -> Result<(Digest, u64), WriteTarError> {
     let (stream, _) = emitter.tree(dirs, &joined.tree)?;
     let finished = stream.finish().map_err(|error| match error {
         StreamError::Read(source) | StreamError::Write(source) => EmitError::Output(source),

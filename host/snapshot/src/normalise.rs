@@ -147,7 +147,7 @@ pub fn normalise(
         return Ok(None);
     }
     let emitter = Emitter::new(Stream::new(None), Manner::Stripping);
-    let (stream, entries) = emitter.tree(&[dir.as_fd()], &tree)?;
+    let (stream, entries) = emitter.tree(std::slice::from_ref(&dir), &tree)?;
     let finished = stream.finish().map_err(|error| match error {
         StreamError::Read(source) | StreamError::Write(source) => NormaliseError::Digest(source),
     })?;

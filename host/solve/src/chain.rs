@@ -211,14 +211,13 @@ impl Chain {
     /// Refuses a plan with commands that ask to run without what confines others, where nobody has granted that: also where their
     /// results are known, since it is about who is trusted and not about what is there.
     pub(crate) fn check_insecure(&self, fragment: &Fragment) -> Result<(), Cause> {
-        if self.engine.grants.insecure || self.mode != Mode::Build {
+        if self.mode != Mode::Build {
             return Ok(());
         }
-        let is_insecure = |vertex: &Vertex| matches!(vertex, Vertex::Run(run) if run.insecure);
-        match fragment.vertices().iter().zip(fragment.labels()).find(|(vertex, _)| is_insecure(vertex)) {
-            Some((_, label)) => Err(granted::no_insecure().placed(label.place())),
-            None => Ok(()),
-        }
+        fragment.vertices().iter().zip(fragment.labels()).try_for_each(|(vertex, label)| match vertex {
+            Vertex::Run(run) => granted::check_insecure(&self.engine, run).map_err(|cause| cause.placed(label.place())),
+            _ => Ok(()),
+        })
     }
 
     /// Forgets what a step needed: it is done.

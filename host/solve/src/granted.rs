@@ -64,9 +64,14 @@ pub(crate) fn lacking(engine: &Engine, want: &Want) -> Option<Cause> {
 }
 
 /// That a command asks to run without what confines others, and nobody has granted it.
-pub(crate) fn no_insecure() -> Cause {
+fn no_insecure() -> Cause {
     let what = "`security.insecure`, to run without what confines other commands".to_owned();
     Cause::NotGranted { what, id: INSECURE.to_owned(), why: "it is not allowed".to_owned() }
+}
+
+/// Refuses a command that asks to run without what confines others, where nobody has granted that.
+pub(crate) fn check_insecure(engine: &Engine, run: &Run) -> Result<(), Cause> {
+    if run.insecure && !engine.grants.insecure { Err(no_insecure()) } else { Ok(()) }
 }
 
 /// The name of that grant.

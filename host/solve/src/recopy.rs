@@ -137,8 +137,9 @@ impl Recopy {
         let earlier: Earlier = serde_json::from_str(&store.trace(&self.kin).ok()??).ok()?;
         let layer = store.result(&earlier.result).ok()??.layer?;
         let [dir] = <[PathBuf; 1]>::try_from(store.layer_dirs(&layer.diff_id).ok()??).ok()?;
-        let list = store.layer_note(&layer.diff_id, FILES).ok()?.filter(|list| Digest::of(list) == earlier.tree)?;
-        let marks = store.layer_note(&layer.diff_id, MARKS).ok()??;
+        // The notes are those of whoever made the layer, which may have been another copy.
+        let (_, list) = store.layer_note(&layer.diff_id, FILES).ok()?.filter(|(tree, _)| *tree == earlier.tree)?;
+        let (_, marks) = store.layer_note(&layer.diff_id, MARKS).ok()??;
         let marks = Marks::parse(str::from_utf8(&marks).ok()?)?;
         Some(Found { layer, dir, list, marks })
     }
@@ -154,7 +155,7 @@ impl Recopy {
         let list = files.list(Coverage::Content).map_err(Cause::files)?;
         let noted = made.note(FILES, &list).and_then(|()| made.note(MARKS, made.marks.to_text().as_bytes()));
         noted.map_err(Cause::doing("cannot note which files were copied"))?;
-        made.copied = Some(Copied { kin: self.kin, tree: Digest::of(&list) });
+        made.copied = Some(Copied { kin: self.kin, tree: chosen.digest });
         Ok(())
     }
 }

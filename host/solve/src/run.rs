@@ -147,7 +147,6 @@ pub(crate) struct Around {
 struct Ended {
     active: wythe_store::Active,
     below: Arc<StateFiles>,
-    /// When it began, by the clock of the file system, in seconds since 1970.
     /// Secrets that were in caches.
     leaks: granted::Leaks,
     plumbing: Arc<Kept>,
@@ -160,9 +159,7 @@ struct Ended {
 
 impl Job {
     pub(crate) async fn prepare(operation: &Operation<'_>, run: &Run, text: &str) -> Result<Self, Cause> {
-        if run.insecure && !operation.chain.engine.grants.insecure {
-            return Err(granted::no_insecure());
-        }
+        granted::check_insecure(&operation.chain.engine, run)?;
         if run.network.is_some() && operation.chain.engine.fetcher.is_offline() {
             return Err(Cause::NoNetwork { command: text.to_owned() });
         }

@@ -11,6 +11,7 @@ use wythe_image::{Digest, LayerRef};
 
 use crate::claim;
 use crate::index::{Access, Commit, IndexError};
+use crate::parts::Lie;
 use crate::record::{RecordError, signed, unsigned};
 use crate::{Active, ResultRecord, Store};
 use crate::{parts, result};
@@ -107,10 +108,7 @@ impl Store {
     ///
     /// Fails where the index cannot be read.
     pub fn layer_dirs(&self, diff_id: &Digest) -> Result<Option<Vec<PathBuf>>, RecordError> {
-        Ok(match self.layer(diff_id)? {
-            Some(_) => self.lie(diff_id)?.map(|lie| lie.dirs),
-            None => None,
-        })
+        Ok(self.layer_and_lie(diff_id)?.map(|(_, lie)| lie.dirs))
     }
 
     /// Returns a layer with the length of its archive, or `None` where the store has none that can be trusted.
@@ -119,16 +117,21 @@ impl Store {
     ///
     /// Fails where the index cannot be read.
     pub fn layer(&self, diff_id: &Digest) -> Result<Option<LayerRef>, RecordError> {
+        Ok(self.layer_and_lie(diff_id)?.map(|(layer, _)| layer))
+    }
+
+    fn layer_and_lie(&self, diff_id: &Digest) -> Result<Option<(LayerRef, Lie)>, RecordError> {
         self.hold(diff_id)?;
         let sql = "SELECT size FROM layers WHERE digest = ?1 AND boot IN ('', ?2)";
         let find = || self.inner.index.row(sql, (diff_id.hex(), &self.inner.boot), |row| row.get::<_, i64>(0));
         let mut size = find()?;
-        let is_there = self.lie(diff_id)?.is_some();
-        if size.is_none() && is_there && self.inner.agree_once()? {
+        let lie = self.lie(diff_id)?;
+        if size.is_none() && lie.is_some() && self.inner.agree_once()? {
             size = find()?;
         }
         let layer = size.map(|size| LayerRef { diff_id: *diff_id, size: unsigned(size) });
-        Ok(if is_there && layer.is_some() && self.is_sound(diff_id)? { layer } else { None })
+        let found = layer.zip(lie);
+        Ok(if found.is_some() && self.is_sound(diff_id)? { found } else { None })
     }
 
     pub(crate) fn is_layer(&self, index: &Access<'_>, digest: &Digest) -> Result<bool, IndexError> {

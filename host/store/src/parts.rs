@@ -11,7 +11,8 @@
 //! A layer stays as long as one that stands on it is recorded: `over` is written before that one's record, by somebody
 //! who leases both, and read by a collection that has the lock of this one.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,7 @@ pub(crate) fn carries(inner: &Inner, index: &Access<'_>, hex: &str) -> Result<bo
 }
 
 /// Moves what a step has made to the place of a layer, which is empty: `layers/<hex>` is there and nothing in it.
-pub(crate) fn settle(inner: &Inner, active: &std::fs::File, hex: &str, on: Option<&Digest>) -> Result<(), Errno> {
+pub(crate) fn settle(inner: &Inner, active: &File, hex: &str, on: Option<&Digest>) -> Result<(), Errno> {
     let layers = inner.layers.as_fd();
     let Some(on) = on else { return rename(active, "upper", inner, &format!("{hex}/{WHOLE}")) };
     let on = on.hex();
@@ -107,22 +108,19 @@ pub(crate) fn settle(inner: &Inner, active: &std::fs::File, hex: &str, on: Optio
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
     drop(rustix::fs::openat(layers, format!("{over}/{hex}"), flags, Mode::RUSR | Mode::WUSR)?);
     let file = rustix::fs::openat(layers, format!("{hex}/{ON}"), flags | OFlags::EXCL, Mode::RUSR | Mode::WUSR)?;
-    let mut left = on.as_bytes();
-    while !left.is_empty() {
-        left = &left[rustix::io::retry_on_intr(|| rustix::io::write(&file, left))?..];
-    }
+    File::from(file).write_all(on.as_bytes()).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     rename(active, "upper", inner, &format!("{hex}/{TOP}"))
 }
 
 /// Moves the notes of a step, if it made some, to the layer that it made.
-pub(crate) fn settle_notes(inner: &Inner, active: &std::fs::File, hex: &str) -> Result<(), Errno> {
+pub(crate) fn settle_notes(inner: &Inner, active: &File, hex: &str) -> Result<(), Errno> {
     match rename(active, NOTES, inner, &format!("{hex}/{NOTES}")) {
         Err(Errno::NOENT) => Ok(()),
         moved => moved,
     }
 }
 
-fn rename(active: &std::fs::File, name: &str, inner: &Inner, target: &str) -> Result<(), Errno> {
+fn rename(active: &File, name: &str, inner: &Inner, target: &str) -> Result<(), Errno> {
     rustix::fs::renameat_with(active, name, &inner.layers, target, rustix::fs::RenameFlags::NOREPLACE)
 }
 
@@ -145,12 +143,12 @@ impl Store {
         self.inner.path("layers").join(layer.hex())
     }
 
-    /// Returns what the maker of a layer has noted of it under a name, if that is there and as it was written.
+    /// Returns what the maker of a layer has noted of it under a name, with its digest, if that is there and as it was written.
     ///
     /// # Errors
     ///
     /// Fails where the kernel refuses a lock.
-    pub fn layer_note(&self, layer: &Digest, name: &str) -> Result<Option<Vec<u8>>, RecordError> {
+    pub fn layer_note(&self, layer: &Digest, name: &str) -> Result<Option<(Digest, Vec<u8>)>, RecordError> {
         self.hold(layer)?;
         let is_it = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == name);
         let found = notes(&self.layer_place(layer)).ok().and_then(|notes| notes.into_iter().find(is_it));
@@ -173,9 +171,9 @@ fn notes(place: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// Returns what is in a note, if that is what was written.
-fn read_note(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// Returns what is in a note, with its digest, if that is what was written.
+fn read_note(path: &Path) -> io::Result<Option<(Digest, Vec<u8>)>> {
     let bytes = std::fs::read(path)?;
     let sum = path.extension().and_then(|sum| sum.to_str()).and_then(digest_of);
-    Ok((sum == Some(Digest::of(&bytes))).then_some(bytes))
+    Ok(sum.filter(|sum| *sum == Digest::of(&bytes)).map(|sum| (sum, bytes)))
 }

@@ -32,9 +32,7 @@ impl Place {
             // What is there is meant, whatever else it looks like.
             () if std::path::Path::new(text).exists() => Ok(Self::Here),
             () if is_repository(&full) || full != text => repository(&full).map(Self::Repository),
-            () if ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme)) => {
-                Ok(Self::Address(text.to_owned()))
-            }
+            () if is_of_the_web(text) => Ok(Self::Address(text.to_owned())),
             () => match text.split_once("://") {
                 None => Ok(Self::Here),
                 Some((scheme, _)) => {
@@ -53,7 +51,12 @@ impl Place {
 pub(super) fn is_repository(text: &str) -> bool {
     let address = text.split(['?', '#']).next().unwrap_or_default();
     let begins = |starts: &[&str]| starts.iter().any(|start| address.starts_with(start));
-    begins(&["git://", "ssh://", "git@"]) || (begins(&["https://", "http://"]) && address.ends_with(".git"))
+    begins(&["git://", "ssh://", "git@"]) || (is_of_the_web(address) && address.ends_with(".git"))
+}
+
+/// Whether a text is the address of something that is fetched with HTTP.
+pub(super) fn is_of_the_web(text: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme))
 }
 
 /// Reads `ADDRESS?QUERY#REFERENCE:DIRECTORY`. No message repeats it: it may have a password in it.

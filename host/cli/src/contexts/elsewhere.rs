@@ -178,7 +178,7 @@ fn unpacked(brought: Brought, name: &str) -> Result<Brought, Report> {
 impl Elsewhere {
     /// Whether there is such a file in the context.
     pub(crate) fn has(&self, name: &Path) -> bool {
-        Root::open(self.dir()).and_then(|root| root.metadata(name)).is_ok_and(|found| found.is_file())
+        Root::open(self.dir()).is_ok_and(|root| is_file_in(&root, name))
     }
 
     /// Makes sure that there is something to build, and that no name of ours is a link: what a stranger has sent says nothing
@@ -189,7 +189,7 @@ impl Elsewhere {
         }
         let root = Root::open(self.dir());
         let root = root.map_err(|error| Report::caused(Exit::World, "cannot open the build context", &error))?;
-        let is_file = |name: &Path| self.has(name);
+        let is_file = |name: &Path| is_file_in(&root, name);
         let names = kinds.iter().flat_map(|kind| &kind.files);
         let mut ours = vec![PathBuf::from(DEFINITION), PathBuf::from(DEFINITION).with_extension("lock")];
         ours.extend(names.clone().map(|name| PathBuf::from(name).with_added_extension("lock")));
@@ -226,4 +226,8 @@ impl Elsewhere {
             None => Ok(()),
         }
     }
+}
+
+fn is_file_in(root: &Root, name: &Path) -> bool {
+    root.metadata(name).is_ok_and(|found| found.is_file())
 }

@@ -37,8 +37,9 @@ impl Traces {
 
     /// Removes what the command has written.
     pub(super) fn remove(&self) {
-        for entry in self.upper.iter().flat_map(|upper| upper.read_dir(Path::new("")).unwrap_or_default()) {
-            self.upper.iter().for_each(|upper| drop(upper.remove_tree(Path::new(&entry.name))));
+        if let Some(upper) = &self.upper {
+            let entries = upper.read_dir(Path::new("")).into_iter().flatten();
+            entries.for_each(|entry| drop(upper.remove_tree(Path::new(&entry.name))));
         }
         self.caches.iter().for_each(|cache| remove_since(cache, self.since));
     }

@@ -67,12 +67,12 @@ impl<'out> Emitter<'out> {
     }
 
     /// Writes a whole tree, which lies in these directories, and its end. Returns the stream and the number of entries.
-    pub(crate) fn tree(mut self, dirs: &[BorrowedFd<'_>], root: &Node) -> Result<(Stream<'out>, u64), EmitError> {
+    pub(crate) fn tree(mut self, dirs: &[impl AsFd], root: &Node) -> Result<(Stream<'out>, u64), EmitError> {
         if let Kind::Directory(directory) = &root.kind {
             if self.begin_at.is_none() {
                 self.directory_header(root, directory, b"./")?;
             }
-            let dirs: Vec<_> = dirs.iter().copied().map(Some).collect();
+            let dirs: Vec<_> = dirs.iter().map(|dir| Some(dir.as_fd())).collect();
             self.children(&dirs, directory)?;
         }
         self.stream.put(&END).map_err(|error| self.failed(error))?;

@@ -5,7 +5,7 @@
 //! what lies below them, the two show what one directory with all of it would.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsFd;
 
 use super::marks::order;
 use super::node::{self, Directory, Kind, Node, Unread, enter};
@@ -18,11 +18,11 @@ pub(crate) struct Joined {
 }
 
 /// Reads the parts of a layer, the lowest first.
-pub(crate) fn read(parts: &[BorrowedFd<'_>]) -> Result<Joined, Unread> {
+pub(crate) fn read(parts: &[impl AsFd]) -> Result<Joined, Unread> {
     let mut joining = Joining::default();
     let mut tree: Option<Node> = None;
     for (number, part) in parts.iter().enumerate() {
-        let mut upper = node::read(*part)?;
+        let mut upper = node::read(part.as_fd())?;
         match &mut tree {
             None => tree = Some(upper),
             Some(tree) => {

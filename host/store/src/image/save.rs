@@ -52,8 +52,8 @@ struct Parts {
 }
 
 impl Store {
-    /// Saves an image under names, which other images lose; those of other platforms keep them with the platform behind. When this returns, the image, its layers and everything
-    /// committed before survive a power cut. Saving it again writes nothing.
+    /// Saves an image under names, which other images lose; those of other platforms keep them with the platform behind. When this
+    /// returns, the image, its layers and everything committed before survive a power cut. Saving it again writes nothing.
     ///
     /// Each layer must be there: as a directory, or as the blob that its descriptor names.
     ///

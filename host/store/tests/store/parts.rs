@@ -48,7 +48,7 @@ fn a_layer_that_stands_on_another_one_is_a_layer() {
     let top = store.directory().join("layers").join(layer.diff_id.hex()).join("top");
     assert_eq!(dirs, [layer_dir(&store, &below), top]);
     assert_eq!(parts_digest(&dirs), layer.diff_id);
-    assert_eq!(store.layer_note(&layer.diff_id, "note").unwrap().as_deref(), Some(&b"more"[..]));
+    assert_eq!(store.layer_note(&layer.diff_id, "note").unwrap(), Some((Digest::of(b"more"), b"more".to_vec())));
     assert_eq!(store.layer_note(&layer.diff_id, "other").unwrap(), None);
     assert_eq!(store.layer_note(&below.diff_id, "note").unwrap(), None);
     let report = store.verify(false, &mut |_| (), &|parts| Ok(parts_digest(parts))).unwrap();
