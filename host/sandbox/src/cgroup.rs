@@ -111,6 +111,11 @@ impl Group {
         Ok(())
     }
 
+    /// Its name, in each hierarchy that it is in.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Puts the calling process, which must have one thread, into the group; its children are born there.
     pub(crate) fn enter(&self) -> io::Result<()> {
         self.members.iter().try_for_each(|member| member.take("0"))

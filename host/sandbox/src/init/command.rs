@@ -16,6 +16,7 @@ use wythe_sys::process;
 use wythe_sys::root::Root;
 
 use super::input::Descriptors;
+use super::insecure::{self, Hierarchy};
 use super::supervisor::{self, Order};
 use super::{confine, mounts, program};
 use crate::cgroup::Group;
@@ -49,12 +50,14 @@ pub(super) fn become_command(lines: Lines<'_>, group: Option<&Group>, start: Sta
         }
         None => {
             // Before there is a namespace of groups, which is then the group itself.
-            let is_own = match group.map_or(Ok(()), Group::enter) {
-                Ok(()) => group.is_some(),
-                Err(_) if inputs.insecure && !is_limited => false,
-                Err(error) => return Err(SetupError::system("enter the control group")(error)),
-            };
-            attempt(lines, &inputs, kind, input, is_own).map(|never| match never {})
+            match group.map_or(Ok(()), Group::enter) {
+                Err(error) if !inputs.insecure || is_limited => {
+                    return Err(SetupError::system("enter the control group")(error));
+                }
+                _ => {}
+            }
+            let seen = inputs.insecure.then(|| insecure::hierarchies("self", group).unwrap_or_default());
+            attempt(lines, &inputs, kind, input, &seen.unwrap_or_default()).map(|never| match never {})
         }
     }));
     if let Ok(Err(error)) = attempt {
@@ -75,7 +78,7 @@ fn attempt(
     inputs: &RunInputs,
     input: Input,
     stdin: Option<OwnedFd>,
-    has_group: bool,
+    hierarchies: &[Hierarchy],
 ) -> Result<Infallible, SetupError> {
     let (argv, env) = strings(inputs)?;
     if let Some(hook) = inputs.hooks.first() {
@@ -83,7 +86,7 @@ fn attempt(
     }
     die_with(lines.keeper)?;
     enter_namespaces(inputs)?;
-    let root = mounts::build(inputs, has_group)?;
+    let root = mounts::build(inputs, hierarchies)?;
     let mut user = User::find(&inputs.user, &root)?;
     user.groups.extend(&inputs.groups);
     Descriptors { input, stdin, content: &inputs.stdin, owner: user.uid }.arrange(lines.socket, &root)?;

@@ -14,6 +14,7 @@ use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::root::Root;
 
 use super::system::Nothing;
+use crate::cgroup::Group;
 use crate::{DeviceNumber, SetupError};
 
 /// Devices beyond those that everybody has, where the machine has them: name, major and minor number. BuildKit's list.
@@ -57,21 +58,36 @@ pub(super) fn take_all(all: CapabilitySet) -> rustix::io::Result<()> {
     all.iter().try_for_each(|one| rustix::thread::configure_capability_in_ambient_set(one, true))
 }
 
-/// Returns the hierarchies of control groups that there are, each by its controllers or its name. They are the same wherever this
-/// process goes, and it can only be asked of them where it is seen.
-pub(super) fn hierarchies() -> io::Result<Vec<String>> {
-    let text = std::fs::read_to_string("/proc/self/cgroup")?;
-    Ok(text.lines().filter_map(|line| line.split(':').nth(1)).map(str::to_owned).collect())
+/// A hierarchy of control groups, and where a process is in it.
+#[derive(Debug)]
+pub(super) struct Hierarchy {
+    /// Its controllers, or its name behind `name=`; empty for that of the second interface.
+    names: String,
+    /// Whether the process is in the command's own group: a group with limits is in the hierarchies that keep these, and in no
+    /// other.
+    is_own: bool,
+}
+
+/// Returns the hierarchies that a process is in, `self` or a number. To be asked before it has a namespace of groups, or from
+/// outside of that, and where `/proc` knows it: inside, every group is called the top.
+pub(super) fn hierarchies(process: &str, group: Option<&Group>) -> io::Result<Vec<Hierarchy>> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/cgroup"))?;
+    let one = |line: &str| {
+        let (names, path) = line.split_once(':')?.1.split_once(':')?;
+        let is_own = group.is_some_and(|group| path.rsplit('/').next() == Some(group.name()));
+        Some(Hierarchy { names: names.to_owned(), is_own })
+    };
+    Ok(text.lines().filter_map(one).collect())
 }
 
 /// Mounts the control groups below the group of this process on `/sys/fs/cgroup`, in a cgroup namespace. Nothing can be changed
 /// there but in a group of the command's own. Where the kernel shows none there is something empty.
-pub(super) fn mount_groups(root: &Root, hierarchies: &[String], is_own: bool) -> Result<(), SetupError> {
+pub(super) fn mount_groups(root: &Root, hierarchies: &[Hierarchy]) -> Result<(), SetupError> {
     const PLACE: &str = "sys/fs/cgroup";
     let system = || SetupError::system("mount /sys/fs/cgroup");
     let mounted = match root.locate(Path::new(PLACE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        place => groups(hierarchies, is_own, &place.map_err(system())?),
+        place => groups(hierarchies, &place.map_err(system())?),
     };
     match mounted {
         Ok(true) => Ok(()),
@@ -80,17 +96,20 @@ pub(super) fn mount_groups(root: &Root, hierarchies: &[String], is_own: bool) ->
 }
 
 /// Whether there were any to mount.
-fn groups(hierarchies: &[String], is_own: bool, place: &OwnedFd) -> io::Result<bool> {
-    let restrictions = Restrictions { read_only: !is_own, ..Restrictions::INERT };
-    if hierarchies == [""] {
-        mount::attach(mount::new_file_system("cgroup2", &[], restrictions)?, place)?;
+fn groups(hierarchies: &[Hierarchy], place: &OwnedFd) -> io::Result<bool> {
+    let restrictions = |one: &Hierarchy| Restrictions { read_only: !one.is_own, ..Restrictions::INERT };
+    if let [only] = hierarchies
+        && only.names.is_empty()
+    {
+        mount::attach(mount::new_file_system("cgroup2", &[], restrictions(only))?, place)?;
         return Ok(true);
     }
     let all = mount::new_file_system("tmpfs", &[("mode", "755"), ("size", "64k")], Restrictions::INERT)?;
     mount::attach(&all, place)?;
     let all = Root::from_fd(all);
     let mut has_any = false;
-    for names in hierarchies.iter().map(String::as_str) {
+    for hierarchy in hierarchies {
+        let names = hierarchy.names.as_str();
         let (kind, directory) = match names.strip_prefix("name=") {
             _ if names.is_empty() => ("cgroup2", "unified"),
             Some(name) => ("cgroup", name),
@@ -103,7 +122,7 @@ fn groups(hierarchies: &[String], is_own: bool, place: &OwnedFd) -> io::Result<b
             None => names.split(',').map(|name| (name, "")).collect(),
         };
         // Not every hierarchy can be shown to everybody.
-        let Ok(tree) = mount::new_file_system(kind, &options, restrictions) else { continue };
+        let Ok(tree) = mount::new_file_system(kind, &options, restrictions(hierarchy)) else { continue };
         mount::attach(tree, all.mkdir_all(Path::new(directory), 0o755)?)?;
         has_any = true;
     }

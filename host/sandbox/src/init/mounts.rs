@@ -17,7 +17,8 @@ use wythe_sys::mount::{self, Restrictions};
 use wythe_sys::overlay::{MountError, Overlay};
 use wythe_sys::root::Root;
 
-use super::{devices, insecure, secret, system};
+use super::insecure::{self, Hierarchy};
+use super::{devices, secret, system};
 use crate::{Mount, MountSource, RunInputs, SetupError};
 
 /// What no mount of a request may bring in: working device nodes and set-id programs.
@@ -26,13 +27,11 @@ pub(super) const OF_REQUESTS: Restrictions =
 
 /// Builds the tree, makes it the root directory of this process, and returns it.
 ///
-/// `has_group` says whether the control group of this process is that of the command alone.
-pub(super) fn build(inputs: &RunInputs, has_group: bool) -> Result<Root, SetupError> {
-    // Before the new `/proc` is there, in which it is all the same: the old one is where this process is known.
-    let hierarchies = if inputs.insecure { insecure::hierarchies().unwrap_or_default() } else { Vec::new() };
+/// `hierarchies` are the control groups that are shown to who may have to do with them.
+pub(super) fn build(inputs: &RunInputs, hierarchies: &[Hierarchy]) -> Result<Root, SetupError> {
     let root = assemble(inputs, top)?;
     if inputs.insecure {
-        insecure::mount_groups(&root, &hierarchies, has_group)?;
+        insecure::mount_groups(&root, hierarchies)?;
     }
     pivot(&root).map_err(|error| SetupError::system("change the root directory")(error.into()))?;
     Ok(root)

@@ -152,12 +152,12 @@ fn inside(container: Pid, act: impl FnOnce() -> io::Result<()>) -> io::Result<()
 }
 
 /// Mounts control groups for a command that may have to do with them.
-fn complete(container: Pid, is_own: bool) -> io::Result<()> {
+fn complete(container: Pid, group: Option<&Group>) -> io::Result<()> {
     // The container's `/proc` does not know who comes from outside.
-    let hierarchies = insecure::hierarchies()?;
+    let hierarchies = insecure::hierarchies(&container.as_raw_nonzero().to_string(), group)?;
     inside(container, || {
         let root = Root::from_fd(open_directory("/")?);
-        insecure::mount_groups(&root, &hierarchies, is_own).map_err(io::Error::other)
+        insecure::mount_groups(&root, &hierarchies).map_err(io::Error::other)
     })
 }
 
@@ -262,7 +262,7 @@ impl Bundle<'_> {
         // It waits to be started, and is all there is of the container.
         group.map_or(Ok(()), |group| group.take(pid)).map_err(SetupError::system("enter the control group"))?;
         if inputs.insecure {
-            complete(pid, is_own).map_err(SetupError::system("mount /sys/fs/cgroup"))?;
+            complete(pid, group.filter(|_| is_own)).map_err(SetupError::system("mount /sys/fs/cgroup"))?;
         }
         if !inputs.insecure || !has_devices() {
             seal(pid).map_err(SetupError::system("keep device nodes from working"))?;

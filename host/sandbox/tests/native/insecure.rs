@@ -4,9 +4,10 @@
 use std::fs;
 use std::process::Command;
 
+use wythe_sandbox::Limits;
 use wythe_sys::userns::{Standing, standing};
 
-use crate::support::{Sand, chain, runtime, status};
+use crate::support::{Sand, chain, driver, runtime, status};
 
 crate::tests![
     it_has_what_its_user_namespace_gives,
@@ -18,6 +19,7 @@ crate::tests![
     what_it_starts_ends_with_it,
     devices_work_where_root_is_root,
     control_groups_inside_are_gone_afterwards,
+    only_groups_of_its_own_can_be_changed,
 ];
 
 const MOUNTS: &str = "mkdir /tmp/m && mount -t tmpfs none /tmp/m && echo x > /tmp/m/x && cat /tmp/m/x";
@@ -124,4 +126,14 @@ fn control_groups_inside_are_gone_afterwards() {
     }
     let left = Command::new("find").args(["/sys/fs/cgroup", "-name", "wythe-test-inner"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&left.stdout), "", "with {:?}", runtime().map(|runtime| runtime.path));
+}
+
+/// A limit of one kind is kept in one hierarchy of the first interface: in all others its group is that of who runs it.
+fn only_groups_of_its_own_can_be_changed() {
+    let limits = Limits { memory: Some(64 << 20), ..Limits::default() };
+    if !fs::exists("/sys/fs/cgroup/memory").unwrap() || driver().check(&limits).is_err() {
+        return;
+    }
+    let make = "for d in /sys/fs/cgroup/*/; do mkdir $d/wythe-test-mine && basename $d; done 2>/tmp/said; true";
+    assert_eq!(insecure(make).with_limits(limits).prints(), "memory\n");
 }
