@@ -10,7 +10,6 @@ use wythe_plan::Fact;
 use super::Reason;
 use super::json::{differences, lock_changes};
 use super::past::{FactPast, OpPast, StepNow, StepPast};
-use super::tree::Manifest;
 
 mod effects;
 mod files;
@@ -28,7 +27,7 @@ const MOST_CHANGES: usize = 200;
 /// What a comparison may look at beside the two sides.
 pub(super) trait Beside {
     /// Returns a kept list of files.
-    fn manifest(&self, digest: &Digest) -> Option<Manifest>;
+    fn manifest(&self, digest: &Digest) -> Option<Vec<u8>>;
 
     /// Returns the step whose configuration has `new` in place of `old`, where the image so far does have them.
     fn setter(&self, part: &Part, old: Option<&str>, new: Option<&str>) -> Option<String>;

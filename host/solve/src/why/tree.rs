@@ -23,47 +23,55 @@ const BLOCK: u64 = 512;
 /// Digits of a digest that are kept: they tell two versions of a file apart, and are no proof of anything.
 const DIGITS: usize = 16;
 
-/// A list of files, by their paths in the build context.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Manifest {
-    files: BTreeMap<String, Entry>,
-    /// Texts of small files, as far as there is room.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    texts: BTreeMap<String, String>,
-}
-
-/// Type (`d`, `f`, `l`), permission bits, length, and what the content is: digits of its digest, or what the link says.
+/// A line of a list, and of its JSON: the path in the build context, and what is there.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry(char, u32, u64, String);
+struct Line(String, Entry);
 
-/// Returns the list of what was chosen, as JSON. Only small texts are read, and none is hashed again.
+/// Type (`d`, `f`, `l`), permission bits, length, what the content is (digits of its digest, or what the link says), and the
+/// text of a small file, as far as there is room.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry(char, u32, u64, String, Option<String>);
+
+/// Returns the list of what was chosen, as lines of JSON in the order of the paths. Only small texts are read, and none is
+/// hashed again.
 ///
 /// A text that is not there any more is left out; where the machine cannot read one, the list would be another one for
 /// ever, so that this is an error.
 pub(crate) fn manifest(root: &Root, chosen: &Selection) -> io::Result<Vec<u8>> {
-    let mut list = Manifest::default();
+    let mut list = Vec::with_capacity(chosen.leaves.len());
     let (mut room, mut unread) = (LONGEST_TEXTS, MOST_READ);
     for leaf in &chosen.leaves {
         let path = leaf.path.to_string_lossy().into_owned();
         let entry = match &leaf.kind {
-            LeafKind::Directory => Entry('d', leaf.mode, 0, String::new()),
-            LeafKind::Symlink(target) => Entry('l', 0o777, 0, String::from_utf8_lossy(target).into_owned()),
+            LeafKind::Directory => Entry('d', leaf.mode, 0, String::new(), None),
+            LeafKind::Symlink(target) => Entry('l', 0o777, 0, String::from_utf8_lossy(target).into_owned(), None),
             LeafKind::File(digest) => {
                 let size = leaf.stamp.size;
+                let mut kept = None;
                 if size <= room.min(LONGEST_TEXT) && size.max(BLOCK) <= unread {
                     unread -= size.max(BLOCK);
-                    if let Some(text) = text(root, leaf)? {
-                        room -= size;
-                        list.texts.insert(path.clone(), text);
-                    }
+                    kept = text(root, leaf)?;
+                    room -= kept.as_ref().map_or(0, |_| size);
                 }
                 let digits = digest.map_or_else(String::new, |digest| digest.hex()[..DIGITS].to_owned());
-                Entry('f', leaf.mode, size, digits)
+                Entry('f', leaf.mode, size, digits, kept)
             }
         };
-        list.files.insert(path, entry);
+        list.push(Line(path, entry));
     }
-    Ok(serde_json::to_vec(&list).expect("texts and numbers are JSON"))
+    // Almost in order: a walk goes by components. A file may be chosen for several places.
+    list.sort_by(|Line(one, _), Line(other, _)| one.cmp(other));
+    list.dedup_by(|Line(next, _), Line(path, _)| next == path);
+    Ok(written(&list))
+}
+
+fn written(list: &[Line]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for line in list {
+        serde_json::to_writer(&mut text, line).expect("texts and numbers are JSON");
+        text.push(b'\n');
+    }
+    text
 }
 
 fn text(root: &Root, leaf: &Leaf) -> io::Result<Option<String>> {
@@ -79,46 +87,62 @@ pub(super) fn text_of(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
-impl Manifest {
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
-    }
+/// Returns what differs between two lists, by path; none where one of them is no list. A directory that came or went with
+/// files in it is not named beside them.
+pub(super) fn changes(old: &[u8], new: &[u8]) -> Option<Vec<(String, FileChange)>> {
+    // Of long lists few lines differ: the same ones at both ends are not even taken apart.
+    let same = same_lines(lines_of(old).zip(lines_of(new)));
+    let (old, new) = (&old[same..], &new[same..]);
+    let same = same_lines(lines_of(old).rev().zip(lines_of(new).rev()));
+    let (old, new) = (parse(&old[..old.len() - same])?, parse(&new[..new.len() - same])?);
+    let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let mut found: Vec<(String, FileChange)> = paths
+        .into_iter()
+        .flat_map(|path| change(old.get(path), new.get(path)).into_iter().map(|what| (path.clone(), what)))
+        .collect();
+    let beginnings: BTreeSet<String> = found.iter().flat_map(|(path, _)| directories(path)).collect();
+    found.retain(|(path, what)| {
+        let is_directory = old.get(path).or(new.get(path)).is_some_and(|entry| entry.0 == 'd');
+        let came_or_went = matches!(what, FileChange::Added | FileChange::Removed);
+        !(is_directory && came_or_went && beginnings.contains(path))
+    });
+    Some(found)
+}
 
-    /// Returns what differs, by path. A directory that came or went with files in it is not named beside them.
-    pub(super) fn changes(&self, new: &Self) -> Vec<(String, FileChange)> {
-        let paths: BTreeSet<&String> = self.files.keys().chain(new.files.keys()).collect();
-        let differing = paths.into_iter().filter(|path| self.files.get(*path) != new.files.get(*path));
-        let mut found: Vec<(String, FileChange)> =
-            differing.flat_map(|path| self.change(new, path).into_iter().map(|what| (path.clone(), what))).collect();
-        let beginnings: BTreeSet<String> = found.iter().flat_map(|(path, _)| directories(path)).collect();
-        found.retain(|(path, what)| {
-            let is_directory = self.files.get(path).or(new.files.get(path)).is_some_and(|entry| entry.0 == 'd');
-            let came_or_went = matches!(what, FileChange::Added | FileChange::Removed);
-            !(is_directory && came_or_went && beginnings.contains(path))
+fn lines_of(list: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    list.split_inclusive(|byte| *byte == b'\n')
+}
+
+/// Returns how many bytes the lines have before the first that differ.
+fn same_lines<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> usize {
+    pairs.take_while(|(old, new)| old == new).map(|(line, _)| line.len()).sum()
+}
+
+fn parse(list: &[u8]) -> Option<BTreeMap<String, Entry>> {
+    let lines = serde_json::Deserializer::from_slice(list).into_iter::<Line>();
+    lines.map(|line| line.ok().map(|Line(path, entry)| (path, entry))).collect()
+}
+
+/// Returns what became of one path, of which there is an entry on one side at least.
+fn change(was: Option<&Entry>, is: Option<&Entry>) -> Vec<FileChange> {
+    let (Some(was), Some(is)) = (was, is) else {
+        return vec![if was.is_some() { FileChange::Removed } else { FileChange::Added }];
+    };
+    if was.0 != is.0 {
+        return vec![FileChange::Type { old: kind(was.0), new: kind(is.0) }];
+    }
+    let mut found = Vec::new();
+    if was.3 != is.3 {
+        found.push(match (is.0, &was.4, &is.4) {
+            ('l', ..) => FileChange::Target { old: was.3.clone(), new: is.3.clone() },
+            (_, Some(old), Some(new)) if old != new => lines::change(old, new),
+            _ => FileChange::Content { old: was.2, new: is.2 },
         });
-        found
     }
-
-    fn change(&self, new: &Self, path: &str) -> Vec<FileChange> {
-        let (Some(was), Some(is)) = (self.files.get(path), new.files.get(path)) else {
-            return vec![if self.files.contains_key(path) { FileChange::Removed } else { FileChange::Added }];
-        };
-        if was.0 != is.0 {
-            return vec![FileChange::Type { old: kind(was.0), new: kind(is.0) }];
-        }
-        let mut found = Vec::new();
-        if was.3 != is.3 {
-            found.push(match (is.0, self.texts.get(path), new.texts.get(path)) {
-                ('l', ..) => FileChange::Target { old: was.3.clone(), new: is.3.clone() },
-                (_, Some(old), Some(new)) if old != new => lines::change(old, new),
-                _ => FileChange::Content { old: was.2, new: is.2 },
-            });
-        }
-        if was.1 != is.1 {
-            found.push(FileChange::Mode { old: format!("{:04o}", was.1), new: format!("{:04o}", is.1) });
-        }
-        found
+    if was.1 != is.1 {
+        found.push(FileChange::Mode { old: format!("{:04o}", was.1), new: format!("{:04o}", is.1) });
     }
+    found
 }
 
 fn directories(path: &str) -> impl Iterator<Item = String> {
@@ -139,15 +163,21 @@ mod tests {
     use wythe_snapshot::Choice;
     use wythe_sys::root::Root;
 
-    use super::{Entry, Manifest};
+    use super::{Entry, Line, changes, parse, written};
+
+    type Side = Option<(char, u32, &'static str)>;
 
     /// Adds a file, directory or link: a letter, a mode, and the text or the target.
-    fn add(list: &mut Manifest, path: &str, (letter, mode, text): (char, u32, &str)) {
+    fn add(list: &mut Vec<Line>, path: &str, (letter, mode, text): (char, u32, &str)) {
         let content = if letter == 'f' { format!("digest of {text}") } else { text.to_owned() };
-        list.files.insert(path.to_owned(), Entry(letter, mode, text.len() as u64, content));
-        if letter == 'f' && !text.contains('\0') {
-            list.texts.insert(path.to_owned(), text.to_owned());
-        }
+        let kept = (letter == 'f' && !text.contains('\0')).then(|| text.to_owned());
+        list.push(Line(path.to_owned(), Entry(letter, mode, text.len() as u64, content, kept)));
+    }
+
+    /// Returns the changes of two lists as lines.
+    fn told(old: &[Line], new: &[Line]) -> Vec<String> {
+        let found = changes(&written(old), &written(new)).unwrap().into_iter();
+        found.map(|(path, change)| format!("{path} {}", serde_json::to_string(&change).unwrap())).collect()
     }
 
     /// Lists a directory with so many long files that are no texts, and a text after them.
@@ -161,9 +191,9 @@ mod tests {
         let choice = Choice { patterns: vec![".".to_owned()], ..Choice::default() };
         let mut chosen = wythe_snapshot::select(&root, &choice).unwrap();
         chosen.read_contents(&root).unwrap();
-        let list = Manifest::parse(&super::manifest(&root, &chosen).unwrap()).unwrap();
-        assert_eq!(list.files.len(), files + 2);
-        list.texts.contains_key("b")
+        let list = parse(&super::manifest(&root, &chosen).unwrap()).unwrap();
+        assert_eq!(list.len(), files + 2);
+        list["b"].4.is_some()
     }
 
     #[test]
@@ -174,10 +204,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_change_is_told_apart() {
-        type Side = Option<(char, u32, &'static str)>;
         let file = |text| Some(('f', 0o644, text));
         let (dir, link) = (Some(('d', 0o755, "")), |target| Some(('l', 0o777, target)));
-        let changes: [(&str, Side, Side, &str); 9] = [
+        let changes: [(&str, Side, Side, &str); 12] = [
             ("a", file("one\n"), file("two\n"), r#"{"change":"line","line":1,"old":"one","new":"two","more":0}"#),
             ("b", file("x"), Some(('f', 0o755, "x")), r#"{"change":"mode","old":"0644","new":"0755"}"#),
             ("bin", file("\0"), file("\0\0"), r#"{"change":"content","old":1,"new":2}"#),
@@ -185,11 +214,13 @@ mod tests {
             ("d/gone", file(""), None, r#"{"change":"removed"}"#),
             ("empty", None, dir, r#"{"change":"added"}"#),
             ("l", link("a"), link("b"), r#"{"change":"target","old":"a","new":"b"}"#),
+            ("new", None, dir, ""),
             ("new/x", None, file(""), r#"{"change":"added"}"#),
+            ("same", file("same"), file("same"), ""),
             ("t", file("x"), link("a"), r#"{"change":"type","old":"file","new":"link"}"#),
+            ("z", file("the last line"), file("the last line"), ""),
         ];
-        let (mut old, mut new) = (Manifest::default(), Manifest::default());
-        add(&mut new, "new", ('d', 0o755, ""));
+        let (mut old, mut new) = (Vec::new(), Vec::new());
         let mut expected = Vec::new();
         for (path, was, is, change) in changes {
             was.into_iter().for_each(|was| add(&mut old, path, was));
@@ -197,10 +228,26 @@ mod tests {
             // A directory that goes with what is in it is not named beside it.
             expected.extend(Some(format!("{path} {change}")).filter(|_| !change.is_empty()));
         }
-        let told = old.changes(&new).into_iter();
-        let told: Vec<String> =
-            told.map(|(path, change)| format!("{path} {}", serde_json::to_string(&change).unwrap())).collect();
-        assert_eq!(told, expected);
-        assert_eq!(Manifest::parse(&serde_json::to_vec(&old).unwrap()), Some(old));
+        assert_eq!(told(&old, &new), expected);
+        assert_eq!(told(&old, &old), [""; 0]);
+    }
+
+    /// What comes or goes at an end of the list, or beside lines that look like it, is found as it is in the middle.
+    #[test]
+    fn ends_of_lists_are_compared() {
+        let list = |paths: &[&str]| {
+            let mut list = Vec::new();
+            paths.iter().for_each(|path| add(&mut list, path, ('f', 0o644, "same")));
+            list
+        };
+        let (came, went) = (r#"{"change":"added"}"#, r#"{"change":"removed"}"#);
+        let all = list(&["a", "b", "c"]);
+        for gone in ["a", "b", "c"] {
+            let left: Vec<&str> = ["a", "b", "c"].into_iter().filter(|path| *path != gone).collect();
+            assert_eq!(told(&all, &list(&left)), [format!("{gone} {went}")]);
+            assert_eq!(told(&list(&left), &all), [format!("{gone} {came}")]);
+        }
+        assert_eq!(told(&[], &list(&["a"])), [format!("a {came}")]);
+        assert_eq!(changes(b"no list\n", &written(&all)), None);
     }
 }

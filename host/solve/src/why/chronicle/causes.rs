@@ -8,7 +8,6 @@ use super::{Chronicle, Then};
 use crate::why::compare::{Beside, Part, fallback, own_reasons};
 use crate::why::past::StepPast;
 use crate::why::roots::Chain as Levels;
-use crate::why::tree::Manifest;
 use crate::why::{Reason, Root};
 
 impl Chronicle {
@@ -77,9 +76,8 @@ struct Sides<'a> {
 }
 
 impl Beside for Sides<'_> {
-    fn manifest(&self, digest: &Digest) -> Option<Manifest> {
-        let bytes = self.chronicle.chain.engine.store.read_blob(digest).ok().flatten()?;
-        Manifest::parse(&bytes)
+    fn manifest(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.chronicle.chain.engine.store.read_blob(digest).ok().flatten()
     }
 
     fn setter(&self, part: &Part, old: Option<&str>, new: Option<&str>) -> Option<String> {

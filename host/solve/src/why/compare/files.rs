@@ -8,7 +8,7 @@ use wythe_plan::Fact;
 use super::Beside;
 use super::effects::Effects;
 use crate::why::past::{FactPast, OpPast, StepPast};
-use crate::why::{FileChange, Reason, lines};
+use crate::why::{FileChange, Reason, lines, tree};
 use crate::world::is_no_such_file;
 
 /// Files that are named one by one.
@@ -19,14 +19,15 @@ pub(super) fn file_reasons(effects: &Effects<'_>, is: &StepPast, then: &StepPast
     let mut unknown = Vec::new();
     for (was, now, name) in &effects.inputs {
         let list = |side: &OpPast| beside.manifest(side.trees.get(*name)?);
-        let (Some(old), Some(new)) = (list(was), list(now)) else {
+        let found = list(was).zip(list(now)).and_then(|(old, new)| tree::changes(&old, &new));
+        let Some(found) = found else {
             let input = name.split_once("context ").map_or(*name, |(_, input)| input).to_owned();
             unknown.push(Reason::UnknownFiles { input });
             continue;
         };
         // Where other files are asked for, which ones come and go is the option's doing.
         let is_asked_anew = was.words.get("actions") != now.words.get("actions");
-        for (path, change) in old.changes(&new) {
+        for (path, change) in found {
             if !(is_asked_anew && matches!(change, FileChange::Added | FileChange::Removed)) {
                 let known = changes.entry(path).or_default();
                 if !known.contains(&change) {

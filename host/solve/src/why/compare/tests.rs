@@ -10,13 +10,12 @@ use wythe_plan::{Fact, KeyParts};
 use super::{Beside, Part, fallback, own_reasons};
 use crate::why::Planned;
 use crate::why::past::{FactPast, OpPast, Said, StepNow, StepPast};
-use crate::why::tree::Manifest;
 
 /// Nothing is kept, and no step sets anything.
 struct Nothing;
 
 impl Beside for Nothing {
-    fn manifest(&self, _: &Digest) -> Option<Manifest> {
+    fn manifest(&self, _: &Digest) -> Option<Vec<u8>> {
         None
     }
 
