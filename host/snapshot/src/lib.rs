@@ -32,6 +32,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod abreast;
 mod archive;
 mod compare;
 mod disk;

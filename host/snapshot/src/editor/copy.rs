@@ -107,7 +107,7 @@ impl Editor {
         source: &Root,
         path: &Path,
         dest: &Path,
-        exclude: &dyn Fn(&Path) -> bool,
+        exclude: &(dyn Fn(&Path) -> bool + Sync),
         attributes: &Attributes,
     ) -> Result<(), CopyError> {
         let selection = Selection::whole(source, path, exclude).map_err(CopyError::Tree)?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{FileType, Stat};
 
+use crate::abreast::{EntryOf, Listing, Look, list};
 use crate::disk;
 use crate::xattrs::{self, Xattrs};
 
@@ -83,9 +84,9 @@ pub(crate) enum Standing {
 
 impl Node {
     /// Returns an entry that has just been looked at. Directories still have to be read.
-    pub(crate) fn new(name: &[u8], stat: &Stat, kind: Kind) -> Self {
+    pub(crate) fn new(name: Vec<u8>, stat: &Stat, kind: Kind) -> Self {
         Self {
-            name: name.to_vec(),
+            name,
             kind,
             mode: stat.st_mode & disk::MODE_BITS,
             owner: (stat.st_uid, stat.st_gid),
@@ -134,30 +135,59 @@ pub(crate) struct Unread {
 /// Reads the whole tree of a layer directory.
 pub(crate) fn read(root: BorrowedFd<'_>) -> Result<Node, Unread> {
     let stat = rustix::fs::fstat(root).map_err(|source| Unread { path: PathBuf::new(), source: source.into() })?;
-    let mut path = Vec::new();
-    let directory = read_directory(root, &mut path, 0)?;
-    Ok(Node::new(b"", &stat, Kind::Directory(directory)))
+    let listing = list(&Reading, root, Way { path: Vec::new(), depth: 0 })?;
+    Ok(Node::new(Vec::new(), &stat, directory_of(listing)))
 }
 
-fn read_directory(dir: BorrowedFd<'_>, path: &mut Vec<u8>, depth: usize) -> Result<Directory, Unread> {
-    let unread = |path: &[u8], source| Unread { path: disk::path_of(path), source };
-    disk::check_depth(depth).map_err(|source| unread(path, source))?;
-    let xattrs = xattrs::read(dir).map_err(|source| unread(path, source))?;
+fn directory_of(mut listing: Listing<Reading>) -> Kind {
+    let xattrs = listing.take_own().unwrap_or_default();
     let mut children = Vec::new();
-    for name in disk::names(dir).map_err(|source| unread(path, source))? {
-        let length = enter(path, &name);
-        let look = disk::look(dir, &name).map_err(|source| unread(path, source))?;
-        let Some(stat) = look else { return Err(unread(path, io::ErrorKind::NotFound.into())) };
-        let kind = if disk::kind(&stat) == FileType::Directory {
-            let inner = disk::open_dir(dir, &name).map_err(|source| unread(path, source))?;
-            Kind::Directory(read_directory(inner.as_fd(), path, depth + 1)?)
-        } else {
-            kind_of(dir, &name, &stat).map_err(|source| unread(path, source))?
-        };
-        children.push(Node::new(&name, &stat, kind));
-        path.truncate(length);
+    listing.each(&mut |(name, stat, kind), inner| {
+        let kind = kind.or_else(|| inner.map(directory_of));
+        children.extend(kind.map(|kind| Node::new(name, &stat, kind)));
+    });
+    Kind::Directory(Directory { opaque: xattrs.marks.opaque, xattrs, children })
+}
+
+/// How a layer is read.
+struct Reading;
+
+/// A directory of it.
+struct Way {
+    path: Vec<u8>,
+    depth: usize,
+}
+
+impl Look for Reading {
+    type Way = Way;
+    /// Its name, and what it is; directories have yet to be read.
+    type Entry = (Vec<u8>, Stat, Option<Kind>);
+    type Own = Xattrs;
+    type Error = Unread;
+
+    fn directory(&self, dir: BorrowedFd<'_>, way: &Way) -> Result<Xattrs, Unread> {
+        let checked = disk::check_depth(way.depth);
+        checked.and_then(|()| xattrs::read(dir)).map_err(|source| self.unread(way, source))
     }
-    Ok(Directory { opaque: xattrs.marks.opaque, xattrs, children })
+
+    fn entry(&self, dir: BorrowedFd<'_>, name: &[u8], way: &Way) -> EntryOf<Self> {
+        let next = || {
+            let mut path = way.path.clone();
+            enter(&mut path, name);
+            Way { path, depth: way.depth + 1 }
+        };
+        let look = disk::look(dir, name).map_err(|source| self.unread(&next(), source))?;
+        let stat = look.ok_or_else(|| self.unread(&next(), io::ErrorKind::NotFound.into()))?;
+        if disk::kind(&stat) == FileType::Directory {
+            return Ok(Some(((name.to_vec(), stat, None), Some(next()))));
+        }
+        let kind = kind_of(dir, name, &stat).map_err(|source| self.unread(&next(), source))?;
+        Ok(Some(((name.to_vec(), stat, Some(kind)), None)))
+    }
+
+    fn unread(&self, way: &Way, source: io::Error) -> Unread {
+        Unread { path: disk::path_of(&way.path), source }
+    }
 }
 
 /// Appends a component to a path and returns the length to go back to.

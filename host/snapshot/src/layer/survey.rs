@@ -67,7 +67,7 @@ impl Survey {
             None => None,
         };
         let directory = self.directory(place, 0)?;
-        let mut node = Node::new(b"", &stat, Kind::Directory(directory));
+        let mut node = Node::new(Vec::new(), &stat, Kind::Directory(directory));
         self.compare_directory(&mut node, place, below.as_ref(), None)?;
         Ok(node)
     }
@@ -122,7 +122,7 @@ impl Survey {
         if let Kind::Unfit { hides, .. } = &mut kind {
             *hides = below.is_some();
         }
-        let mut node = Node::new(name, &stat, kind);
+        let mut node = Node::new(name.to_vec(), &stat, kind);
         let is_equal = match (place.below, &below) {
             (Some(dir), Some(below)) => {
                 equal::entry(&node, place.upper, below, dir).map_err(|source| self.unread(source))?
@@ -160,7 +160,7 @@ impl Survey {
             plumbing: plumbing_dir.as_ref().map(AsFd::as_fd),
         };
         let directory = self.directory(place, depth + 1)?;
-        let mut node = Node::new(name, &stats.upper, Kind::Directory(directory));
+        let mut node = Node::new(name.to_vec(), &stats.upper, Kind::Directory(directory));
         self.compare_directory(&mut node, place, below.as_ref(), plumbing.as_ref())?;
         Ok(node)
     }
@@ -231,7 +231,7 @@ fn add_whiteouts(children: &mut Vec<Node>, below: BorrowedFd<'_>) -> io::Result<
     for name in disk::names(below)? {
         let Some(stat) = disk::look(below, &name)?.filter(|stat| !disk::is_whiteout(stat)) else { continue };
         if let Err(at) = children.binary_search_by(|child| child.name.cmp(&name)) {
-            children.insert(at, Node::new(&name, &stat, Kind::Whiteout { made: false }));
+            children.insert(at, Node::new(name, &stat, Kind::Whiteout { made: false }));
         }
     }
     Ok(())

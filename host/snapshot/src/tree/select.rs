@@ -192,14 +192,16 @@ impl Found<'_> {
             result => result.map_err(failed)?,
         };
         let stat = rustix::fs::fstat(&open).map_err(|error| failed(error.into()))?;
-        let rules = Rules { outer: &self.choice.ignore, inner: &self.choice.exclude, exclude: &|_| false };
+        let rules = Rules::new(&self.choice.ignore, &self.choice.exclude);
         if disk::kind(&stat) == FileType::Directory {
             let at = self.place(path, Path::new(""));
             let before = self.selection.leaves.len();
             let own = leaf(path.into(), at.clone(), LeafKind::Directory, &stat);
             self.selection.leaves.push(own);
             let is_ignored = self.choice.ignore.is_out(verdict);
-            let any = walk(&mut self.selection, &rules, open.as_fd(), Way::new(path, &at).with_outer(verdict))?;
+            let within = walk(&rules, open.as_fd(), Way::new(path, &at).with_outer(verdict))?;
+            let any = !within.leaves.is_empty();
+            self.selection.append(within);
             if !any && is_ignored {
                 self.selection.leaves.truncate(before);
                 self.ignored += 1;

@@ -2,7 +2,7 @@
 //! Reads a subtree of a source, link by link as it is, and leaves out what the patterns say.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
@@ -10,6 +10,7 @@ use wythe_sys::root::Root;
 
 use super::patterns::{Patterns, Verdict};
 use super::{Leaf, LeafKind, Selection, Stamp};
+use crate::abreast::{EntryOf, Listing, Look, list};
 use crate::disk;
 use crate::normalise::LeftOut;
 
@@ -32,23 +33,30 @@ impl Selection {
     /// # Errors
     ///
     /// When something is not there or cannot be read.
-    pub fn whole(root: &Root, path: &Path, exclude: &dyn Fn(&Path) -> bool) -> Result<Self, TreeError> {
+    pub fn whole(root: &Root, path: &Path, exclude: &(dyn Fn(&Path) -> bool + Sync)) -> Result<Self, TreeError> {
         let failed = |source| TreeError { path: path.into(), source };
         let mut selection = Self::default();
         let open = root.locate(path).map_err(failed)?;
         let stat = rustix::fs::fstat(&open).map_err(|error| failed(error.into()))?;
         if disk::kind(&stat) == FileType::Directory {
-            let rules = Rules { outer: &Patterns::default(), inner: &Patterns::default(), exclude };
+            let none = Patterns::default();
+            let rules = Rules { exclude, ..Rules::new(&none, &none) };
             let leaf = leaf(path.into(), PathBuf::new(), LeafKind::Directory, &stat);
             selection.leaves.push(leaf);
             let inner = root.descend(path).map_err(failed)?;
-            walk(&mut selection, &rules, inner.as_fd(), Way::new(path, Path::new("")))?;
+            selection.append(walk(&rules, inner.as_fd(), Way::new(path, Path::new("")))?);
         } else {
             let name = path.file_name().map(PathBuf::from).unwrap_or_default();
             selection.add(path.into(), name, &stat, || Ok(Vec::new()))?;
             selection.is_single = true;
         }
         Ok(selection)
+    }
+
+    /// Adds what was found after what is there.
+    pub(super) fn append(&mut self, mut found: Self) {
+        self.leaves.append(&mut found.leaves);
+        self.left_out.append(&mut found.left_out);
     }
 
     /// Adds something that is no directory.
@@ -59,24 +67,38 @@ impl Selection {
         stat: &Stat,
         target: impl FnOnce() -> io::Result<Vec<u8>>,
     ) -> Result<(), TreeError> {
-        let kind = match disk::kind(stat) {
-            FileType::RegularFile => LeafKind::File(None),
-            FileType::Symlink => match target() {
-                Ok(target) => LeafKind::Symlink(target),
-                Err(source) => return Err(TreeError { path, source }),
-            },
-            FileType::Fifo => return self.leave_out(path, "named pipe"),
-            FileType::Socket => return self.leave_out(path, "socket"),
-            _ => return self.leave_out(path, "device"),
-        };
-        self.leaves.push(leaf(path, at, kind, stat));
+        match entry(path, at, stat, target)? {
+            Entry::Leaf(leaf) => self.leaves.push(leaf),
+            Entry::LeftOut(left_out) => self.left_out.push(left_out),
+        }
         Ok(())
     }
+}
 
-    fn leave_out(&mut self, path: PathBuf, kind: &'static str) -> Result<(), TreeError> {
-        self.left_out.push(LeftOut { path, kind });
-        Ok(())
-    }
+/// What is at a name.
+pub(super) enum Entry {
+    Leaf(Leaf),
+    LeftOut(LeftOut),
+}
+
+/// Returns what something is that is no directory.
+fn entry(
+    path: PathBuf,
+    at: PathBuf,
+    stat: &Stat,
+    target: impl FnOnce() -> io::Result<Vec<u8>>,
+) -> Result<Entry, TreeError> {
+    let kind = match disk::kind(stat) {
+        FileType::RegularFile => LeafKind::File(None),
+        FileType::Symlink => match target() {
+            Ok(target) => LeafKind::Symlink(target),
+            Err(source) => return Err(TreeError { path, source }),
+        },
+        FileType::Fifo => return Ok(Entry::LeftOut(LeftOut { path, kind: "named pipe" })),
+        FileType::Socket => return Ok(Entry::LeftOut(LeftOut { path, kind: "socket" })),
+        _ => return Ok(Entry::LeftOut(LeftOut { path, kind: "device" })),
+    };
+    Ok(Entry::Leaf(leaf(path, at, kind, stat)))
 }
 
 /// Returns a leaf of what was looked at.
@@ -92,7 +114,13 @@ pub(super) struct Rules<'a> {
     /// Patterns of paths relative to what was named.
     pub(super) inner: &'a Patterns,
     /// The same as a function.
-    pub(super) exclude: &'a dyn Fn(&Path) -> bool,
+    pub(super) exclude: &'a (dyn Fn(&Path) -> bool + Sync),
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(outer: &'a Patterns, inner: &'a Patterns) -> Self {
+        Self { outer, inner, exclude: &|_| false }
+    }
 }
 
 /// How far a walk has come.
@@ -138,38 +166,60 @@ impl Way {
     }
 }
 
-/// Adds the content of an open directory, in the order of the names. Returns whether it added anything.
-pub(super) fn walk(
-    selection: &mut Selection,
-    rules: &Rules<'_>,
-    dir: BorrowedFd<'_>,
-    way: Way,
-) -> Result<bool, TreeError> {
-    let before = selection.leaves.len();
-    let failed = |path: &Path, source| TreeError { path: path.into(), source };
-    disk::check_depth(way.depth).map_err(|source| failed(&way.path, source))?;
-    let dir = disk::open_dir(dir, b".").map_err(|source| failed(&way.path, source))?;
-    for name in disk::names(&dir).map_err(|source| failed(&way.path, source))? {
-        let next = way.step(&name, rules);
-        let (is_out, for_good) = next.is_out(rules);
-        if for_good {
-            continue;
+/// Returns the content of an open directory, in the order of the names.
+pub(super) fn walk(rules: &Rules<'_>, dir: BorrowedFd<'_>, way: Way) -> Result<Selection, TreeError> {
+    let mut selection = Selection::default();
+    add(&mut selection, list(rules, dir, way)?);
+    Ok(selection)
+}
+
+fn add(selection: &mut Selection, listing: Listing<Rules<'_>>) {
+    listing.each(&mut |(entry, is_out), inner| {
+        let own = selection.leaves.len();
+        match entry {
+            Entry::Leaf(leaf) => selection.leaves.push(leaf),
+            Entry::LeftOut(left_out) => selection.left_out.push(left_out),
         }
-        let stat = disk::look(&dir, &name).map_err(|source| failed(&next.path, source))?;
-        let Some(stat) = stat else { return Err(failed(&next.path, io::ErrorKind::NotFound.into())) };
-        if disk::kind(&stat) != FileType::Directory {
-            if !is_out {
-                selection.add(next.path, next.at, &stat, || disk::read_link(dir.as_fd(), &name))?;
+        if let Some(inner) = inner {
+            add(selection, inner);
+            // A directory that is left out is there all the same where something in it is not.
+            if is_out && selection.leaves.len() == own + 1 {
+                selection.leaves.truncate(own);
             }
-            continue;
         }
-        let inner = disk::open_dir(&dir, &name).map_err(|source| failed(&next.path, source))?;
-        let place = selection.leaves.len();
-        selection.leaves.push(leaf(next.path.clone(), next.at.clone(), LeafKind::Directory, &stat));
-        // A directory that is left out is there all the same where something in it is not.
-        if !walk(selection, rules, inner.as_fd(), next)? && is_out {
-            selection.leaves.truncate(place);
-        }
+    });
+}
+
+impl Look for Rules<'_> {
+    type Way = Way;
+    /// What is there, and whether it is left out, which may be said of directories only.
+    type Entry = (Entry, bool);
+    type Own = ();
+    type Error = TreeError;
+
+    fn directory(&self, _: BorrowedFd<'_>, way: &Way) -> Result<(), TreeError> {
+        disk::check_depth(way.depth).map_err(|source| self.unread(way, source))
     }
-    Ok(selection.leaves.len() > before)
+
+    fn entry(&self, dir: BorrowedFd<'_>, name: &[u8], way: &Way) -> EntryOf<Self> {
+        let next = way.step(name, self);
+        let (is_out, for_good) = next.is_out(self);
+        if for_good {
+            return Ok(None);
+        }
+        let stat = disk::look(dir, name).map_err(|source| self.unread(&next, source))?;
+        let stat = stat.ok_or_else(|| self.unread(&next, io::ErrorKind::NotFound.into()))?;
+        if disk::kind(&stat) == FileType::Directory {
+            let directory = leaf(next.path.clone(), next.at.clone(), LeafKind::Directory, &stat);
+            return Ok(Some(((Entry::Leaf(directory), is_out), Some(next))));
+        }
+        if is_out {
+            return Ok(None);
+        }
+        Ok(Some(((entry(next.path, next.at, &stat, || disk::read_link(dir, name))?, false), None)))
+    }
+
+    fn unread(&self, way: &Way, source: io::Error) -> TreeError {
+        TreeError { path: way.path.clone(), source }
+    }
 }

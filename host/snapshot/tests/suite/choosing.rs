@@ -64,6 +64,32 @@ fn choose(patterns: &[&str]) -> Choice {
     Choice { patterns: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(), ..Choice::default() }
 }
 
+/// A tree that is looked at by several threads: the order is that of the names, and what is left out is left out.
+#[test]
+fn large_trees_are_chosen_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    let names = |count: usize| (0..count).map(|number| format!("{number:04}"));
+    for top in names(40) {
+        for file in names(20) {
+            write(dir.path(), &format!("{top}/sub/{file}"), "");
+            expected.push(format!("{top}/sub/{file}"));
+        }
+        write(dir.path(), &format!("{top}/sub.log"), "");
+    }
+    for file in names(2000) {
+        write(dir.path(), &format!("flat/{file}/x"), "");
+        write(dir.path(), &format!("flat/{file}.log"), "");
+        expected.push(format!("flat/{file}/x"));
+    }
+    let choice = Choice { ignore: Patterns::new(&["**/*.log".to_owned()]).unwrap(), ..choose(&["."]) };
+    let found = select(&Root::open(dir.path()).unwrap(), &choice).unwrap();
+    let (directories, files): (Vec<_>, Vec<_>) = found.leaves.iter().partition(|leaf| leaf.kind == LeafKind::Directory);
+    assert_eq!(files.iter().map(|leaf| leaf.at.to_str().unwrap()).collect::<Vec<_>>(), expected);
+    assert_eq!(directories.len(), 1 + 40 * 2 + 1 + 2000);
+    assert!(found.leaves.is_sorted_by(|one, next| one.at < next.at));
+}
+
 #[test]
 fn patterns_choose_files_and_the_content_of_directories() {
     let chosen = Chosen::new();
