@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Lists of the files of an input: a tree digest says that something differs, the list says what.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use wythe_snapshot::{Leaf, LeafKind, Selection};
@@ -20,31 +22,26 @@ const LONGEST_TEXTS: u64 = 1 << 20;
 const MOST_READ: u64 = 4 << 20;
 const BLOCK: u64 = 512;
 
-/// Digits of a digest that are kept: they tell two versions of a file apart, and are no proof of anything.
-const DIGITS: usize = 16;
-
-/// A line of a list, and of its JSON: the path in the build context, and what is there.
+/// What is at a path of a list: type (`d`, `f`, `l`), permission bits, length, what the content is (digits of its digest, or
+/// what the link says), and the text of a small file, as far as there is room.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Line(String, Entry);
+struct Entry<Text>(char, u32, u64, Text, Option<String>);
 
-/// Type (`d`, `f`, `l`), permission bits, length, what the content is (digits of its digest, or what the link says), and the
-/// text of a small file, as far as there is room.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry(char, u32, u64, String, Option<String>);
-
-/// Returns the list of what was chosen, as lines of JSON in the order of the paths. Only small texts are read, and none is
-/// hashed again.
+/// Returns the list of what was chosen, as lines of JSON in the order of the paths in the build context. Only small texts are
+/// read, and none is hashed again.
 ///
 /// A text that is not there any more is left out; where the machine cannot read one, the list would be another one for
 /// ever, so that this is an error.
 pub(crate) fn manifest(root: &Root, chosen: &Selection) -> io::Result<Vec<u8>> {
-    let mut list = Vec::with_capacity(chosen.leaves.len());
+    let mut list = List::default();
     let (mut room, mut unread) = (LONGEST_TEXTS, MOST_READ);
     for leaf in &chosen.leaves {
-        let path = leaf.path.to_string_lossy().into_owned();
-        let entry = match &leaf.kind {
-            LeafKind::Directory => Entry('d', leaf.mode, 0, String::new(), None),
-            LeafKind::Symlink(target) => Entry('l', 0o777, 0, String::from_utf8_lossy(target).into_owned(), None),
+        let path = leaf.path.to_string_lossy();
+        match &leaf.kind {
+            LeafKind::Directory => list.add(path, &Entry('d', leaf.mode, 0, "", None)),
+            LeafKind::Symlink(target) => {
+                list.add(path, &Entry('l', 0o777, 0, &String::from_utf8_lossy(target), None));
+            }
             LeafKind::File(digest) => {
                 let size = leaf.stamp.size;
                 let mut kept = None;
@@ -53,25 +50,39 @@ pub(crate) fn manifest(root: &Root, chosen: &Selection) -> io::Result<Vec<u8>> {
                     kept = text(root, leaf)?;
                     room -= kept.as_ref().map_or(0, |_| size);
                 }
-                let digits = digest.map_or_else(String::new, |digest| digest.hex()[..DIGITS].to_owned());
-                Entry('f', leaf.mode, size, digits, kept)
+                let digits = digest.map_or_else(String::new, |digest| digest.short());
+                list.add(path, &Entry('f', leaf.mode, size, &digits, kept));
             }
-        };
-        list.push(Line(path, entry));
+        }
     }
-    // Almost in order: a walk goes by components. A file may be chosen for several places.
-    list.sort_by(|Line(one, _), Line(other, _)| one.cmp(other));
-    list.dedup_by(|Line(next, _), Line(path, _)| next == path);
-    Ok(written(&list))
+    Ok(list.in_order())
 }
 
-fn written(list: &[Line]) -> Vec<u8> {
-    let mut text = Vec::new();
-    for line in list {
-        serde_json::to_writer(&mut text, line).expect("texts and numbers are JSON");
-        text.push(b'\n');
+/// Lines as they are written, with the path of each.
+#[derive(Default)]
+struct List<'a> {
+    text: Vec<u8>,
+    lines: Vec<(Cow<'a, str>, Range<usize>)>,
+}
+
+impl<'a> List<'a> {
+    fn add(&mut self, path: Cow<'a, str>, entry: &Entry<&str>) {
+        let begin = self.text.len();
+        serde_json::to_writer(&mut self.text, &(&path, entry)).expect("texts and numbers are JSON");
+        self.text.push(b'\n');
+        self.lines.push((path, begin..self.text.len()));
     }
-    text
+
+    /// Returns the text with the lines in the order of their paths. A file may be chosen for several places.
+    fn in_order(mut self) -> Vec<u8> {
+        let is_before = |(one, _): &(Cow<'_, str>, _), (next, _): &(Cow<'_, str>, _)| one < next;
+        if self.lines.is_sorted_by(is_before) {
+            return self.text;
+        }
+        self.lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.lines.dedup_by(|(next, _), (path, _)| next == path);
+        self.lines.into_iter().flat_map(|(_, line)| &self.text[line]).copied().collect()
+    }
 }
 
 fn text(root: &Root, leaf: &Leaf) -> io::Result<Option<String>> {
@@ -118,13 +129,12 @@ fn same_lines<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> usize {
     pairs.take_while(|(old, new)| old == new).map(|(line, _)| line.len()).sum()
 }
 
-fn parse(list: &[u8]) -> Option<BTreeMap<String, Entry>> {
-    let lines = serde_json::Deserializer::from_slice(list).into_iter::<Line>();
-    lines.map(|line| line.ok().map(|Line(path, entry)| (path, entry))).collect()
+fn parse(list: &[u8]) -> Option<BTreeMap<String, Entry<String>>> {
+    serde_json::Deserializer::from_slice(list).into_iter().collect::<Result<_, _>>().ok()
 }
 
 /// Returns what became of one path, of which there is an entry on one side at least.
-fn change(was: Option<&Entry>, is: Option<&Entry>) -> Vec<FileChange> {
+fn change(was: Option<&Entry<String>>, is: Option<&Entry<String>>) -> Vec<FileChange> {
     let (Some(was), Some(is)) = (was, is) else {
         return vec![if was.is_some() { FileChange::Removed } else { FileChange::Added }];
     };
@@ -163,20 +173,20 @@ mod tests {
     use wythe_snapshot::Choice;
     use wythe_sys::root::Root;
 
-    use super::{Entry, Line, changes, parse, written};
+    use super::{Entry, List, changes, parse};
 
     type Side = Option<(char, u32, &'static str)>;
 
     /// Adds a file, directory or link: a letter, a mode, and the text or the target.
-    fn add(list: &mut Vec<Line>, path: &str, (letter, mode, text): (char, u32, &str)) {
+    fn add<'a>(list: &mut List<'a>, path: &'a str, (letter, mode, text): (char, u32, &str)) {
         let content = if letter == 'f' { format!("digest of {text}") } else { text.to_owned() };
         let kept = (letter == 'f' && !text.contains('\0')).then(|| text.to_owned());
-        list.push(Line(path.to_owned(), Entry(letter, mode, text.len() as u64, content, kept)));
+        list.add(path.into(), &Entry(letter, mode, text.len() as u64, &content, kept));
     }
 
     /// Returns the changes of two lists as lines.
-    fn told(old: &[Line], new: &[Line]) -> Vec<String> {
-        let found = changes(&written(old), &written(new)).unwrap().into_iter();
+    fn told(old: &[u8], new: &[u8]) -> Vec<String> {
+        let found = changes(old, new).unwrap().into_iter();
         found.map(|(path, change)| format!("{path} {}", serde_json::to_string(&change).unwrap())).collect()
     }
 
@@ -220,7 +230,7 @@ mod tests {
             ("t", file("x"), link("a"), r#"{"change":"type","old":"file","new":"link"}"#),
             ("z", file("the last line"), file("the last line"), ""),
         ];
-        let (mut old, mut new) = (Vec::new(), Vec::new());
+        let (mut old, mut new) = (List::default(), List::default());
         let mut expected = Vec::new();
         for (path, was, is, change) in changes {
             was.into_iter().for_each(|was| add(&mut old, path, was));
@@ -228,6 +238,7 @@ mod tests {
             // A directory that goes with what is in it is not named beside it.
             expected.extend(Some(format!("{path} {change}")).filter(|_| !change.is_empty()));
         }
+        let (old, new) = (old.in_order(), new.in_order());
         assert_eq!(told(&old, &new), expected);
         assert_eq!(told(&old, &old), [""; 0]);
     }
@@ -236,9 +247,9 @@ mod tests {
     #[test]
     fn ends_of_lists_are_compared() {
         let list = |paths: &[&str]| {
-            let mut list = Vec::new();
+            let mut list = List::default();
             paths.iter().for_each(|path| add(&mut list, path, ('f', 0o644, "same")));
-            list
+            list.in_order()
         };
         let (came, went) = (r#"{"change":"added"}"#, r#"{"change":"removed"}"#);
         let all = list(&["a", "b", "c"]);
@@ -248,6 +259,7 @@ mod tests {
             assert_eq!(told(&list(&left), &all), [format!("{gone} {came}")]);
         }
         assert_eq!(told(&[], &list(&["a"])), [format!("a {came}")]);
-        assert_eq!(changes(b"no list\n", &written(&all)), None);
+        assert_eq!(list(&["a", "a/b", "a.b", "a"]), list(&["a", "a.b", "a/b"]));
+        assert_eq!(changes(b"no list\n", &all), None);
     }
 }
