@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use bench::{Bench, Pace};
 use table::Table;
 
-const USAGE: &str = "usage: bench [--wythe PROGRAM] [--plan-time PROGRAM] [--sandbox-time PROGRAM] [--only ROW]... [--runs N] [--quick] [--json]";
+const USAGE: &str = "usage: bench [--wythe PROGRAM] [--plan-time PROGRAM] [--sandbox-time PROGRAM] [--dir DIR] [--only ROW]... [--runs N] [--quick] [--json]";
 
 fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +31,7 @@ fn main() {
     let wythe = program(take_option(&mut args, "--wythe"), "target/release/wythe");
     let plan_time = program(take_option(&mut args, "--plan-time"), "target/release/examples/plan_time");
     let sandbox_time = program(take_option(&mut args, "--sandbox-time"), "target/release/examples/overhead");
+    let dir = take_option(&mut args, "--dir").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let runs = take_option(&mut args, "--runs").map_or(5, |text| text.parse().expect("--runs takes a number"));
     let pace = if take_flag(&mut args, "--quick") { Pace::quick() } else { Pace::of(runs) };
     let is_json = take_flag(&mut args, "--json");
@@ -44,7 +45,7 @@ fn main() {
         eprintln!("{USAGE}\nrows: {}", names.join(", "));
         std::process::exit(2);
     }
-    let bench = Bench::new(wythe, [plan_time, sandbox_time], pace);
+    let bench = Bench::new(&dir, wythe, [plan_time, sandbox_time], pace);
     let mut table = Table::new(is_json);
     table.open(&bench.machine());
     for (name, measure) in rows::ROWS.iter().filter(|(name, _)| only.is_empty() || only.iter().any(|one| one == name)) {
