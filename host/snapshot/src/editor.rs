@@ -24,7 +24,7 @@ pub use mode::{ModeEdit, ModeError};
 pub use owner::OwnerError;
 pub use unpack::{Unpack, UnpackError, Unpacked};
 
-use write::Looks;
+use write::{Looks, Writer};
 
 /// Edits a merged tree. What it writes is in the upper directory when the editor is dropped; nothing has to be closed.
 ///
@@ -39,9 +39,7 @@ pub struct Editor {
     parent_time: i64,
     /// Times of directories, set when nothing more is put into them.
     times: BTreeMap<Vec<u8>, i64>,
-    buffer: Vec<u8>,
-    /// Ends long edits.
-    cancel: Option<Cancel>,
+    writer: Writer,
 }
 
 /// What is written instead of what the source says.
@@ -104,19 +102,12 @@ impl Editor {
         let below = open_below(below).map_err(EditError::Open)?;
         let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
         let tree = Union::new(upper, below);
-        Ok(Self {
-            tree,
-            epoch,
-            parent_time: epoch,
-            times: BTreeMap::new(),
-            buffer: vec![0; write::BUFFER],
-            cancel: None,
-        })
+        Ok(Self { tree, epoch, parent_time: epoch, times: BTreeMap::new(), writer: Writer::new(None) })
     }
 
     /// Lets edits fail once somebody asks to stop. What was written by then stays in the upper directory.
     pub fn stop_with(&mut self, cancel: Cancel) {
-        self.cancel = Some(cancel);
+        self.writer.cancel = Some(cancel);
     }
 
     /// Writes a small file, mode 0644 and owner 0:0 unless `attributes` says otherwise. Replaces a file or link.
@@ -128,7 +119,7 @@ impl Editor {
         let looks = self.looks(attributes, 0o644);
         self.own_parents(attributes);
         self.edit(path, Missing::Make, |editor, place, name| {
-            editor.write_file(place, name, &mut &bytes[..], bytes.len() as u64, &looks)
+            editor.writer.write_file(place, name, &mut &bytes[..], bytes.len() as u64, &looks)
         })
     }
 
@@ -148,7 +139,7 @@ impl Editor {
         self.own_parents(attributes);
         self.edit(path, Missing::Make, |editor, place, name| {
             let size = content.metadata()?.len();
-            editor.write_copy(place, name, content, size, &looks)
+            editor.writer.write_copy(place, name, content, size, &looks)
         })
     }
 

@@ -7,15 +7,22 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use rustix::fs::OFlags;
 use wythe_sys::root::Root;
 
-use super::write::Looks;
+use super::write::{Looks, Writer};
 use super::{Attributes, EditError, Editor};
 use crate::disk;
 use crate::tree::{DigestError, Leaf, LeafKind, Selection, TreeError, check_unchanged, open_unchanged};
 use crate::union::{Found, Missing, Place};
 use crate::xattrs;
+
+/// Files of a build context whose places are found before they are written.
+const BATCH: usize = 256;
+
+/// Fewer are written sooner than another thread has begun.
+const FEW: usize = 8;
 
 /// Why files were not copied. What came before the failing one is in the tree.
 #[derive(Debug, thiserror::Error)]
@@ -126,27 +133,56 @@ impl Editor {
             && !dest.as_os_str().as_bytes().ends_with(b"/")
             && !self.is_directory(dest).map_err(CopyError::Edit)?;
         let mut links = BTreeMap::new();
+        let mut waiting = Vec::new();
         self.own_parents(attributes);
         for leaf in &selection.leaves {
             let to = if is_file { dest.to_owned() } else { dest.join(&leaf.at) };
             let mut one = One { source, leaf, attributes, keep, links: &mut links };
-            self.copy_leaf(&mut one, &to)?;
+            if keep == Keep::All || !matches!(leaf.kind, LeafKind::File(_)) {
+                self.write_copies(source, &mut waiting)?;
+                self.copy_leaf(&mut one, &to)?;
+                continue;
+            }
+            let looks = self.leaf_looks(&one, None);
+            match self.locate(leaf, looks, to) {
+                Ok(copy) => waiting.push(copy),
+                Err(error) => return self.write_copies(source, &mut waiting).and(Err(error)),
+            }
+            if waiting.len() == BATCH {
+                self.write_copies(source, &mut waiting)?;
+            }
         }
+        self.write_copies(source, &mut waiting)?;
         let to = || dest.to_owned();
         self.settle().map_err(|source| CopyError::Write { from: PathBuf::new(), to: to(), source })
     }
 
+    /// Finds the place of a file of a build context.
+    fn locate<'a>(&mut self, leaf: &'a Leaf, looks: Looks, to: PathBuf) -> Result<Copy<'a>, CopyError> {
+        let path = to.as_os_str().as_bytes();
+        let found = self.tree.parent(path, Missing::Make).and_then(|(place, name)| {
+            // Made here, and not by two that need it.
+            place.upper()?;
+            Ok((place, name.to_vec()))
+        });
+        let (place, name) = found.map_err(|source| unwritten(leaf, &to, source))?;
+        Ok(Copy { leaf, place, name, looks, to })
+    }
+
+    /// Writes files of a build context, side by side where they are many.
+    fn write_copies(&mut self, source: &Root, waiting: &mut Vec<Copy<'_>>) -> Result<(), CopyError> {
+        let copies = std::mem::take(waiting);
+        if copies.len() < FEW {
+            return copies.iter().try_for_each(|copy| copy.write(source, &mut self.writer));
+        }
+        let writer = || Writer::new(self.writer.cancel.clone());
+        let copies = copies.par_iter().with_min_len(FEW);
+        let written: Vec<_> = copies.map_init(writer, |writer, copy| copy.write(source, writer)).collect();
+        written.into_iter().collect()
+    }
+
     fn copy_leaf(&mut self, one: &mut One<'_>, to: &Path) -> Result<(), CopyError> {
-        let leaf = one.leaf;
-        let failed = |source: io::Error| match (&leaf.kind, source.kind()) {
-            (LeafKind::Symlink(_), io::ErrorKind::IsADirectory) => {
-                CopyError::IsDirectory { to: to.into(), kind: "a link" }
-            }
-            (LeafKind::File(_), io::ErrorKind::IsADirectory) => {
-                CopyError::IsDirectory { to: to.into(), kind: "a file" }
-            }
-            _ => CopyError::Write { from: leaf.path.clone(), to: to.into(), source },
-        };
+        let failed = |source| unwritten(one.leaf, to, source);
         let path = to.as_os_str().as_bytes();
         if one.leaf.kind == LeafKind::Directory {
             let xattrs = one.directory_xattrs().map_err(failed)?;
@@ -165,7 +201,7 @@ impl Editor {
         }
         let mut file = open_unchanged(one.source, one.leaf).map_err(CopyError::Source)?;
         let looks = self.leaf_looks(one, Some(&file));
-        self.write_copy(&place, name, &mut file, one.leaf.stamp.size, &looks).map_err(failed)?;
+        self.writer.write_copy(&place, name, &mut file, one.leaf.stamp.size, &looks).map_err(failed)?;
         check_unchanged(&file, one.leaf).map_err(CopyError::Source)?;
         if one.keep == Keep::All {
             let path = [&place.path()[..], b"/", name].concat();
@@ -217,6 +253,33 @@ impl Editor {
             time: self.clamp(time),
             xattrs,
         }
+    }
+}
+
+/// Says why something was not written.
+fn unwritten(leaf: &Leaf, to: &Path, source: io::Error) -> CopyError {
+    match (&leaf.kind, source.kind()) {
+        (LeafKind::Symlink(_), io::ErrorKind::IsADirectory) => CopyError::IsDirectory { to: to.into(), kind: "a link" },
+        (LeafKind::File(_), io::ErrorKind::IsADirectory) => CopyError::IsDirectory { to: to.into(), kind: "a file" },
+        _ => CopyError::Write { from: leaf.path.clone(), to: to.into(), source },
+    }
+}
+
+/// A file of a build context, and where it goes.
+struct Copy<'a> {
+    leaf: &'a Leaf,
+    place: Place,
+    name: Vec<u8>,
+    looks: Looks,
+    to: PathBuf,
+}
+
+impl Copy<'_> {
+    fn write(&self, source: &Root, writer: &mut Writer) -> Result<(), CopyError> {
+        let mut file = open_unchanged(source, self.leaf).map_err(CopyError::Source)?;
+        let written = writer.write_copy(&self.place, &self.name, &mut file, self.leaf.stamp.size, &self.looks);
+        written.map_err(|source| unwritten(self.leaf, &self.to, source))?;
+        check_unchanged(&file, self.leaf).map_err(CopyError::Source)
     }
 }
 

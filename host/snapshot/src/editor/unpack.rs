@@ -286,7 +286,7 @@ impl Editor {
         looks: &Looks,
     ) -> io::Result<()> {
         match &member.kind {
-            MemberKind::File => self.write_file(place, last, content, member.size, looks),
+            MemberKind::File => self.writer.write_file(place, last, content, member.size, looks),
             MemberKind::Symlink(text) => {
                 let is_kept = target.is_package && matches!(place.look(last)?, Found::Directory(_));
                 if is_kept { Ok(()) } else { self.write_link(place, last, text, looks) }

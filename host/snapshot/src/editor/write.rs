@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
+use wythe_sys::cancel::Cancel;
 
 use super::Editor;
 use crate::disk;
@@ -13,7 +14,7 @@ use crate::union::{Missing, Place};
 use crate::xattrs::{self, Xattr};
 
 /// Bytes moved at a time.
-pub(super) const BUFFER: usize = 512 * 1024;
+const BUFFER: usize = 512 * 1024;
 
 /// From this length on the kernel is asked to move the bytes: twice as fast as reading and writing them, and free where the file
 /// system shares extents. Below, the calls cost more than the bytes.
@@ -32,7 +33,19 @@ pub(super) struct Looks {
     pub(super) xattrs: Vec<Xattr>,
 }
 
-impl Editor {
+/// Writes the contents of files; each thread has its own.
+#[derive(Debug)]
+pub(super) struct Writer {
+    buffer: Vec<u8>,
+    /// Ends long edits.
+    pub(super) cancel: Option<Cancel>,
+}
+
+impl Writer {
+    pub(super) fn new(cancel: Option<Cancel>) -> Self {
+        Self { buffer: vec![0; BUFFER], cancel }
+    }
+
     /// Writes a file of exactly `size` bytes.
     pub(super) fn write_file(
         &mut self,
@@ -90,7 +103,9 @@ impl Editor {
             _ => Ok(()),
         }
     }
+}
 
+impl Editor {
     /// Writes a symbolic link.
     pub(super) fn write_link(&mut self, place: &Place, name: &[u8], target: &[u8], looks: &Looks) -> io::Result<()> {
         place.make_link(name, target)?;
