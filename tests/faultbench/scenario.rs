@@ -78,15 +78,16 @@ impl Scenario {
                 break;
             }
             let blocks = random.usize(1..=40);
+            // Of programs that write again what was interrupted, and without a pipe, whose left side may fail for nobody.
             let command = format!(
-                "busybox mkdir -p /made/{number} && busybox find /common -type f | busybox sort | busybox xargs busybox cat > /made/{number}/all \
-                 && busybox dd if=/dev/zero of=/made/{number}/zeros bs=4096 count={blocks} 2>/dev/null \
-                 && busybox mv /made/{number}/zeros /made/{number}/moved && busybox rm -rf /common && echo {}",
+                "busybox cp -r /common /made/{number}/all && cd /made/{number} \
+                 && busybox dd if=/dev/zero of=zeros bs=4096 count={blocks} 2>/dev/null \
+                 && busybox mv zeros moved && busybox rm -rf /common && echo {}",
                 random.u32(..)
             );
             let _infallible = write!(
                 text,
-                "[[steps]]\nkind = \"run\"\nname = \"run-{number}\"\ncommands = [\"busybox mkdir -p /common; busybox touch /common/here; {command}\"]\n"
+                "[[steps]]\nkind = \"run\"\nname = \"run-{number}\"\ncommands = [\"busybox mkdir -p /common /made/{number} && busybox touch /common/here && {command}\"]\n"
             );
             self.steps += 1;
         }
