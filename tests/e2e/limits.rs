@@ -14,7 +14,8 @@ fn step(bench: &Bench, command: &str, options: &str) {
 #[test]
 fn a_step_that_writes_too_much_keeps_nothing() {
     let Some(bench) = Bench::with_busybox() else { return };
-    let write = "busybox dd if=/dev/zero of=/big bs=1M count=64; rm /big";
+    // It ends when it is ended: what is written and gone again between two looks is not seen.
+    let write = "busybox dd if=/dev/zero of=/big bs=1M count=64; busybox sleep 600; rm /big";
     step(&bench, write, "disk = \"8MiB\"");
     let ended = bench.wythe(&["build"]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
