@@ -78,9 +78,10 @@ impl Scenario {
                 break;
             }
             let blocks = random.usize(1..=40);
-            // Of programs that write again what was interrupted, and without a pipe, whose left side may fail for nobody.
+            // Of programs that write again what was interrupted and pass no failure over, and without a pipe, whose left side may
+            // fail for nobody.
             let command = format!(
-                "busybox cp -r /common /made/{number}/all && cd /made/{number} \
+                "cd /made/{number} && busybox cat /common/here > all \
                  && busybox dd if=/dev/zero of=zeros bs=4096 count={blocks} 2>/dev/null \
                  && busybox mv zeros moved && busybox rm -rf /common && echo {}",
                 random.u32(..)
