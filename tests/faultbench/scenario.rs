@@ -19,12 +19,15 @@ pub(crate) struct Scenario {
     bytes: usize,
     steps: usize,
     has_run: bool,
+    /// Files that all definitions have, relative to their place in the image.
+    common: Vec<String>,
 }
 
 impl Scenario {
     /// Writes the definitions below a directory.
     pub(crate) fn write(seed: u64, dir: &Path) -> Result<Self, String> {
-        let mut scenario = Self { seed, files: 0, bytes: 0, steps: 0, has_run: busybox().is_some() };
+        let mut scenario =
+            Self { seed, files: 0, bytes: 0, steps: 0, has_run: busybox().is_some(), common: Vec::new() };
         let mut random = Rng::with_seed(seed);
         let common = scenario.common(&mut random, dir)?;
         for name in ["kept", "app", "stale"] {
@@ -52,7 +55,7 @@ impl Scenario {
             fs::copy(program, bin.join("busybox")).map_err(|error| error.to_string())?;
             symlink("busybox", bin.join("sh")).map_err(|error| error.to_string())?;
         }
-        self.fill(random, &root.join("common"))?;
+        self.common = self.fill(random, &root.join("common"))?;
         self.steps += 3;
         Ok("[[steps]]\nkind = \"files\"\nname = \"common\"\nfrom = \"shared\"\nto = \"/\"\n".to_owned())
     }
@@ -78,17 +81,18 @@ impl Scenario {
                 break;
             }
             let blocks = random.usize(1..=40);
-            // Of programs that write again what was interrupted and pass no failure over, and without a pipe, whose left side may
-            // fail for nobody.
+            // The first of them removes what is common. By name: a pipe has no failure on its left side, and of busybox' programs
+            // `find`, `sort` and `cp` take what failed for done.
+            let names = if number == 0 { self.common.join(" ") } else { String::new() };
             let command = format!(
-                "cd /made/{number} && busybox cat /common/here > all \
-                 && busybox dd if=/dev/zero of=zeros bs=4096 count={blocks} 2>/dev/null \
-                 && busybox mv zeros moved && busybox rm -rf /common && echo {}",
+                "busybox mkdir -p /made/{number} && cd /common && busybox cat here {names} > /made/{number}/all && cd / \
+                 && busybox dd if=/dev/zero of=/made/{number}/zeros bs=4096 count={blocks} 2>/dev/null \
+                 && busybox mv /made/{number}/zeros /made/{number}/moved && busybox rm -rf /common && echo {}",
                 random.u32(..)
             );
             let _infallible = write!(
                 text,
-                "[[steps]]\nkind = \"run\"\nname = \"run-{number}\"\ncommands = [\"busybox mkdir -p /common /made/{number} && busybox touch /common/here && {command}\"]\n"
+                "[[steps]]\nkind = \"run\"\nname = \"run-{number}\"\ncommands = [\"busybox mkdir -p /common; busybox touch /common/here; {command}\"]\n"
             );
             self.steps += 1;
         }
@@ -107,23 +111,26 @@ impl Scenario {
         Ok(())
     }
 
-    /// Fills a directory.
-    fn fill(&mut self, random: &mut Rng, dir: &Path) -> Result<(), String> {
+    /// Fills a directory, and returns the names of its files.
+    fn fill(&mut self, random: &mut Rng, dir: &Path) -> Result<Vec<String>, String> {
         let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
         fs::create_dir_all(dir.join("deep/er")).map_err(failed)?;
+        let mut names = vec!["always".to_owned()];
         for number in 0..random.usize(2..=8) {
             let length = *random.choice([0, 1, 100, 5_000, 60_000, 300_000].iter()).unwrap_or(&1);
             let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();
-            let place = if random.bool() { dir.to_owned() } else { dir.join("deep/er") };
-            let path = place.join(format!("file-{number}"));
+            let name = format!("{}file-{number}", if random.bool() { "" } else { "deep/er/" });
+            let path = dir.join(&name);
             fs::write(&path, bytes).map_err(failed)?;
             let mode = *random.choice([0o644, 0o600, 0o755, 0o4755].iter()).unwrap_or(&0o644);
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+            names.push(name);
             self.files += 1;
             self.bytes += length;
         }
         fs::write(dir.join("always"), [b'x'; 10]).map_err(failed)?;
-        symlink("file-0", dir.join("link")).map_err(failed)
+        symlink("file-0", dir.join("link")).map_err(failed)?;
+        Ok(names)
     }
 }
 
