@@ -22,6 +22,9 @@ const LONGEST_TEXTS: u64 = 1 << 20;
 const MOST_READ: u64 = 4 << 20;
 const BLOCK: u64 = 512;
 
+/// Digits of a digest that are kept: they tell two versions of a file apart, and are no proof of anything.
+const DIGITS: usize = 16;
+
 /// What is at a path of a list: type (`d`, `f`, `l`), permission bits, length, what the content is (digits of its digest, or
 /// what the link says), and the text of a small file, as far as there is room.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +53,9 @@ pub(crate) fn manifest(root: &Root, chosen: &Selection) -> io::Result<Vec<u8>> {
                     kept = text(root, leaf)?;
                     room -= kept.as_ref().map_or(0, |_| size);
                 }
-                let digits = digest.map_or_else(String::new, |digest| digest.short());
-                list.add(path, &Entry('f', leaf.mode, size, &digits, kept));
+                let hex = digest.map_or_else(String::new, |digest| digest.hex());
+                let digits = hex.get(..DIGITS).unwrap_or_default();
+                list.add(path, &Entry('f', leaf.mode, size, digits, kept));
             }
         }
     }
