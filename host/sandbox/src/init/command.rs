@@ -50,14 +50,13 @@ pub(super) fn become_command(lines: Lines<'_>, group: Option<&Group>, start: Sta
         }
         None => {
             // Before there is a namespace of groups, which is then the group itself.
-            match group.map_or(Ok(()), Group::enter) {
-                Err(error) if !inputs.insecure || is_limited => {
-                    return Err(SetupError::system("enter the control group")(error));
-                }
-                _ => {}
+            if let Err(error) = group.map_or(Ok(()), Group::enter)
+                && (is_limited || !inputs.insecure)
+            {
+                return Err(SetupError::system("enter the control group")(error));
             }
-            let seen = inputs.insecure.then(|| insecure::hierarchies("self", group).unwrap_or_default());
-            attempt(lines, &inputs, kind, input, &seen.unwrap_or_default()).map(|never| match never {})
+            let shown = if inputs.insecure { insecure::hierarchies("self", group) } else { Ok(Vec::new()) };
+            attempt(lines, &inputs, kind, input, &shown.unwrap_or_default()).map(|never| match never {})
         }
     }));
     if let Ok(Err(error)) = attempt {
