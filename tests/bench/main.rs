@@ -25,13 +25,13 @@ fn main() {
         measure::inside(&args[1..]);
         return;
     }
-    let program = |given: Option<String>, usual: &str| {
+    let place = |given: Option<String>, usual: &str| {
         std::path::absolute(given.map_or_else(|| PathBuf::from(usual), PathBuf::from)).expect("the path has a place")
     };
-    let wythe = program(take_option(&mut args, "--wythe"), "target/release/wythe");
-    let plan_time = program(take_option(&mut args, "--plan-time"), "target/release/examples/plan_time");
-    let sandbox_time = program(take_option(&mut args, "--sandbox-time"), "target/release/examples/overhead");
-    let dir = take_option(&mut args, "--dir").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let wythe = place(take_option(&mut args, "--wythe"), "target/release/wythe");
+    let plan_time = place(take_option(&mut args, "--plan-time"), "target/release/examples/plan_time");
+    let sandbox_time = place(take_option(&mut args, "--sandbox-time"), "target/release/examples/overhead");
+    let dir = place(take_option(&mut args, "--dir"), ".");
     let runs = take_option(&mut args, "--runs").map_or(5, |text| text.parse().expect("--runs takes a number"));
     let pace = if take_flag(&mut args, "--quick") { Pace::quick() } else { Pace::of(runs) };
     let is_json = take_flag(&mut args, "--json");
