@@ -44,7 +44,7 @@ pub(crate) trait Look: Sync {
 pub(crate) type EntryOf<L> = Result<Option<(<L as Look>::Entry, Option<<L as Look>::Way>)>, <L as Look>::Error>;
 
 /// A directory with all that was found in it.
-pub(crate) struct Listing<L: Look + ?Sized>(Tree<Found<L>>);
+pub(crate) struct Listing<L: Look>(Tree<Found<L>>);
 
 impl<L: Look> Listing<L> {
     /// Takes what was found at the directory itself. It is there once.
@@ -68,7 +68,7 @@ impl<L: Look> Listing<L> {
 ///
 /// # Errors
 ///
-/// The first that the look returns, in the order of the names.
+/// The first that the look returns, in the order of the names; of a directory before those of what is in it.
 pub(crate) fn list<L: Look>(look: &L, dir: BorrowedFd<'_>, way: L::Way) -> Result<Listing<L>, L::Error> {
     let dir = match disk::open_dir(dir, b".") {
         Ok(dir) => Arc::new(dir),
@@ -90,7 +90,7 @@ enum Piece<W> {
 }
 
 /// What was found in a piece: of a directory with many names only what it is itself.
-struct Found<L: Look + ?Sized> {
+struct Found<L: Look> {
     own: Option<L::Own>,
     /// Each with whether it is entered.
     entries: Vec<(L::Entry, bool)>,

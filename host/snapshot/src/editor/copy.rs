@@ -2,6 +2,7 @@
 //! Files of another place into the tree.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -145,7 +146,7 @@ impl Editor {
             }
             let looks = self.leaf_looks(&one, None);
             match self.locate(leaf, looks, to) {
-                Ok(copy) => waiting.push(copy),
+                Ok(file) => waiting.push(file),
                 Err(error) => return self.write_copies(source, &mut waiting).and(Err(error)),
             }
             if waiting.len() == BATCH {
@@ -158,7 +159,7 @@ impl Editor {
     }
 
     /// Finds the place of a file of a build context.
-    fn locate<'a>(&mut self, leaf: &'a Leaf, looks: Looks, to: PathBuf) -> Result<Copy<'a>, CopyError> {
+    fn locate<'a>(&mut self, leaf: &'a Leaf, looks: Looks, to: PathBuf) -> Result<Pending<'a>, CopyError> {
         let path = to.as_os_str().as_bytes();
         let found = self.tree.parent(path, Missing::Make).and_then(|(place, name)| {
             // Made here, and not by two that need it.
@@ -166,18 +167,20 @@ impl Editor {
             Ok((place, name.to_vec()))
         });
         let (place, name) = found.map_err(|source| unwritten(leaf, &to, source))?;
-        Ok(Copy { leaf, place, name, looks, to })
+        Ok(Pending { leaf, place, name, looks, to })
     }
 
     /// Writes files of a build context, side by side where they are many.
-    fn write_copies(&mut self, source: &Root, waiting: &mut Vec<Copy<'_>>) -> Result<(), CopyError> {
-        let copies = std::mem::take(waiting);
-        if copies.len() < FEW {
-            return copies.iter().try_for_each(|copy| copy.write(source, &mut self.writer));
+    fn write_copies(&mut self, source: &Root, waiting: &mut Vec<Pending<'_>>) -> Result<(), CopyError> {
+        let files = std::mem::take(waiting);
+        let write = |writer: &mut Writer, file: &Pending<'_>| {
+            file.write(open_unchanged(source, file.leaf).map_err(CopyError::Source)?, writer)
+        };
+        if files.len() < FEW {
+            return files.iter().try_for_each(|file| write(&mut self.writer, file));
         }
         let writer = || Writer::new(self.writer.cancel.clone());
-        let copies = copies.par_iter().with_min_len(FEW);
-        let written: Vec<_> = copies.map_init(writer, |writer, copy| copy.write(source, writer)).collect();
+        let written: Vec<_> = files.par_iter().with_min_len(FEW).map_init(writer, write).collect();
         written.into_iter().collect()
     }
 
@@ -191,7 +194,7 @@ impl Editor {
         }
         let (place, name) = self.tree.parent(path, Missing::Make).map_err(failed)?;
         let id = (one.leaf.stamp.device, one.leaf.stamp.inode);
-        if let Some(first) = one.links.get(&id).filter(|_| one.keep == Keep::All) {
+        if let Some(first) = one.links.get(&id) {
             let (from, target) = self.tree.parent(first, Missing::Fail).map_err(failed)?;
             return place.make_hard_link(name, &from, target).map_err(failed);
         }
@@ -199,14 +202,12 @@ impl Editor {
             let looks = Looks { mode: 0o777, ..self.leaf_looks(one, None) };
             return self.write_link(&place, name, target, &looks).map_err(failed);
         }
-        let mut file = open_unchanged(one.source, one.leaf).map_err(CopyError::Source)?;
+        let file = open_unchanged(one.source, one.leaf).map_err(CopyError::Source)?;
         let looks = self.leaf_looks(one, Some(&file));
-        self.writer.write_copy(&place, name, &mut file, one.leaf.stamp.size, &looks).map_err(failed)?;
-        check_unchanged(&file, one.leaf).map_err(CopyError::Source)?;
-        if one.keep == Keep::All {
-            let path = [&place.path()[..], b"/", name].concat();
-            one.links.insert(id, path);
-        }
+        let path = [&place.path()[..], b"/", name].concat();
+        let pending = Pending { leaf: one.leaf, place, name: name.to_vec(), looks, to: to.into() };
+        pending.write(file, &mut self.writer)?;
+        one.links.insert(id, path);
         Ok(())
     }
 
@@ -238,7 +239,7 @@ impl Editor {
         place.make_directory(name, crate::union::PARENT_MODE)
     }
 
-    fn leaf_looks(&self, one: &One<'_>, file: Option<&std::fs::File>) -> Looks {
+    fn leaf_looks(&self, one: &One<'_>, file: Option<&File>) -> Looks {
         let owner = if one.keep == Keep::All { one.leaf.owner } else { (0, 0) };
         let seconds = i64::try_from(one.leaf.stamp.modified.div_euclid(1_000_000_000)).unwrap_or(0);
         let own = if one.keep == Keep::All { seconds } else { self.epoch };
@@ -265,8 +266,8 @@ fn unwritten(leaf: &Leaf, to: &Path, source: io::Error) -> CopyError {
     }
 }
 
-/// A file of a build context, and where it goes.
-struct Copy<'a> {
+/// A file whose place is known.
+struct Pending<'a> {
     leaf: &'a Leaf,
     place: Place,
     name: Vec<u8>,
@@ -274,9 +275,8 @@ struct Copy<'a> {
     to: PathBuf,
 }
 
-impl Copy<'_> {
-    fn write(&self, source: &Root, writer: &mut Writer) -> Result<(), CopyError> {
-        let mut file = open_unchanged(source, self.leaf).map_err(CopyError::Source)?;
+impl Pending<'_> {
+    fn write(&self, mut file: File, writer: &mut Writer) -> Result<(), CopyError> {
         let written = writer.write_copy(&self.place, &self.name, &mut file, self.leaf.stamp.size, &self.looks);
         written.map_err(|source| unwritten(self.leaf, &self.to, source))?;
         check_unchanged(&file, self.leaf).map_err(CopyError::Source)

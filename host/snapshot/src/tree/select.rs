@@ -62,10 +62,9 @@ pub enum SelectError {
 pub fn select(root: &Root, choice: &Choice) -> Result<Selection, SelectError> {
     let mut all = Selection::default();
     for pattern in &choice.patterns {
-        let mut found = one(root, choice, pattern)?;
+        let found = one(root, choice, pattern)?;
         all.is_single = choice.patterns.len() == 1 && found.is_single;
-        all.leaves.append(&mut found.leaves);
-        all.left_out.append(&mut found.left_out);
+        all.append(found);
     }
     // As a walk finds them. Many files are not put into an order that they have.
     if all.leaves.is_sorted_by(|one, next| one.at < next.at) {

@@ -67,11 +67,15 @@ impl Selection {
         stat: &Stat,
         target: impl FnOnce() -> io::Result<Vec<u8>>,
     ) -> Result<(), TreeError> {
-        match entry(path, at, stat, target)? {
+        self.put(entry(path, at, stat, target)?);
+        Ok(())
+    }
+
+    fn put(&mut self, entry: Entry) {
+        match entry {
             Entry::Leaf(leaf) => self.leaves.push(leaf),
             Entry::LeftOut(left_out) => self.left_out.push(left_out),
         }
-        Ok(())
     }
 }
 
@@ -110,11 +114,11 @@ pub(super) fn leaf(path: PathBuf, at: PathBuf, kind: LeafKind, stat: &Stat) -> L
 /// What is left out.
 pub(super) struct Rules<'a> {
     /// Patterns of paths relative to the source.
-    pub(super) outer: &'a Patterns,
+    outer: &'a Patterns,
     /// Patterns of paths relative to what was named.
-    pub(super) inner: &'a Patterns,
+    inner: &'a Patterns,
     /// The same as a function.
-    pub(super) exclude: &'a (dyn Fn(&Path) -> bool + Sync),
+    exclude: &'a (dyn Fn(&Path) -> bool + Sync),
 }
 
 impl<'a> Rules<'a> {
@@ -176,10 +180,7 @@ pub(super) fn walk(rules: &Rules<'_>, dir: BorrowedFd<'_>, way: Way) -> Result<S
 fn add(selection: &mut Selection, listing: Listing<Rules<'_>>) {
     listing.each(&mut |(entry, is_out), inner| {
         let own = selection.leaves.len();
-        match entry {
-            Entry::Leaf(leaf) => selection.leaves.push(leaf),
-            Entry::LeftOut(left_out) => selection.left_out.push(left_out),
-        }
+        selection.put(entry);
         if let Some(inner) = inner {
             add(selection, inner);
             // A directory that is left out is there all the same where something in it is not.
