@@ -97,18 +97,9 @@ fn an_unchanged_context_is_walked_and_not_read() {
     }
     let bench = Bench::new();
     let definition = top().join("tests/e2e/context").display().to_string();
-    let log = bench.dir().join("strace").display().to_string();
     let traced = || {
-        let traced = std::process::Command::new("strace")
-            .args(["-f", "-qq", "-o", &log, "-e", "trace=open,openat,openat2,newfstatat,statx"])
-            .arg(wythe_tests::binary())
-            .args(["build", &definition])
-            .env("WYTHE_HOME", bench.store())
-            .env_remove("SOURCE_DATE_EPOCH")
-            .output()
-            .unwrap();
-        assert!(traced.status.success(), "{}", String::from_utf8_lossy(&traced.stderr));
-        let calls = std::fs::read_to_string(&log).unwrap();
+        bench.traced(&["-e", "trace=open,openat,openat2,newfstatat,statx"], &["build", &definition]).stdout();
+        let calls = std::fs::read_to_string(bench.dir().join("strace")).unwrap();
         let of_file: Vec<String> = calls.lines().filter(|call| call.contains("known.txt")).map(str::to_owned).collect();
         let is_read = |call: &&String| call.contains("open") && !call.contains("O_PATH");
         (of_file.len(), of_file.iter().filter(is_read).count())

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use wythe_tests::{Bench, binary, is_installed, run};
+use wythe_tests::{Bench, is_installed, run};
 
 /// More layers than one overlay has (500).
 const LAYERS: usize = 510;
@@ -75,13 +75,9 @@ fn a_layer_may_come_again() {
 
 /// How many lower directories each mount of a build has, in the order of the mounts.
 fn mounts_of_a_build(bench: &Bench) -> Vec<usize> {
-    let log = bench.dir().join("strace");
-    let mut traced = std::process::Command::new("strace");
-    traced.args(["-f", "--seccomp-bpf", "-e", "trace=fsopen,fsconfig", "-o"]).arg(&log).arg(binary());
-    let ended = traced.args(["build"]).current_dir(bench.dir()).env("WYTHE_HOME", bench.store()).output().unwrap();
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    bench.traced(&["--seccomp-bpf", "-e", "trace=fsopen,fsconfig"], &["build"]).stdout();
     let mut mounts = Vec::new();
-    for line in std::fs::read_to_string(log).unwrap().lines() {
+    for line in std::fs::read_to_string(bench.dir().join("strace")).unwrap().lines() {
         if line.contains("fsopen(\"overlay\"") {
             mounts.push(0);
         } else if line.contains("\"lowerdir+\"") {

@@ -165,3 +165,32 @@ fn triggers_run_in_the_image_that_is_built_on_them() {
     assert_eq!(found["config"]["config"]["OnBuild"], Value::Null);
     assert_eq!(found["config"]["rootfs"]["diff_ids"].as_array().map(Vec::len), Some(1));
 }
+
+/// A file that is copied from another stage has its attributes, or is not copied. Needs strace, and skips without.
+#[test]
+fn attributes_that_cannot_be_read_are_not_left_out() {
+    if !is_installed("strace") {
+        return;
+    }
+    let build = |number: u32| {
+        let bench = Bench::new();
+        bench.file("f", "f").file("Dockerfile", "FROM scratch AS a\nADD t.tar /\nFROM scratch\nCOPY --from=a /f /g\n");
+        let script = "cd \"$1\" && tar --format=pax --pax-option=SCHILY.xattr.user.note:=hey --mtime=@0 --owner=0 --group=0 -cf t.tar f";
+        run("sh", &["-c", script, "sh", &bench.dir().display().to_string()]).stdout();
+        let fault = format!("inject=flistxattr:error=EIO:when={number}");
+        let ended = bench.traced(&["-e", "trace=flistxattr", "-e", &fault], &["build"]);
+        let is_struck = std::fs::read_to_string(bench.dir().join("strace")).unwrap().contains("(INJECTED)");
+        (ended, is_struck)
+    };
+    let (whole, is_struck) = build(1000);
+    assert!(!is_struck, "a thread asked for attributes a thousand times");
+    let digest = whole.stdout();
+    for number in 1.. {
+        let (ended, is_struck) = build(number);
+        if !is_struck {
+            assert!(number > 3, "no file was asked for its attributes");
+            break;
+        }
+        assert!(ended.code != Some(0) || ended.stdout == digest, "{number}: {}", ended.stderr);
+    }
+}

@@ -113,13 +113,10 @@ fn a_keeper_that_fails_at_once_says_why() {
         return;
     }
     with_run(&bench, &["true"], "");
-    let inner = bench.command(&["build", "--progress=plain"]);
-    let mut command = std::process::Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=dup2", "-e", "inject=dup2:error=ENOMEM:when=4"]);
-    command.arg(inner.get_program()).args(inner.get_args()).current_dir(bench.dir()).env("WYTHE_HOME", bench.store());
-    let ended = command.output().unwrap();
-    let stderr = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(5), "{stderr}");
+    let fault = ["-e", "trace=dup2", "-e", "inject=dup2:error=ENOMEM:when=4"];
+    let ended = bench.traced(&fault, &["build", "--progress=plain"]);
+    let stderr = ended.stderr;
+    assert_eq!(ended.code, Some(5), "{stderr}");
     assert!(
         stderr.contains("make room for the command's input") && stderr.contains("Cannot allocate memory"),
         "{stderr}"

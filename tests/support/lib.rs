@@ -237,9 +237,27 @@ impl Bench {
     /// Returns the command line with this store, to be run in this directory.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(args).current_dir(self.dir()).env("WYTHE_HOME", &self.store).env_remove("SOURCE_DATE_EPOCH");
+        let mut command = self.at_home(binary().as_ref());
+        command.args(args);
         command
+    }
+
+    fn at_home(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.dir()).env("WYTHE_HOME", &self.store).env_remove("SOURCE_DATE_EPOCH");
+        command
+    }
+
+    /// Runs the command line under strace, which has these options and leaves what it saw in the file `strace` here.
+    ///
+    /// # Panics
+    ///
+    /// Panics where strace cannot be started: see [`is_installed`].
+    #[must_use]
+    pub fn traced(&self, options: &[&str], args: &[&str]) -> Ended {
+        let mut command = self.at_home("strace".as_ref());
+        command.args(["-f", "-qq", "-o", "strace"]).args(options).arg(binary()).args(args);
+        command.output().expect("strace can be started").into()
     }
 
     /// Runs buildah here, with a store below this directory. Its driver `vfs` works on every file system, and has the files of

@@ -47,9 +47,9 @@ pub(crate) type EntryOf<L> = Result<Option<(<L as Look>::Entry, Option<<L as Loo
 pub(crate) struct Listing<L: Look>(Tree<Found<L>>);
 
 impl<L: Look> Listing<L> {
-    /// Takes what was found at the directory itself. It is there once.
-    pub(crate) fn take_own(&mut self) -> Option<L::Own> {
-        self.0.found.own.take()
+    /// Takes what was found at the directory itself, which is there once.
+    pub(crate) fn take_own(&mut self) -> L::Own {
+        self.0.found.own.take().expect("a directory was looked at when it was opened")
     }
 
     /// Hands over the entries in the order of their names, each with what was found in it.

@@ -144,7 +144,7 @@ impl Editor {
                 self.copy_leaf(&mut one, &to)?;
                 continue;
             }
-            let looks = self.leaf_looks(&one, None);
+            let looks = self.leaf_looks(&one);
             match self.locate(leaf, looks, to) {
                 Ok(file) => waiting.push(file),
                 Err(error) => return self.write_copies(source, &mut waiting).and(Err(error)),
@@ -189,7 +189,7 @@ impl Editor {
         let path = to.as_os_str().as_bytes();
         if one.leaf.kind == LeafKind::Directory {
             let xattrs = one.directory_xattrs().map_err(failed)?;
-            let looks = Looks { xattrs, ..self.leaf_looks(one, None) };
+            let looks = Looks { xattrs, ..self.leaf_looks(one) };
             return self.copy_directory(one, path, &looks).map_err(failed);
         }
         let (place, name) = self.tree.parent(path, Missing::Make).map_err(failed)?;
@@ -199,11 +199,12 @@ impl Editor {
             return place.make_hard_link(name, &from, target).map_err(failed);
         }
         if let LeafKind::Symlink(target) = &one.leaf.kind {
-            let looks = Looks { mode: 0o777, ..self.leaf_looks(one, None) };
+            let looks = Looks { mode: 0o777, ..self.leaf_looks(one) };
             return self.write_link(&place, name, target, &looks).map_err(failed);
         }
         let file = open_unchanged(one.source, one.leaf).map_err(CopyError::Source)?;
-        let looks = self.leaf_looks(one, Some(&file));
+        let xattrs = xattrs::read(file.as_fd()).map_err(failed)?.carried;
+        let looks = Looks { xattrs, ..self.leaf_looks(one) };
         let path = [&place.path()[..], b"/", name].concat();
         let pending = Pending { leaf: one.leaf, place, name: name.to_vec(), looks, to: to.into() };
         pending.write(file, &mut self.writer)?;
@@ -239,20 +240,17 @@ impl Editor {
         place.make_directory(name, crate::union::PARENT_MODE)
     }
 
-    fn leaf_looks(&self, one: &One<'_>, file: Option<&File>) -> Looks {
+    /// Returns what a leaf looks like, but for its extended attributes.
+    fn leaf_looks(&self, one: &One<'_>) -> Looks {
         let owner = if one.keep == Keep::All { one.leaf.owner } else { (0, 0) };
         let seconds = i64::try_from(one.leaf.stamp.modified.div_euclid(1_000_000_000)).unwrap_or(0);
         let own = if one.keep == Keep::All { seconds } else { self.epoch };
         let time = one.attributes.time.map_or(own, |time| i64::try_from(time).unwrap_or(i64::MAX));
-        let xattrs = match (one.keep, file) {
-            (Keep::All, Some(file)) => xattrs::read(file.as_fd()).map(|found| found.carried).unwrap_or_default(),
-            _ => Vec::new(),
-        };
         Looks {
             owner: one.attributes.owner.unwrap_or(owner),
             mode: one.attributes.mode_of(one.leaf.mode & disk::MODE_BITS, one.leaf.kind == LeafKind::Directory),
             time: self.clamp(time),
-            xattrs,
+            xattrs: Vec::new(),
         }
     }
 }

@@ -140,7 +140,7 @@ pub(crate) fn read(root: BorrowedFd<'_>) -> Result<Node, Unread> {
 }
 
 fn directory_of(mut listing: Listing<Reading>) -> Kind {
-    let xattrs = listing.take_own().unwrap_or_default();
+    let xattrs = listing.take_own();
     let mut children = Vec::new();
     listing.each(&mut |(name, stat, kind), inner| {
         let kind = kind.or_else(|| inner.map(directory_of));
