@@ -29,7 +29,7 @@ bench: setup     ## Measure, beside the peers that are installed; BENCH="--quick
 	cargo build --release --package wythe-sandbox --example overhead
 	cargo run --release --quiet --package wythe-tests --bin bench -- --wythe $(WYTHE) --runs $(RUNS) $(BENCH)
 
-faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (half a second of processor time a point, hours in all; root, strace, e2fsprogs)
+faultbench: setup  ## Kill, fill, cut and rot stores, and look at what is left (a quarter of a second a point, an hour and more in all; root, strace, e2fsprogs)
 	cargo build --release --package wythe-cli
 	cargo run --release --quiet --package wythe-tests --bin faultbench -- --wythe $(WYTHE) --control $(FAULTS)
 
